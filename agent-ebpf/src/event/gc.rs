@@ -1,0 +1,51 @@
+//! Stops of the world.
+
+use super::EventHeader;
+
+/// `GcStopEvent::reason` of Go 1.21 and later: mark termination.
+pub const REASON_MARK_TERM: u32 = 1;
+/// `GcStopEvent::reason` of Go 1.21 and later: sweep termination.
+pub const REASON_SWEEP_TERM: u32 = 2;
+/// The Go version passes no reason.
+pub const REASON_UNKNOWN: u32 = u32::MAX;
+
+/// The end of one stop of the world.
+///
+/// # Units  nanoseconds of `CLOCK_MONOTONIC`, the runtime's own; 0 when this Go version does not pass it
+/// # Source go-sym: runtime.startTheWorldWithSema 1.17..=1.27 proc.go
+/// # Layout 112 bytes
+#[repr(C)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct GcStopEvent {
+    /// `KIND_GC_STOP`; its time is the restart.
+    pub header: EventHeader,
+    /// The runtime's `stwReason`, or [`REASON_UNKNOWN`].
+    pub reason: u32,
+    /// `work.cycles`: number of the GC cycle.
+    pub cycle: u32,
+    /// When the stop was asked for (1.22+).
+    pub started_ns: u64,
+    /// When the last P had stopped (1.23+).
+    pub stopped_ns: u64,
+    /// `work.pauseNS`: total pause of this cycle so far.
+    pub pause_ns: u64,
+    /// `work.tSweepTerm`.
+    pub sweep_term_ns: u64,
+    /// `work.tMark`.
+    pub mark_ns: u64,
+    /// `work.tMarkTerm`.
+    pub mark_term_ns: u64,
+    /// `work.tEnd`.
+    pub end_ns: u64,
+    /// The runtime's `now` at the restart, 0 when it passes none.
+    pub now_ns: u64,
+    /// Zero.
+    pub _pad: u64,
+}
+
+const _: () = {
+    use core::mem::{offset_of, size_of};
+    assert!(size_of::<GcStopEvent>() == 112);
+    assert!(offset_of!(GcStopEvent, started_ns) == 40);
+    assert!(offset_of!(GcStopEvent, now_ns) == 96);
+};

@@ -1,0 +1,99 @@
+//! What the kernel side must know about one binary: struct offsets and addresses.
+
+/// An offset or address that `symbols` could not resolve. No program reads through it.
+pub const UNKNOWN: u32 = u32::MAX;
+
+/// How `map[string][]string` is laid out in a binary.
+pub const MAP_UNKNOWN: u32 = 0;
+/// Go <= 1.23, or `GOEXPERIMENT=noswissmap`: buckets of eight with overflow.
+pub const MAP_CLASSIC: u32 = 1;
+/// Go 1.24 and later: groups of eight behind a directory.
+pub const MAP_SWISS: u32 = 2;
+
+macro_rules! offsets {
+    ($($(#[$doc:meta])* $name:ident),* $(,)?) => {
+        /// Byte offsets of struct fields in one binary, [`UNKNOWN`] where unresolved.
+        ///
+        /// Written by the agent into `OFFSETS[slot]`, read by every program.
+        ///
+        /// # Layout `u32` fields only, then three `u64` addresses; 8-aligned
+        #[repr(C)]
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        pub struct Offsets {
+            $($(#[$doc])* pub $name: u32,)*
+            /// `MAP_*`: layout of the request header map.
+            pub map_kind: u32,
+            /// Address of `runtime.work` in the process, 0 when unknown.
+            pub work_address: u64,
+        }
+
+        impl Offsets {
+            /// Nothing resolved.
+            pub const EMPTY: Self = Self {
+                $($name: UNKNOWN,)*
+                map_kind: MAP_UNKNOWN,
+                work_address: 0,
+            };
+        }
+    };
+}
+
+offsets! {
+    /// `runtime.g.goid`. go-off: runtime.g.goid
+    g_goid,
+    /// `runtime.g.m`. go-off: runtime.g.m
+    g_m,
+    /// `runtime.m.curg`. go-off: runtime.m.curg
+    m_curg,
+    /// `net/http.Request.Method`. go-off: net/http.Request.Method
+    request_method,
+    /// `net/http.Request.ProtoMajor`. go-off: net/http.Request.ProtoMajor
+    request_proto_major,
+    /// `net/http.Request.Header`. go-off: net/http.Request.Header
+    request_header,
+    /// `net/http.Request.Host`. go-off: net/http.Request.Host
+    request_host,
+    /// `net/http.Request.RemoteAddr`. go-off: net/http.Request.RemoteAddr
+    request_remote_addr,
+    /// `net/http.Request.RequestURI`. go-off: net/http.Request.RequestURI
+    request_request_uri,
+    /// `net/http.Request.Pattern`, since 1.23. go-off: net/http.Request.Pattern
+    request_pattern,
+    /// `net/http.response.req`. go-off: net/http.response.req
+    response_req,
+    /// `net/http.response.status`. go-off: net/http.response.status
+    response_status,
+    /// `net/http.response.written`. go-off: net/http.response.written
+    response_written,
+    /// `google.golang.org/grpc/internal/transport.Stream.method`, from the start of the server's stream.
+    stream_method,
+    /// `google.golang.org/grpc/internal/status.Status.s`.
+    status_proto,
+    /// `google.golang.org/genproto/googleapis/rpc/status.Status.Code`.
+    status_code,
+    /// `os.File.file`. go-off: os.File.file
+    file_file,
+    /// `os.file.pfd.Sysfd` from the start of `os.file`. go-off: os.file.pfd
+    file_sysfd,
+    /// `runtime.workType.cycles`. go-off: runtime.workType.cycles
+    work_cycles,
+    /// `runtime.workType.pauseNS`. go-off: runtime.workType.pauseNS
+    work_pause_ns,
+    /// `runtime.workType.tSweepTerm`. go-off: runtime.workType.tSweepTerm
+    work_t_sweep_term,
+    /// `runtime.workType.tMark`. go-off: runtime.workType.tMark
+    work_t_mark,
+    /// `runtime.workType.tMarkTerm`. go-off: runtime.workType.tMarkTerm
+    work_t_mark_term,
+    /// `runtime.workType.tEnd`. go-off: runtime.workType.tEnd
+    work_t_end,
+    /// Arguments of `startTheWorldWithSema`: 0 none, 1 (now, reason, started), 2 those and (stopping CPU, finished).
+    stw_arguments,
+}
+
+const _: () = {
+    use core::mem::{offset_of, size_of};
+    assert!(size_of::<Offsets>() == 112);
+    assert!(offset_of!(Offsets, work_address) == 104);
+    assert!(size_of::<Offsets>() % 8 == 0);
+};

@@ -1,0 +1,1 @@
+//! HTTP: /metrics, /healthz, /readyz, /api/v1/* and the status page.

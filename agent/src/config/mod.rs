@@ -1,0 +1,33 @@
+//! The agent's own configuration: one file per section, all with working defaults.
+
+mod exporters;
+mod node;
+mod probes;
+mod units;
+
+pub use exporters::{LogMode, Loki, Otlp, OtlpProtocol};
+pub use node::{Http, Recent, Runtime, Scope};
+pub use probes::{Probes, Window};
+pub use units::{Bytes, Interval};
+
+use serde::{Deserialize, Serialize};
+
+/// Everything a user can set, valid by itself when nothing is set.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Config {
+    /// Which processes golens may open at all.
+    pub scope: Scope,
+    /// What is attached to a target.
+    pub probes: Probes,
+    /// Memory reader of the Go runtime.
+    pub runtime: Runtime,
+    /// The agent's own HTTP server.
+    pub http: Http,
+    /// Spans and log lines kept in memory.
+    pub recent: Recent,
+    /// Spans to Tempo, Jaeger or a collector.
+    pub otlp: Otlp,
+    /// Log lines to Loki.
+    pub loki: Loki,
+}

@@ -1,0 +1,79 @@
+//! Scope, runtime reader, HTTP server and recent store.
+
+use std::{net::SocketAddr, time::Duration};
+
+use serde::{Deserialize, Serialize};
+
+use super::{Bytes, Interval};
+
+/// Which processes golens may open.
+///
+/// The rules need only /proc/PID/cgroup, the link text of /proc/PID/exe and the pid, and apply before
+/// a process's binary or memory is opened. Empty lists allow everything; a process must pass all
+/// lists that are not empty.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Scope {
+    /// Cgroup path prefixes, matched by whole path components on any hierarchy: `/kubepods`.
+    pub cgroups: Vec<String>,
+    /// Executables by path, `*` matching any run of characters: `/usr/local/bin/*`.
+    pub executables: Vec<String>,
+    /// Executables left out, same form; wins over `executables`.
+    pub exclude_executables: Vec<String>,
+    /// Only these process ids.
+    pub pids: Vec<u32>,
+}
+
+/// The memory reader of the Go runtime.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Runtime {
+    /// Off: no target's memory is read by the agent process.
+    pub enabled: bool,
+    /// Time between two readings of one target.
+    pub interval: Interval,
+}
+
+impl Default for Runtime {
+    fn default() -> Self {
+        Self {
+            enabled: true,
+            interval: Interval(Duration::from_secs(10)),
+        }
+    }
+}
+
+/// The agent's own HTTP server: metrics, health, API and status page.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Http {
+    /// Address to listen on; port 0 takes a free one.
+    pub listen: SocketAddr,
+}
+
+impl Default for Http {
+    fn default() -> Self {
+        Self {
+            listen: SocketAddr::from(([127, 0, 0, 1], 9717)),
+        }
+    }
+}
+
+/// Spans and log lines kept in memory for the page, the API and `golens` verbs.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Recent {
+    /// Oldest entries go first when the store is larger than this.
+    pub memory: Bytes,
+    /// Entries older than this go.
+    pub keep: Interval,
+}
+
+impl Default for Recent {
+    fn default() -> Self {
+        Self {
+            memory: Bytes(32 << 20),
+            keep: Interval(Duration::from_secs(15 * 60)),
+        }
+    }
+}

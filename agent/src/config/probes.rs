@@ -1,0 +1,67 @@
+//! What is attached to a target.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use super::{Bytes, Interval};
+use agent_ebpf::limits::RING_BYTES;
+
+/// Features by subject; each loads on its own.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Probes {
+    /// HTTP/1 server requests: two hits each.
+    pub http: bool,
+    /// gRPC server calls: two hits each.
+    pub grpc: bool,
+    /// Lines written to stdout and stderr: one hit per write.
+    pub logs: bool,
+    /// Bounds of each stop of the world: two hits per GC cycle.
+    pub gc: bool,
+    /// Goroutine creation, in windows.
+    pub goroutines: Window,
+    /// Network reads and writes, in windows.
+    pub net: Window,
+    /// Size of the ring between kernel and agent; a power of two of at least 4 KiB.
+    pub ring: Bytes,
+    /// Time between two readings of the ring.
+    pub drain: Interval,
+}
+
+impl Default for Probes {
+    fn default() -> Self {
+        Self {
+            http: true,
+            grpc: true,
+            logs: true,
+            gc: true,
+            goroutines: Window::default(),
+            net: Window::default(),
+            ring: Bytes(RING_BYTES as u64),
+            drain: Interval(Duration::from_millis(50)),
+        }
+    }
+}
+
+/// A probe that is too hot to stay: attached for `length` out of every `every`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Window {
+    /// Off: never attached.
+    pub enabled: bool,
+    /// How long it stays attached.
+    pub length: Interval,
+    /// From the start of one window to the start of the next.
+    pub every: Interval,
+}
+
+impl Default for Window {
+    fn default() -> Self {
+        Self {
+            enabled: true,
+            length: Interval(Duration::from_secs(1)),
+            every: Interval(Duration::from_secs(60)),
+        }
+    }
+}

@@ -1,0 +1,68 @@
+//! What the API, `golens ps` and the demo show of a process.
+
+use serde::{Deserialize, Serialize};
+
+/// State of one process golens has looked at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum TargetState {
+    /// Found, not attached yet.
+    Resolving,
+    /// Every enabled feature that the program uses is attached.
+    Attached,
+    /// Some features are off; `unresolved` says why.
+    Partial,
+    /// Not instrumented; `reason` says why.
+    Refused,
+}
+
+/// One process, as golens sees it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct TargetReport {
+    /// Process id.
+    pub pid: u32,
+    /// `service.name`, empty when the process was refused.
+    pub service: String,
+    /// Path of the executable as the process sees it.
+    pub executable: String,
+    /// State.
+    pub state: TargetState,
+    /// Why it is refused or partial.
+    pub reason: Option<String>,
+    /// `go1.26.8`, empty when it is no Go program.
+    pub go_version: String,
+    /// GNU or Go build id.
+    pub build_id: String,
+    /// Where function addresses come from: `symtab` or `pclntab`.
+    pub symbol_source: String,
+    /// Where struct layouts come from: `dwarf4`, `dwarf5`, `type descriptors` or `none`.
+    pub layout_source: String,
+    /// Attached probes.
+    pub probes: Vec<ProbeReport>,
+    /// What could not be resolved.
+    pub unresolved: Vec<UnresolvedReport>,
+}
+
+/// One attached probe.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ProbeReport {
+    /// Subject: `http`, `grpc`, `gc`, `log`, `goroutine`, `net`.
+    pub feature: String,
+    /// Go function.
+    pub function: String,
+    /// Virtual address of the probed instruction in the file.
+    pub address: u64,
+    /// The probed instruction, such as `push %rbp`.
+    pub instruction: String,
+    /// Hits counted in the kernel since attach.
+    pub hits: u64,
+}
+
+/// A fact that is missing, and why.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct UnresolvedReport {
+    /// Function, field or variable.
+    pub what: String,
+    /// Why.
+    pub reason: String,
+}

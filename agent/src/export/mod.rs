@@ -1,0 +1,1 @@
+//! Everything that leaves the node: one bounded queue per back end.

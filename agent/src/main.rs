@@ -1,0 +1,5 @@
+//! The `golens` command.
+
+fn main() -> std::process::ExitCode {
+    golens::cli::main()
+}

@@ -1,0 +1,1 @@
+//! Plans and attaches the eBPF programs of a target.

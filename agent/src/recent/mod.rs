@@ -1,0 +1,1 @@
+//! The last spans and log lines in bounded memory.

@@ -1,0 +1,1 @@
+//! Reads the Go runtime's own variables from outside.

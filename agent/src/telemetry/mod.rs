@@ -1,0 +1,1 @@
+//! Metric catalogue, series, aggregation and exemplars.

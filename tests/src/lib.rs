@@ -1,0 +1,1 @@
+//! Whole-agent tests: harness shared by the test files.

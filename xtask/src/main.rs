@@ -1,0 +1,2 @@
+//! Automation, started as `cargo xtask`.
+fn main() {}
