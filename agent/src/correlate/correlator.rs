@@ -17,7 +17,7 @@ use crate::{
     event::Event,
     identity::Resource,
     logs::{LogRecord, Stream, level_of, write},
-    resolve::AddressRanges,
+    resolve::Writers,
 };
 
 /// What the correlator must know of a target.
@@ -25,8 +25,8 @@ use crate::{
 pub struct Identity {
     /// Who it is.
     pub resource: Arc<Resource>,
-    /// Code through which buffered bytes reach a file, in the process's addresses.
-    pub buffering: Arc<AddressRanges>,
+    /// Code that matters to who wrote a line, in the process's addresses.
+    pub writers: Arc<Writers>,
 }
 
 /// Where finished signals go. No call may block.
@@ -192,8 +192,8 @@ impl<S: Sink> Correlator<S> {
     }
 
     fn log_records(&self, identity: &Identity, head: &LogHead, data: &[u8]) -> Vec<LogRecord> {
-        let buffered = head.callers.iter().any(|&caller| identity.buffering.contains(caller));
-        let records = write::split(data, head.length as usize, buffered);
+        let stored = identity.writers.stored(&head.callers);
+        let records = write::split(data, head.length as usize, stored);
         let trace = TraceId(head.ids.trace_id);
         let span = (records.own && !trace.is_zero()).then_some((trace, SpanId(head.ids.span_id)));
         let last = records.lines.len().saturating_sub(1);

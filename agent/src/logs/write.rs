@@ -15,9 +15,9 @@ pub struct Records<'a> {
     pub truncated: bool,
 }
 
-/// Splits the captured bytes of a write of `length` bytes.
+/// Splits the captured bytes of a write of `length` bytes; `stored` when a buffer stands before the file.
 #[must_use]
-pub fn split(captured: &[u8], length: usize, buffered: bool) -> Records<'_> {
+pub fn split(captured: &[u8], length: usize, stored: bool) -> Records<'_> {
     let truncated = length > captured.len();
     let ends_whole = !truncated && captured.ends_with(b"\n");
     let lines: Vec<&[u8]> = captured
@@ -26,7 +26,7 @@ pub fn split(captured: &[u8], length: usize, buffered: bool) -> Records<'_> {
         .filter(|line| !line.is_empty())
         .collect();
     let newlines = captured.iter().filter(|byte| **byte == b'\n').count();
-    Records { own: ends_whole && newlines == 1 && lines.len() == 1 && !buffered, lines, truncated }
+    Records { own: ends_whole && newlines == 1 && lines.len() == 1 && !stored, lines, truncated }
 }
 
 #[cfg(test)]

@@ -6,7 +6,7 @@ use agent_ebpf::{counter::Program, offsets::Offsets};
 use symbols::{GoBinary, SiteKind, Unresolved};
 
 use super::{
-    AddressRanges, buffering, offsets,
+    Writers, offsets,
     sites::{Functions, WANTED},
 };
 use crate::{
@@ -55,8 +55,8 @@ pub struct BinaryInfo {
     pub work_address: Option<u64>,
     /// Address of the first loaded segment in the file, to find where a process has it.
     pub base_address: u64,
-    /// Code that writes buffered bytes.
-    pub buffering: AddressRanges,
+    /// Code that matters to who wrote a log line.
+    pub writers: Writers,
     /// For the memory reader.
     pub runtime: Arc<RuntimeFacts>,
     /// What is missing, and why.
@@ -121,7 +121,7 @@ pub fn resolve(bytes: &[u8]) -> Result<BinaryInfo, ResolveError> {
         offsets,
         work_address: work.ok().map(|fact| fact.value.address),
         base_address: binary.segments().iter().map(|segment| segment.vaddr).min().unwrap_or(0),
-        buffering: buffering_ranges(&binary),
+        writers: Writers::of(&binary),
         runtime: Arc::new(runtime),
         unresolved,
     })
@@ -194,11 +194,4 @@ fn report(missing: &Unresolved) -> UnresolvedReport {
 fn module_version(binary: &GoBinary<'_>) -> Option<String> {
     let version = &binary.build_info().main.as_ref()?.version;
     version.starts_with('v').then(|| version.clone())
-}
-
-fn buffering_ranges(binary: &GoBinary<'_>) -> AddressRanges {
-    let functions = binary.functions_where(buffering::is_buffering);
-    AddressRanges::new(
-        functions.iter().map(|function| (function.address, function.address + function.size)).collect(),
-    )
 }

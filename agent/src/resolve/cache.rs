@@ -6,19 +6,7 @@ use std::{
 };
 
 use super::BinaryInfo;
-
-/// A file's identity: a changed file is another one.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct BinaryKey {
-    /// Device.
-    pub device: u64,
-    /// Inode on it.
-    pub inode: u64,
-    /// Size in bytes.
-    pub size: u64,
-    /// Last change, nanoseconds since 1970.
-    pub modified_ns: i128,
-}
+use crate::discovery::BinaryKey;
 
 /// What resolving a binary gave: the same answer for every process of it.
 pub type Resolved = Result<Arc<BinaryInfo>, Arc<str>>;

@@ -1,11 +1,11 @@
 //! A target's binary becomes a [`BinaryInfo`]: what can be attached where, and what cannot and why.
 
 mod binary;
-mod buffering;
 mod cache;
 mod offsets;
 mod sites;
+mod writers;
 
 pub use binary::{BinaryInfo, ResolveError, Site, resolve};
-pub use buffering::AddressRanges;
-pub use cache::{BinaryKey, Cache};
+pub use cache::{Cache, Resolved};
+pub use writers::Writers;
