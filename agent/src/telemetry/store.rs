@@ -1,0 +1,1 @@
+//! Series of all targets.
