@@ -1,1 +1,3 @@
 //! Whole-agent tests: harness shared by the test files.
+
+pub mod harness;
