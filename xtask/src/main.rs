@@ -2,9 +2,11 @@
 
 mod build;
 mod check;
+mod demo;
 mod paths;
 mod run;
 mod setup;
+mod test;
 mod tidy;
 
 use std::process::ExitCode;
@@ -44,6 +46,10 @@ enum Command {
     Check,
     /// Checks what compilers do not: dependencies, file headers, sizes, links, names.
     Tidy,
+    /// Sets up, builds and runs the tests.
+    Test(test::Options),
+    /// Sets up, builds, and shows golens at work on three small Go services. Needs root.
+    Demo(demo::Options),
 }
 
 fn main() -> ExitCode {
@@ -66,5 +72,7 @@ fn dispatch(command: Command) -> Result<ExitCode> {
         }
         Command::Check => check::run(&paths).map(|()| ExitCode::SUCCESS),
         Command::Tidy => tidy::run(&paths).map(|()| ExitCode::SUCCESS),
+        Command::Test(options) => test::run(&paths, &options),
+        Command::Demo(options) => demo::run(&paths, &options),
     }
 }
