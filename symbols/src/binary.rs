@@ -155,6 +155,15 @@ impl<'d> GoBinary<'d> {
         }
     }
 
+    /// Lists the functions whose full name satisfies `matches`, in no particular order.
+    pub fn functions_where(&self, matches: impl Fn(&str) -> bool) -> Vec<Function> {
+        match (&self.symtab, &self.pclntab) {
+            (Some(symtab), _) => symtab.functions_where(matches),
+            (None, Ok(pclntab)) => pclntab.functions_where(&self.image, matches),
+            (None, Err(_)) => Vec::new(),
+        }
+    }
+
     /// Finds the instruction of a function on which a probe is cheap, exact and sees the arguments.
     ///
     /// # Errors

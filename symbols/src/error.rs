@@ -98,6 +98,11 @@ impl Unresolved {
         }
     }
 
+    /// Says whether the program simply does not contain it, which is no failure to read it.
+    pub fn is_absent(&self) -> bool {
+        self.reason == Reason::NotFound
+    }
+
     /// Names the reason with a word from a fixed set.
     pub fn error_type(&self) -> &'static str {
         self.reason.error_type()

@@ -12,7 +12,7 @@ use crate::{
     config,
     correlate::{Correlator, Identity},
     discovery::{BinaryKey, Candidate, Opener, Process, RefusedReason, UnresolvedReport},
-    identity,
+    identity::{self, GoProgram, Node, ProcessFacts},
     probe::{Attachment, Feature, FileKey, Kernel, ProbeError, Slots},
     resolve::{self, BinaryInfo, Cache},
     runtime::Reader,
@@ -20,6 +20,7 @@ use crate::{
 
 /// What adoption needs; shared by all that run at the same time.
 pub(super) struct Adopter {
+    pub(super) node: Node,
     pub(super) kernel: Arc<Kernel>,
     pub(super) correlator: Arc<Correlator<NodeSink>>,
     pub(super) probes: config::Probes,
@@ -46,7 +47,7 @@ impl Adopter {
         let process = lock(&self.opener).open(candidate)?;
         let binary = self.resolve(&process)?;
         let resource =
-            Arc::new(identity::resolve(&process, &binary.go_version, binary.module_version.as_deref()));
+            Arc::new(identity::resolve(&self.node, &ProcessFacts::read(&process), &program(&binary)));
         let bias = process.load_base(binary.base_address)?;
         let reference = lock(&self.slots).take()?;
         // Known before the first hit can arrive.

@@ -185,6 +185,24 @@ impl<'d> Pclntab<'d> {
         self.all_names().any(|(_, name)| name.starts_with(prefix))
     }
 
+    /// Lists the functions whose name satisfies `matches`.
+    pub(crate) fn functions_where(
+        &self,
+        image: &Image<'_>,
+        matches: impl Fn(&str) -> bool,
+    ) -> Vec<Function> {
+        let named = self.all_names().filter_map(|(row, name)| {
+            let name = str::from_utf8(name).ok().filter(|name| matches(name))?;
+            Some(Function {
+                name: name.to_owned(),
+                address: self.row_start(image, row)?,
+                size: self.size(image, row)?,
+                provenance: Provenance::Pclntab,
+            })
+        });
+        named.collect()
+    }
+
     fn all_names(&self) -> impl Iterator<Item = (u32, &'d [u8])> {
         (0..self.rows).filter_map(|row| Some((row, self.name(row)?)))
     }

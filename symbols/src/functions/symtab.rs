@@ -93,6 +93,19 @@ impl<'d> Symtab<'d> {
             .any(|name| name.starts_with(prefix))
     }
 
+    /// Lists the functions whose name satisfies `matches`.
+    pub(crate) fn functions_where(&self, matches: impl Fn(&str) -> bool) -> Vec<Function> {
+        let functions = self
+            .table
+            .iter()
+            .filter(|symbol| symbol.st_type() == elf::STT_FUNC);
+        let named = functions.filter_map(|symbol| {
+            let name = str::from_utf8(self.name(symbol)?).ok()?;
+            matches(name).then(|| function(name.to_owned(), symbol))
+        });
+        named.collect()
+    }
+
     fn named(&self, name: &str) -> Result<impl Iterator<Item = &'d Symbol>, Reason> {
         let index = self
             .names
