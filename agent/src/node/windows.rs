@@ -12,7 +12,10 @@ use super::{
 use crate::{
     config,
     probe::{Feature, Kernel},
-    telemetry::Telemetry,
+    telemetry::{
+        Telemetry,
+        catalog::{self, Metric},
+    },
 };
 
 /// Hits one target may cost in one window; past it, its window ends early.
@@ -71,7 +74,9 @@ impl Windows {
                 .filter_map(|target| open(&kernel, feature, target))
                 .collect()
         };
-        tokio::task::spawn_blocking(attach).await.unwrap_or_default()
+        tokio::task::spawn_blocking(attach)
+            .await
+            .unwrap_or_default()
     }
 
     /// Publishes what was counted and detaches behind the grace period.
@@ -81,8 +86,16 @@ impl Windows {
         for &program in feature.programs() {
             let hits = now.get(&program).copied().unwrap_or(0)
                 - window.before.get(&program).copied().unwrap_or(0);
-            self.telemetry.record_window(&window.target.resource, program, hits, length);
+            let resource = &window.target.resource;
+            if let Some(metric) = metric(program) {
+                self.telemetry.add(resource, metric, &[], hits as f64);
+            }
         }
+        let attributes = [feature.name()];
+        let seconds = length.as_secs_f64();
+        let resource = &window.target.resource;
+        self.telemetry
+            .add(resource, &catalog::PROBE_WINDOW, &attributes, seconds);
         if over_budget {
             tracing::info!(
                 pid = window.target.process.id.pid,
@@ -107,14 +120,33 @@ impl Windows {
     }
 }
 
+/// What the hits of a windowed program count.
+fn metric(program: Program) -> Option<&'static Metric> {
+    match program {
+        Program::GoroutineNew => Some(&catalog::GOROUTINES_CREATED),
+        Program::NetRead => Some(&catalog::NET_READS),
+        Program::NetWrite => Some(&catalog::NET_WRITES),
+        _ => None,
+    }
+}
+
 fn open(kernel: &Kernel, feature: Feature, target: Arc<Target>) -> Option<Open> {
     let reference: TargetRef = target.reference;
     let before = kernel.hits(reference);
-    let file = (target.process.file.as_fd(), file_key(&target.process.incarnation.binary));
+    let file = (
+        target.process.file.as_fd(),
+        file_key(&target.process.incarnation.binary),
+    );
     let pid = target.process.id.pid;
-    let added = target.attachment().add(kernel, feature, file, pid, &target.binary.sites);
+    let added = target
+        .attachment()
+        .add(kernel, feature, file, pid, &target.binary.sites);
     match added {
-        Ok(()) => Some(Open { since: Instant::now(), before, target }),
+        Ok(()) => Some(Open {
+            since: Instant::now(),
+            before,
+            target,
+        }),
         Err(error) => {
             tracing::debug!(pid, feature = feature.name(), %error, "no window");
             None

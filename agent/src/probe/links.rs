@@ -77,7 +77,11 @@ pub(super) struct Links {
 
 impl Links {
     pub(super) fn new(mode: AttachMode, loaded: Loaded) -> Self {
-        Self { mode, loaded, by_file: Mutex::default() }
+        Self {
+            mode,
+            loaded,
+            by_file: Mutex::default(),
+        }
     }
 
     /// Attaches `program` at `offsets` of the file behind `file`.
@@ -95,7 +99,10 @@ impl Links {
             source,
         };
         if self.mode == AttachMode::MultiByProcess {
-            return self.make(ebpf, program, file.0, offsets, Some(pid)).map(Arc::new).map_err(failed);
+            return self
+                .make(ebpf, program, file.0, offsets, Some(pid))
+                .map(Arc::new)
+                .map_err(failed);
         }
         // A second link by file would report every hit twice.
         let mut shared = self.by_file.lock().unwrap_or_else(PoisonError::into_inner);
@@ -103,7 +110,10 @@ impl Links {
         if let Some(link) = shared.get(&(file.1, program)).and_then(Weak::upgrade) {
             return Ok(link);
         }
-        let link = Arc::new(self.make(ebpf, program, file.0, offsets, None).map_err(failed)?);
+        let link = Arc::new(
+            self.make(ebpf, program, file.0, offsets, None)
+                .map_err(failed)?,
+        );
         shared.insert((file.1, program), Arc::downgrade(&link));
         Ok(link)
     }
@@ -120,14 +130,18 @@ impl Links {
         let path = format!("/proc/self/fd/{}", file.as_raw_fd());
         match &self.loaded {
             Loaded::Multi(programs) => {
-                let program = programs.get(&program).ok_or(io::ErrorKind::NotFound)?;
+                let program = programs.get(&program).ok_or_else(not_loaded)?;
                 let descriptor = multi::link(program, &CString::new(path)?, offsets, pid)?;
-                Ok(Link::Multi { _descriptor: descriptor })
+                Ok(Link::Multi {
+                    _descriptor: descriptor,
+                })
             }
             Loaded::Perf => {
                 let mut ebpf = ebpf.lock().unwrap_or_else(PoisonError::into_inner);
-                let uprobe: &mut UProbe =
-                    ebpf.program_mut(program.name()).ok_or(io::ErrorKind::NotFound)?.try_into()?;
+                let uprobe: &mut UProbe = ebpf
+                    .program_mut(program.name())
+                    .ok_or_else(not_loaded)?
+                    .try_into()?;
                 let events = offsets
                     .iter()
                     .map(|&offset| {
@@ -139,4 +153,8 @@ impl Links {
             }
         }
     }
+}
+
+fn not_loaded() -> io::Error {
+    io::Error::new(io::ErrorKind::NotFound, "the program is not loaded")
 }

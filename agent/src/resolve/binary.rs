@@ -39,7 +39,7 @@ pub struct BinaryInfo {
     pub go_version: String,
     /// GNU or Go build id.
     pub build_id: String,
-    /// Version of the main module, when it is a release.
+    /// Version of the main module, such as `v1.4.2` or `(devel)`.
     pub module_version: Option<String>,
     /// Where function addresses come from.
     pub symbol_source: String,
@@ -90,7 +90,11 @@ pub fn resolve(bytes: &[u8]) -> Result<BinaryInfo, ResolveError> {
     let binary = GoBinary::parse(bytes)?;
     let mut unresolved = Vec::new();
     let (found, sites) = sites(&binary, &mut unresolved);
-    let wanted: Vec<&str> = offsets::STRUCTS.iter().chain(&RUNTIME_STRUCTS).copied().collect();
+    let wanted: Vec<&str> = offsets::STRUCTS
+        .iter()
+        .chain(&RUNTIME_STRUCTS)
+        .copied()
+        .collect();
     let layouts = binary.layouts(&wanted);
     let (mut offsets, off) = offsets::fill(&binary, &layouts, &found);
     let features: Vec<Feature> = found
@@ -120,7 +124,12 @@ pub fn resolve(bytes: &[u8]) -> Result<BinaryInfo, ResolveError> {
         features,
         offsets,
         work_address: work.ok().map(|fact| fact.value.address),
-        base_address: binary.segments().iter().map(|segment| segment.vaddr).min().unwrap_or(0),
+        base_address: binary
+            .segments()
+            .iter()
+            .map(|segment| segment.vaddr)
+            .min()
+            .unwrap_or(0),
         writers: Writers::of(&binary),
         runtime: Arc::new(runtime),
         unresolved,
@@ -188,10 +197,12 @@ fn site(binary: &GoBinary<'_>, program: Program, name: &str) -> Result<Site, Unr
 }
 
 fn report(missing: &Unresolved) -> UnresolvedReport {
-    UnresolvedReport { what: missing.what.clone(), reason: missing.reason.to_string() }
+    UnresolvedReport {
+        what: missing.what.clone(),
+        reason: missing.reason.to_string(),
+    }
 }
 
 fn module_version(binary: &GoBinary<'_>) -> Option<String> {
-    let version = &binary.build_info().main.as_ref()?.version;
-    version.starts_with('v').then(|| version.clone())
+    Some(binary.build_info().main.as_ref()?.version.clone())
 }
