@@ -14,8 +14,8 @@ use crate::image::Image;
 const CHDR: usize = 24;
 /// `ELFCOMPRESS_ZLIB`.
 const ZLIB: u32 = 1;
-/// Deflate never expands further than this.
-const MAX_RATIO: u64 = 1032;
+/// Room made before the first byte is expanded, as a multiple of the stream; more must be earned by real bytes.
+const FIRST_ROOM: usize = 8;
 
 /// Reads `.debug_{name}` in any of its three forms; empty when the binary has none.
 pub(crate) fn debug_section<'d>(
@@ -68,10 +68,8 @@ fn inflate<'d>(stream: &[u8], size: u64, section: &'static str) -> Result<Cow<'d
             limit: MAX_EXPANDED,
         });
     }
-    let possible = (stream.len() as u64)
-        .saturating_mul(MAX_RATIO)
-        .saturating_add(MAX_RATIO);
-    let capacity = usize::try_from(size.min(possible)).unwrap_or(0);
+    let room = stream.len().saturating_mul(FIRST_ROOM);
+    let capacity = usize::try_from(size).unwrap_or(0).min(room);
     let mut expanded = Vec::with_capacity(capacity);
     let malformed = |expanded: &Vec<u8>| Reason::Malformed {
         section,
