@@ -203,11 +203,15 @@ impl<'d> Pclntab<'d> {
 
     /// Says whether a function of this name prefix exists.
     pub(crate) fn any_function(&self, prefix: &[u8]) -> bool {
-        self.all_names().any(|(_, name)| name.starts_with(prefix))
+        let starts = |row| {
+            let name = self.name_at(row).and_then(|at| self.data.get(at..));
+            name.is_some_and(|name| name.starts_with(prefix))
+        };
+        (0..self.header.rows).any(starts)
     }
 
-    fn all_names(&self) -> impl Iterator<Item = (u32, &'d [u8])> {
-        (0..self.header.rows).filter_map(|row| Some((row, self.name(row)?)))
+    fn all_names(&self) -> impl Iterator<Item = (u32, Option<&'d [u8]>)> {
+        (0..self.header.rows).map(|row| (row, self.name(row)))
     }
 
     /// Finds the last row that starts at or before `address`.
@@ -285,12 +289,12 @@ impl<'d> Pclntab<'d> {
     }
 
     fn name(&self, row: u32) -> Option<&'d [u8]> {
+        bytes::c_str(self.data, self.name_at(row)?, MAX_NAME)
+    }
+
+    fn name_at(&self, row: u32) -> Option<usize> {
         let offset = usize::try_from(self.record_field(row, 0)?).ok()?;
-        bytes::c_str(
-            self.data,
-            self.header.names_at.checked_add(offset)?,
-            MAX_NAME,
-        )
+        self.header.names_at.checked_add(offset)
     }
 
     fn body(&self, row: u32) -> Body {

@@ -9,7 +9,7 @@
 use std::collections::HashSet;
 
 use super::{Found, RawField, RawStruct, TypeSource};
-use crate::budget::{Budget, MAX_FIELDS, MAX_NAME, MAX_TYPE_EDGES, MAX_TYPES};
+use crate::budget::{Budget, MAX_NAME, MAX_TYPE_EDGES, MAX_TYPES};
 use crate::bytes;
 use crate::error::Reason;
 use crate::fact::Provenance;
@@ -308,37 +308,48 @@ impl<'a, 'd> Descriptors<'a, 'd> {
         std::str::from_utf8(bytes.get(start..start.checked_add(length)?)?).ok()
     }
 
-    fn read_struct(&self, ty: u64) -> Option<RawStruct> {
-        let size = u32::try_from(self.image.word(ty)?).ok()?;
-        let (first, count) = (
-            self.image.word(ty.checked_add(56)?)?,
-            self.image.word(ty.checked_add(64)?)?,
-        );
+    fn read_struct(&self, ty: u64, budget: &mut Budget) -> Result<Option<RawStruct>, Reason> {
+        let word = |at: u64| self.image.word(ty.checked_add(at)?);
+        let (Some(size), Some(first), Some(count)) = (word(0), word(56), word(64)) else {
+            return Ok(None);
+        };
         let mut fields = Vec::new();
-        for number in 0..count.min(MAX_FIELDS) {
-            let at = first.checked_add(number.checked_mul(24)?)?;
-            let name = self.name_at(self.image.word(at)?)?.to_owned();
-            let field = self.image.word(at.checked_add(8)?)?;
-            let offset = self
-                .image
-                .word(at.checked_add(16)?)?
-                .checked_shr(self.offset_shift)?;
-            fields.push(RawField {
-                name,
-                offset: u32::try_from(offset).ok()?,
-                ty: Some(field),
-            });
+        for number in 0..count {
+            budget.spend(1)?;
+            let Some(field) = self.read_field(first, number) else {
+                return Ok(None);
+            };
+            let (name, offset, ty) = field;
+            budget.spend(RawField::cost(name))?;
+            let (name, ty) = (name.to_owned(), Some(ty));
+            fields.push(RawField { name, offset, ty });
         }
-        Some(RawStruct { size, fields })
+        Ok(u32::try_from(size)
+            .ok()
+            .map(|size| RawStruct { size, fields }))
+    }
+
+    fn read_field(&self, first: u64, number: u64) -> Option<(&'d str, u32, u64)> {
+        let at = first.checked_add(number.checked_mul(24)?)?;
+        let name = self.name_at(self.image.word(at)?)?;
+        let ty = self.image.word(at.checked_add(8)?)?;
+        let offset = self
+            .image
+            .word(at.checked_add(16)?)?
+            .checked_shr(self.offset_shift)?;
+        Some((name, u32::try_from(offset).ok()?, ty))
     }
 }
 
 impl TypeSource for Descriptors<'_, '_> {
-    fn structure(&self, key: u64) -> Result<Option<RawStruct>, Reason> {
+    fn structure(&self, key: u64, budget: &mut Budget) -> Result<Option<RawStruct>, Reason> {
         if !self.covers(key) || self.kind(key) != Some(STRUCT) {
             return Ok(None);
         }
-        self.read_struct(key).map(Some).ok_or(malformed(key))
+        match self.read_struct(key, budget)? {
+            Some(raw) => Ok(Some(raw)),
+            None => Err(malformed(key)),
+        }
     }
 
     fn missing(&self) -> Reason {
