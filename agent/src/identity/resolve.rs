@@ -232,7 +232,10 @@ mod tests {
         let both = resolved(&[("OTEL_SERVICE_NAME", "by-variable"), attributes]);
         assert_eq!(both.service_name, "by-variable");
         assert_eq!(resolved(&[attributes]).service_name, "by-attribute");
-        assert_eq!(resolved(&[("OTEL_SERVICE_NAME", " ")]).service_name, "orders");
+        assert_eq!(
+            resolved(&[("OTEL_SERVICE_NAME", " ")]).service_name,
+            "orders"
+        );
         assert_eq!(resolved(&[]).service_name, "orders");
     }
 

@@ -93,10 +93,7 @@ impl RuntimeFacts {
     ///
     /// # Errors
     /// What is missing, when not even GC cycles can be read: stripped binaries have no variables.
-    pub fn from_symbols(
-        binary: &GoBinary<'_>,
-        layouts: &Layouts,
-    ) -> Result<Self, Vec<Unresolved>> {
+    pub fn from_symbols(binary: &GoBinary<'_>, layouts: &Layouts) -> Result<Self, Vec<Unresolved>> {
         let mut lookup = Lookup {
             binary,
             layouts,

@@ -29,8 +29,7 @@ pub(super) struct Goroutines {
 impl Goroutines {
     pub(super) fn new(pid: u32, facts: &GoroutineFacts, base: u64) -> Self {
         let at = |variable: u64, offset: u32| {
-            base.wrapping_add(variable)
-                .wrapping_add(u64::from(offset))
+            base.wrapping_add(variable).wrapping_add(u64::from(offset))
         };
         Self {
             pid,

@@ -74,9 +74,8 @@ fn read_chunk(pid: u32, pieces: &mut [&mut Piece]) -> Result<(), ReadError> {
     // SAFETY: `local` describes the buffers that `pieces` borrows mutably until this function ends;
     // the kernel writes no further than their lengths. `remote` holds addresses of another process,
     // which the kernel checks and this process never follows.
-    let copied = unsafe {
-        libc::process_vm_readv(target, local.as_ptr(), count, remote.as_ptr(), count, 0)
-    };
+    let copied =
+        unsafe { libc::process_vm_readv(target, local.as_ptr(), count, remote.as_ptr(), count, 0) };
     let Ok(copied) = usize::try_from(copied) else {
         return Err(failure(pid, pieces, io::Error::last_os_error()));
     };
@@ -140,9 +139,15 @@ mod tests {
         let number = 7_u64;
         let (mut good, mut bad) = (piece_of(&number), Piece::new(8, 8));
         let error = read(std::process::id(), &mut [&mut good, &mut bad]).expect_err("page 0");
-        assert!(matches!(error, ReadError::Unmapped { address: 8, .. }), "{error}");
+        assert!(
+            matches!(error, ReadError::Unmapped { address: 8, .. }),
+            "{error}"
+        );
         let error = read(std::process::id(), &mut [&mut bad]).expect_err("page 0");
-        assert!(matches!(error, ReadError::Unmapped { address: 8, .. }), "{error}");
+        assert!(
+            matches!(error, ReadError::Unmapped { address: 8, .. }),
+            "{error}"
+        );
     }
 
     #[test]
