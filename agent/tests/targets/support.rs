@@ -44,6 +44,7 @@ pub(crate) struct Target {
 }
 
 impl Target {
+    /// Starts it and waits for the line of its start.
     pub(crate) fn start(binary: PathBuf, environment: &[(&str, &str)]) -> Self {
         let mut child = Command::new(&binary)
             .envs(environment.iter().copied())
@@ -51,16 +52,23 @@ impl Target {
             .stdout(Stdio::piped())
             .spawn()
             .expect("the fixture starts");
-        Self {
+        let mut target = Self {
             input: child.stdin.take(),
             output: BufReader::new(child.stdout.take().expect("piped")),
             child,
             binary,
-        }
+        };
+        target.answer();
+        target
     }
 
     pub(crate) fn pid(&self) -> u32 {
         self.child.id()
+    }
+
+    /// The file it runs.
+    pub(crate) fn binary(&self) -> &Path {
+        &self.binary
     }
 
     /// Sends a command and waits for its answer, after which the target rests.

@@ -1,15 +1,13 @@
 //! The memory reader against what a Go program says of itself.
 
-mod support;
-
 use std::{
     sync::Arc,
     time::{Duration, Instant},
 };
 
+use crate::support::{Target, build};
 use golens::runtime::{RUNTIME_STRUCTS, Reader, RuntimeFacts, RuntimeReading};
 use serde_json::Value;
-use support::{Target, build};
 use symbols::GoBinary;
 
 fn reader(target: &Target) -> Reader {
