@@ -65,7 +65,7 @@ fn start_with(
 
 /// The push address below a base address; an address without scheme means `http`.
 fn url(endpoint: &str) -> Result<String, &'static str> {
-    let endpoint = endpoint.trim().trim_end_matches('/');
+    let endpoint = endpoint.trim();
     let base = match endpoint.contains("://") {
         true => endpoint.to_owned(),
         false => format!("http://{endpoint}"),
@@ -74,8 +74,9 @@ fn url(endpoint: &str) -> Result<String, &'static str> {
     if !matches!(parsed.scheme(), "http" | "https") {
         return Err("the scheme is neither http nor https");
     }
+    let base = base.trim_end_matches('/');
     match base.ends_with(PUSH_PATH) {
-        true => Ok(base),
+        true => Ok(base.to_owned()),
         false => Ok(format!("{base}{PUSH_PATH}")),
     }
 }
