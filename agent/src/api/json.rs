@@ -14,7 +14,7 @@ use crate::{
     clock::UnixNanos,
     correlate::{Span, SpanId, SpanKind, TraceId},
     logs::{Level, LogRecord, Stream},
-    recent::{LogQuery, SpanQuery, TraceQuery},
+    recent::{LogQuery, SpanQuery, Trace, TraceQuery},
 };
 
 type Shared = extract::State<Arc<State>>;
@@ -88,7 +88,7 @@ pub(super) async fn traces(
 
 pub(super) async fn trace(extract::State(state): Shared, Path(id): Path<String>) -> Answer {
     let id = TraceId::from_hex(&id).ok_or(Error::NoSuchTrace)?;
-    let (spans, logs) = state.recent.trace(id).ok_or(Error::NoSuchTrace)?;
+    let Trace { spans, logs } = state.recent.trace(id).ok_or(Error::NoSuchTrace)?;
     let spans: Vec<SpanBody> = spans.iter().map(|span| SpanBody::new(span)).collect();
     let logs: Vec<LogBody<'_>> = logs.iter().map(|record| LogBody::new(record)).collect();
     Ok(Json(

@@ -15,7 +15,7 @@ use crate::{
     correlate::{Span, TraceId},
     discovery::TargetReport,
     logs::LogRecord,
-    recent::{TraceQuery, TraceSummary},
+    recent::{Trace, TraceQuery, TraceSummary},
     telemetry::{RuntimeSummary, ServiceSummary},
 };
 
@@ -56,7 +56,7 @@ pub(super) async fn trace(
     Path(id): Path<String>,
 ) -> Result<Html<String>, Error> {
     let id = TraceId::from_hex(&id).ok_or(Error::NoSuchTrace)?;
-    let (spans, logs) = state.recent.trace(id).ok_or(Error::NoSuchTrace)?;
+    let Trace { spans, logs } = state.recent.trace(id).ok_or(Error::NoSuchTrace)?;
     let mut page = format!("{HEAD}<title>trace {id}</title>\n{STYLE}<h1>Trace {id}</h1>\n");
     span_table(&mut page, &spans);
     log_lines(&mut page, &logs);

@@ -44,6 +44,8 @@ pub(super) struct Policy {
     pub batch: usize,
     /// Bytes in one request, roughly; a single larger item still goes out alone.
     pub batch_bytes: usize,
+    /// Bytes that wait at most, roughly; the oldest items go first.
+    pub queue_bytes: usize,
     /// How long the first item of a batch waits for others.
     pub linger: Duration,
     /// First pause after a failure; each further one is twice as long.
@@ -61,6 +63,7 @@ impl Default for Policy {
         Self {
             batch: 512,
             batch_bytes: 1 << 20,
+            queue_bytes: 32 << 20,
             linger: Duration::from_secs(1),
             first_pause: Duration::from_millis(250),
             longest_pause: Duration::from_secs(30),

@@ -16,12 +16,16 @@ pub(super) struct Queue<T> {
     state: Mutex<State<T>>,
     wake: Notify,
     capacity: usize,
+    /// Bytes of an item, roughly.
+    weight: fn(&T) -> usize,
     policy: Policy,
     pub metrics: ExporterMetrics,
 }
 
 struct State<T> {
     items: VecDeque<T>,
+    /// Bytes of `items`, roughly.
+    bytes: usize,
     /// Items the worker has taken and not yet accounted for.
     in_flight: usize,
     closed: bool,
@@ -60,16 +64,23 @@ impl<T> Sender<T> {
 }
 
 impl<T> Queue<T> {
-    pub(super) fn new(capacity: usize, policy: Policy, metrics: ExporterMetrics) -> Self {
+    pub(super) fn new(
+        capacity: usize,
+        weight: fn(&T) -> usize,
+        policy: Policy,
+        metrics: ExporterMetrics,
+    ) -> Self {
         Self {
             state: Mutex::new(State {
                 items: VecDeque::new(),
+                bytes: 0,
                 in_flight: 0,
                 closed: false,
             }),
             wake: Notify::new(),
             // A queue without room would drop everything without a word in the configuration.
             capacity: capacity.max(1),
+            weight,
             policy,
             metrics,
         }
@@ -83,11 +94,16 @@ impl<T> Queue<T> {
             self.metrics.items(reason::SHUTDOWN, 1);
             return;
         }
-        if state.items.len() >= self.capacity {
-            state.items.pop_front();
-            self.metrics.items(reason::QUEUE_FULL, 1);
-        }
+        state.bytes += (self.weight)(&item);
         state.items.push_back(item);
+        while state.items.len() > self.capacity
+            || (state.bytes > self.policy.queue_bytes && state.items.len() > 1)
+        {
+            if let Some(oldest) = state.items.pop_front() {
+                state.bytes = state.bytes.saturating_sub((self.weight)(&oldest));
+                self.metrics.items(reason::QUEUE_FULL, 1);
+            }
+        }
         let waiting = state.items.len();
         self.show(&state);
         drop(state);
@@ -98,7 +114,7 @@ impl<T> Queue<T> {
 
     /// Waits for a full batch, or for what came within the linger time; empty once the queue is
     /// closed and nothing is left.
-    pub(super) async fn next_batch(&self, weight: impl Fn(&T) -> usize) -> Vec<T> {
+    pub(super) async fn next_batch(&self) -> Vec<T> {
         while self.is_empty_and_open() {
             self.wake.notified().await;
         }
@@ -111,14 +127,14 @@ impl<T> Queue<T> {
                 break;
             }
         }
-        self.take(weight)
+        self.take()
     }
 
-    fn take(&self, weight: impl Fn(&T) -> usize) -> Vec<T> {
+    fn take(&self) -> Vec<T> {
         let mut state = self.lock();
         let mut bytes = 0;
         let fits = |item: &T| {
-            bytes += weight(item);
+            bytes += (self.weight)(item);
             bytes <= self.policy.batch_bytes
         };
         let count = state
@@ -128,6 +144,8 @@ impl<T> Queue<T> {
             .take_while(fits_once(fits))
             .count();
         let batch: Vec<T> = state.items.drain(..count).collect();
+        let taken: usize = batch.iter().map(self.weight).sum();
+        state.bytes = state.bytes.saturating_sub(taken);
         state.in_flight = batch.len();
         batch
     }
@@ -153,6 +171,7 @@ impl<T> Queue<T> {
         let mut state = self.lock();
         let left = state.items.len() + state.in_flight;
         state.items.clear();
+        state.bytes = 0;
         state.in_flight = 0;
         self.show(&state);
         drop(state);
@@ -197,7 +216,7 @@ mod tests {
     fn queue(capacity: usize, policy: Policy) -> (Telemetry, Arc<Queue<usize>>) {
         let telemetry = Telemetry::new();
         let metrics = telemetry.own().exporter("test");
-        let queue = Arc::new(Queue::new(capacity, policy, metrics));
+        let queue = Arc::new(Queue::new(capacity, |bytes| *bytes, policy, metrics));
         (telemetry, queue)
     }
 
@@ -207,11 +226,26 @@ mod tests {
         for item in 0..5 {
             queue.push(item);
         }
-        assert_eq!(queue.take(|_| 1), [2, 3, 4]);
+        assert_eq!(queue.take(), [2, 3, 4]);
         let totals = telemetry.own().totals();
         let dropped = "golens_export_items_total{exporter=\"test\",outcome=\"queue_full\"}";
         assert_eq!(totals[dropped], 2);
         assert_eq!(totals["golens_export_accepted_total{exporter=\"test\"}"], 5);
+    }
+
+    #[test]
+    fn large_items_cannot_fill_the_memory() {
+        let policy = Policy {
+            queue_bytes: 100,
+            ..Policy::default()
+        };
+        let (_telemetry, queue) = queue(1_000, policy);
+        for item in [40, 41, 42, 500, 43, 44] {
+            queue.push(item);
+        }
+        assert_eq!(queue.take(), [43, 44]);
+        queue.push(7);
+        assert_eq!(queue.lock().bytes, 7);
     }
 
     #[test]
@@ -225,7 +259,7 @@ mod tests {
         for item in [500, 40, 40, 40, 1, 1, 1, 1] {
             queue.push(item);
         }
-        let batches: Vec<_> = (0..4).map(|_| queue.take(|bytes| *bytes)).collect();
+        let batches: Vec<_> = (0..4).map(|_| queue.take()).collect();
         assert_eq!(
             batches,
             [vec![500], vec![40, 40], vec![40, 1, 1], vec![1, 1]]
@@ -238,7 +272,7 @@ mod tests {
         queue.push(1);
         queue.close();
         queue.push(2);
-        assert_eq!(queue.next_batch(|_| 1).await, [1]);
-        assert!(queue.next_batch(|_| 1).await.is_empty());
+        assert_eq!(queue.next_batch().await, [1]);
+        assert!(queue.next_batch().await.is_empty());
     }
 }

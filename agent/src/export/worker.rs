@@ -49,7 +49,7 @@ pub(super) fn start<B: Backend>(
     policy: Policy,
     metrics: ExporterMetrics,
 ) -> ExporterHandle<B::Item> {
-    let queue = Arc::new(Queue::new(capacity, policy, metrics));
+    let queue = Arc::new(Queue::new(capacity, B::weight, policy, metrics));
     let worker = tokio::spawn(run(backend, Arc::clone(&queue)));
     ExporterHandle { queue, worker }
 }
@@ -82,7 +82,7 @@ impl<T> ExporterHandle<T> {
 async fn run<B: Backend>(mut backend: B, queue: Arc<Queue<B::Item>>) {
     let mut healthy = true;
     loop {
-        let batch = queue.next_batch(B::weight).await;
+        let batch = queue.next_batch().await;
         if batch.is_empty() {
             return;
         }
@@ -112,10 +112,10 @@ async fn deliver<B: Backend>(
                     info!(exporter, "back end takes data again");
                 }
                 let rejected = rejected.min(items);
-                if rejected > 0 {
+                if rejected > 0 || !message.is_empty() {
                     warn!(
                         exporter,
-                        rejected, message, "back end took only part of a batch"
+                        rejected, message, "back end has something to say about a batch"
                     );
                 }
                 return vec![

@@ -5,7 +5,7 @@ mod store;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-pub use query::{LogQuery, SpanQuery, TraceQuery, TraceSummary};
+pub use query::{LogQuery, SpanQuery, Trace, TraceQuery, TraceSummary};
 
 use self::store::{Entry, Store};
 use crate::{
@@ -61,9 +61,9 @@ impl Recent {
         query::traces(&self.fresh(), query)
     }
 
-    /// Spans by start and log lines by time of one trace; `None` when nothing of it is held.
+    /// Spans and log lines of one trace; `None` when nothing of it is held.
     #[must_use]
-    pub fn trace(&self, id: TraceId) -> Option<(Vec<Arc<Span>>, Vec<Arc<LogRecord>>)> {
+    pub fn trace(&self, id: TraceId) -> Option<Trace> {
         query::trace(&self.fresh(), id)
     }
 

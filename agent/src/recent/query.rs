@@ -99,17 +99,29 @@ pub(super) fn traces(store: &Store, query: &TraceQuery) -> Vec<TraceSummary> {
         .newest_first()
         .filter_map(as_span)
         .filter(|span| seen.insert(span.trace_id))
+        // A summary is built only for what is shown: the store is locked meanwhile.
+        .filter(|span| is_wanted(store, span.trace_id, query))
         .filter_map(|span| summary(store, span.trace_id))
-        .filter(|trace| trace.spans >= query.min_spans)
-        .filter(|trace| match &query.service {
-            Some(wanted) => trace.services.contains(wanted),
-            None => true,
-        })
         .take(query.limit)
         .collect()
 }
 
-pub(super) fn trace(store: &Store, id: TraceId) -> Option<(Vec<Arc<Span>>, Vec<Arc<LogRecord>>)> {
+fn is_wanted(store: &Store, id: TraceId, query: &TraceQuery) -> bool {
+    let spans = || store.of_trace(id).filter_map(as_span);
+    let service = query.service.as_deref();
+    spans().count() >= query.min_spans && spans().any(|span| is_of(&span.resource, service))
+}
+
+/// What is held of one trace.
+#[derive(Clone, Debug)]
+pub struct Trace {
+    /// Spans by start.
+    pub spans: Vec<Arc<Span>>,
+    /// Log lines by time.
+    pub logs: Vec<Arc<LogRecord>>,
+}
+
+pub(super) fn trace(store: &Store, id: TraceId) -> Option<Trace> {
     let of = || store.of_trace(id);
     let mut spans: Vec<_> = of().filter_map(as_span).map(Arc::clone).collect();
     let mut logs: Vec<_> = of().filter_map(as_log).map(Arc::clone).collect();
@@ -119,11 +131,11 @@ pub(super) fn trace(store: &Store, id: TraceId) -> Option<(Vec<Arc<Span>>, Vec<A
     // A caller that starts in the same nanosecond as its callee ends later.
     spans.sort_by_key(|span| (span.start, Reverse(span.end)));
     logs.sort_by_key(|record| record.time);
-    Some((spans, logs))
+    Some(Trace { spans, logs })
 }
 
 fn summary(store: &Store, id: TraceId) -> Option<TraceSummary> {
-    let (spans, logs) = trace(store, id)?;
+    let Trace { spans, logs } = trace(store, id)?;
     let first = spans.first()?;
     let ids: HashSet<_> = spans.iter().map(|span| span.span_id).collect();
     let parent_is_held = |span: &Span| span.parent_span_id.is_some_and(|id| ids.contains(&id));
