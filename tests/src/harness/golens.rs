@@ -230,6 +230,25 @@ impl Golens {
         );
     }
 
+    /// Waits until exactly that many spans are kept; a span may be held until its trace is complete.
+    ///
+    /// # Panics
+    /// When there are more, or not as many in time.
+    #[must_use]
+    pub fn await_spans(&self, count: u64) -> Vec<SpanRow> {
+        let mut kept = 0;
+        let spans = (0..PATIENCE.as_millis() / 100).find_map(|_| {
+            let spans = self.spans();
+            kept = spans.len() as u64;
+            if kept < count {
+                thread::sleep(Duration::from_millis(100));
+            }
+            (kept >= count).then_some(spans)
+        });
+        assert_eq!(kept, count, "spans kept; drops {:?}", self.drops());
+        spans.unwrap_or_default()
+    }
+
     /// Asks it to detach and end.
     ///
     /// # Panics
