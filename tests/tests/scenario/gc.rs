@@ -39,6 +39,8 @@ pub(super) fn exact(toolchain: Toolchain, stripped: bool, batches: usize) {
 
         let row = await_cycles(&golens, program.pid(), known.num_gc);
         assert_eq!(row.gc_pauses_lost, 0);
+        let total_ns = (row.gc_pause_total_seconds * 1e9).round();
+        assert_eq!(total_ns, known.pause_total_ns as f64);
         let reported = &row.last_pauses_ns;
         assert!(
             reported.len() >= cycles,

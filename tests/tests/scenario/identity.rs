@@ -56,11 +56,11 @@ pub(super) fn executes_itself(times: u32) {
     );
     let (spans, lines) = (golens.spans(), golens.logs());
     for span in &spans {
-        if let Some(size) = size(span) {
-            assert_eq!(span.service, format!("count-{}", size - SIZE), "{span:?}");
-            assert_eq!(span.resource("service.name"), Some(span.service.clone()));
-        }
+        let size = size(span).expect("the size of the answer");
+        assert_eq!(span.service, format!("count-{}", size - SIZE), "{span:?}");
+        assert_eq!(span.resource("service.name"), Some(span.service.clone()));
     }
+    assert_instances(&spans);
     assert_lines(&lines, &spans);
     for line in &lines {
         let generation = field(&line.line, "generation").expect("a generation on each line");
@@ -110,24 +110,12 @@ pub(super) fn process_id_is_reused(times: u32) {
             .any(|span| span.service == format!("life-{times}"))
     });
     let (spans, lines) = (golens.spans(), golens.logs());
-    let mut instances = BTreeSet::new();
     for span in &spans {
         let size = size(span).expect("the size of the answer");
         assert_eq!(span.service, format!("life-{}", size - SIZE), "{span:?}");
         assert_eq!(span.resource("process.pid"), Some(pid.to_string()));
-        instances.insert((span.service.clone(), span.resource("service.instance.id")));
     }
-    assert_eq!(
-        instances.len() as u32,
-        times + 1,
-        "one instance per life: {instances:?}"
-    );
-    let ids: BTreeSet<_> = instances.iter().map(|(_, id)| id).collect();
-    assert_eq!(
-        ids.len() as u32,
-        times + 1,
-        "instance ids repeat: {instances:?}"
-    );
+    assert_eq!(assert_instances(&spans) as u32, times + 1, "instances");
     assert_lines(&lines, &spans);
     for line in &lines {
         let life = field(&line.line, "generation").expect("a generation on each line");
@@ -159,6 +147,24 @@ fn size(span: &SpanRow) -> Option<u64> {
             .and_then(|size| size.parse().ok())
             .unwrap_or_else(|| panic!("no size on {span:?}"))
     })
+}
+
+/// Each service, which is one incarnation here, has one instance id and no other has it; returns how
+/// many there are.
+fn assert_instances(spans: &[SpanRow]) -> usize {
+    let pairs: BTreeSet<(&str, String)> = spans
+        .iter()
+        .map(|span| (span.service.as_str(), span.resource("service.instance.id")))
+        .map(|(service, id)| (service, id.expect("an instance id")))
+        .collect();
+    let services: BTreeSet<_> = pairs.iter().map(|(service, _)| service).collect();
+    let ids: BTreeSet<_> = pairs.iter().map(|(_, id)| id).collect();
+    assert_eq!(
+        (services.len(), ids.len()),
+        (pairs.len(), pairs.len()),
+        "{pairs:?}"
+    );
+    pairs.len()
 }
 
 /// A line with a trace id has the right one, and the span of that id belongs to the same service.
