@@ -1,1 +1,4 @@
-//! Whole-agent tests: harness shared by the test files.
+//! Whole-agent tests: harness shared by the test files, launchers of real back ends, and the demo.
+
+pub mod backends;
+pub mod demo;
