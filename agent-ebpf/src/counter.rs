@@ -1,7 +1,7 @@
 //! Counters kept by the kernel side.
 //!
 //! `COUNTERS[cpu][counter]` is global; `SLOT_HITS[slot][program]` is per target. Both only rise.
-//! Invariant, checked by tests: `reserved == submitted + dropped_ring_full + dropped_at_discard`.
+//! Every record that was to be written is in `EventsSubmitted`, `EventsRingFull` or `EventsDiscarded`.
 
 macro_rules! counters {
     ($($(#[$doc:meta])* $name:ident = $value:literal, $text:literal;)*) => {
@@ -60,6 +60,8 @@ counters! {
     LogOtherFile = 15, "log_other_file";
     /// An offset the program needs is not known for this binary.
     NoOffset = 16, "no_offset";
+    /// Records given back to the ring because a read of the target failed half-way.
+    EventsDiscarded = 17, "events_discarded";
 }
 
 /// Number of counters.

@@ -27,5 +27,4 @@ pod!(
     target::TargetRef,
     target::GoroutineKey,
     target::OpenSpan,
-    target::ThreadKey,
 );

@@ -16,13 +16,17 @@ macro_rules! offsets {
         ///
         /// Written by the agent into `OFFSETS[slot]`, read by every program.
         ///
-        /// # Layout `u32` fields only, then three `u64` addresses; 8-aligned
+        /// # Layout `u32` fields only, then one `u64` address; 8-aligned
         #[repr(C)]
         #[derive(Clone, Copy, Debug, PartialEq, Eq)]
         pub struct Offsets {
             $($(#[$doc])* pub $name: u32,)*
             /// `MAP_*`: layout of the request header map.
             pub map_kind: u32,
+            /// Bit `Program as u32` set: that program sits on `jbe` and must test the flags.
+            pub jbe_programs: u32,
+            /// 1 when the server's gRPC stream starts with a pointer to `transport.Stream` (1.69+), 0 when it is one.
+            pub stream_indirect: u32,
             /// Address of `runtime.work` in the process, 0 when unknown.
             pub work_address: u64,
         }
@@ -32,6 +36,8 @@ macro_rules! offsets {
             pub const EMPTY: Self = Self {
                 $($name: UNKNOWN,)*
                 map_kind: MAP_UNKNOWN,
+                jbe_programs: 0,
+                stream_indirect: 0,
                 work_address: 0,
             };
         }
@@ -93,7 +99,7 @@ offsets! {
 
 const _: () = {
     use core::mem::{offset_of, size_of};
-    assert!(size_of::<Offsets>() == 112);
-    assert!(offset_of!(Offsets, work_address) == 104);
+    assert!(size_of::<Offsets>() == 120);
+    assert!(offset_of!(Offsets, work_address) == 112);
     assert!(size_of::<Offsets>() % 8 == 0);
 };

@@ -27,20 +27,6 @@ pub struct GoroutineKey {
     pub goid: u64,
 }
 
-/// Names one thread of one target, for code that has no goroutine (runtime, cgo).
-///
-/// # Layout 16 bytes
-#[repr(C)]
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct ThreadKey {
-    /// The process, in this incarnation.
-    pub target: TargetRef,
-    /// Kernel thread id.
-    pub tid: u32,
-    /// Zero.
-    pub _pad: u32,
-}
-
 /// `OpenSpan::kind`: an HTTP/1 server request.
 pub const OPEN_HTTP_SERVER: u32 = 1;
 /// `OpenSpan::kind`: a gRPC server call.
@@ -93,7 +79,6 @@ const _: () = {
     assert!(size_of::<TargetRef>() == 8);
     assert!(size_of::<GoroutineKey>() == 16);
     assert!(offset_of!(GoroutineKey, goid) == 8);
-    assert!(size_of::<ThreadKey>() == 16);
     assert!(size_of::<SpanIds>() == 40);
     assert!(offset_of!(SpanIds, flags) == 32);
     assert!(size_of::<OpenSpan>() == 64);

@@ -1,2 +1,42 @@
 //! Bytes of a Go binary in; functions, probe sites, layouts, variables and provenance out.
+//!
+//! The crate takes `&[u8]` and does no I/O. What it cannot know it reports as [`Unresolved`] with a
+//! reason; nothing is guessed, and every fact says where it was read ([`Provenance`]).
+//!
+//! # Source      Go 1.17 to 1.27, linux/amd64; arm64 files are read but have no probe sites yet
 #![forbid(unsafe_code)]
+#![cfg_attr(
+    not(test),
+    deny(
+        clippy::indexing_slicing,
+        clippy::arithmetic_side_effects,
+        clippy::cast_possible_truncation
+    )
+)]
+
+mod binary;
+mod budget;
+mod buildinfo;
+mod bytes;
+mod error;
+mod expand;
+mod fact;
+mod functions;
+mod image;
+mod layout;
+mod modinfo;
+mod moduledata;
+mod notes;
+mod relocations;
+mod site;
+mod version;
+
+pub use binary::{GoBinary, MapKind, Sources};
+pub use error::{Error, Reason, Unresolved};
+pub use fact::{
+    Fact, Function, FunctionSource, LayoutSource, ProbeSite, Provenance, SiteKind, Variable,
+};
+pub use image::{Machine, Segment};
+pub use layout::Layouts;
+pub use modinfo::{BuildInfo, Module};
+pub use version::GoVersion;

@@ -1,7 +1,127 @@
 //! The command line: one file per verb.
 
+mod config;
+mod doctor;
+mod logging;
+mod output;
+mod ps;
+mod run;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+pub use output::{CliError, Output};
+pub use run::RunArgs;
+
+const EXAMPLES: &str = "\
+Examples:
+  golens doctor                     Can this machine be observed, and what is missing?
+  golens run                        Observe every Go service of this node
+  golens run -- ./server --port 80  Start a program and observe only that
+  golens run --scope-cgroup /kubepods --config /etc/golens/golens.yaml
+  golens ps                         What is instrumented, what is not, and why
+  golens config check golens.yaml   All mistakes of a configuration at once
+
+Exit status: 0 done, 1 failed or found a problem, 2 wrong use of the command line.";
+
+/// Observes the Go services of a node from outside: metrics, spans and logs without code changes.
+#[derive(Debug, Parser)]
+#[command(name = "golens", version, after_help = EXAMPLES, arg_required_else_help = true)]
+struct Cli {
+    /// Least level of golens' own messages on stderr, also per module: `info,golens::probe=debug`.
+    #[arg(long, global = true, value_name = "FILTER", default_value = "info")]
+    log_level: String,
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+#[derive(Debug, Subcommand)]
+enum Verb {
+    /// Observe Go services until interrupted.
+    Run(Box<RunArgs>),
+    /// List the Go processes: instrumented or not, and why.
+    Ps(ps::PsArgs),
+    /// Check kernel, rights and surroundings, and say what to do about what is missing.
+    Doctor(doctor::DoctorArgs),
+    /// Check a configuration, or show the effective one.
+    Config(config::ConfigArgs),
+}
+
 /// Runs the command line and returns the exit status.
 #[must_use]
-pub fn main() -> std::process::ExitCode {
-    std::process::ExitCode::SUCCESS
+pub fn main() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(usage) => return output::usage(&usage),
+    };
+    if let Err(error) = logging::start(&cli.log_level) {
+        return output::failure(&error);
+    }
+    let mut output = Output::stdout();
+    let outcome = dispatch(cli.verb, &mut output).and_then(|code| {
+        output.flush()?;
+        Ok(code)
+    });
+    match outcome {
+        Ok(code) => code,
+        Err(error) => output::failure(&error),
+    }
+}
+
+fn dispatch(verb: Verb, output: &mut Output) -> Result<ExitCode, CliError> {
+    match verb {
+        Verb::Run(args) => block_on(run::run(*args)),
+        Verb::Ps(args) => block_on(ps::run(args, output)),
+        Verb::Doctor(args) => doctor::run(&args, output),
+        Verb::Config(args) => config::run(&args, output),
+    }
+}
+
+/// Starts the async runtime of the verbs that need one.
+fn block_on<F>(verb: F) -> Result<ExitCode, CliError>
+where
+    F: Future<Output = Result<ExitCode, CliError>>,
+{
+    tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .map_err(|source| CliError::Runtime { source })?
+        .block_on(verb)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory as _;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn a_program_to_start_keeps_its_own_options() {
+        let line = [
+            "golens",
+            "run",
+            "--listen",
+            "127.0.0.1:0",
+            "--",
+            "./server",
+            "--port",
+            "1",
+        ];
+        let Verb::Run(args) = Cli::try_parse_from(line).expect("valid").verb else {
+            panic!("another verb");
+        };
+        assert_eq!(args.command, ["./server", "--port", "1"]);
+    }
+
+    #[test]
+    fn every_verb_explains_itself() {
+        for verb in Cli::command().get_subcommands() {
+            assert!(verb.get_about().is_some(), "{}", verb.get_name());
+        }
+    }
 }

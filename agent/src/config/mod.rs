@@ -1,13 +1,17 @@
 //! The agent's own configuration: one file per section, all with working defaults.
 
 mod exporters;
+mod load;
 mod node;
 mod probes;
+mod problem;
 mod units;
+mod validate;
 
 pub use exporters::{LogMode, Loki, Otlp, OtlpProtocol};
 pub use node::{Http, Recent, Runtime, Scope};
 pub use probes::{Probes, Window};
+pub use problem::{ConfigError, Problem};
 pub use units::{Bytes, Interval};
 
 use serde::{Deserialize, Serialize};

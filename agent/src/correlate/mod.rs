@@ -1,5 +1,8 @@
 //! Events become spans and log records here, joined by trace id.
 
+mod correlator;
+mod http;
 mod span;
 
+pub use correlator::{Correlator, CorrelatorCounts, Identity, Sink};
 pub use span::{Attributes, GrpcServer, HttpServer, Span, SpanId, SpanKind, TraceId};

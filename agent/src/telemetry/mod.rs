@@ -1,1 +1,146 @@
 //! Metric catalogue, series, aggregation and exemplars.
+
+pub mod catalog;
+pub mod expose;
+mod histogram;
+mod own;
+mod process;
+mod red;
+mod runtime;
+mod services;
+mod store;
+#[cfg(test)]
+pub(crate) mod testing;
+
+use std::{sync::Arc, time::Instant};
+
+pub use own::{ExporterMetrics, Own};
+pub use runtime::{RuntimeReading, RuntimeSummary};
+pub use services::ServiceSummary;
+
+use self::{
+    catalog::Metric,
+    store::{Sample, Store},
+};
+use crate::{clock::UnixNanos, correlate::Span, identity::Resource};
+
+/// Series one target may have; further ones are summed in an overflow series.
+const SERIES_PER_TARGET: usize = 2_000;
+
+/// All metrics of the agent: those of its targets and its own.
+#[derive(Debug)]
+pub struct Telemetry {
+    store: Store,
+    own: Own,
+}
+
+impl Telemetry {
+    /// An empty set of series.
+    #[must_use]
+    pub fn new() -> Self {
+        Self {
+            store: Store::new(SERIES_PER_TARGET),
+            own: Own::new(),
+        }
+    }
+
+    /// The agent's own counters and gauges.
+    #[must_use]
+    pub fn own(&self) -> &Own {
+        &self.own
+    }
+
+    /// Counts a finished span, sampled or not.
+    pub fn record_span(&self, span: &Span) {
+        self.own.span();
+        let recorded = red::record(&self.store, span);
+        if !recorded.own_series {
+            self.own.series_dropped(recorded.metric);
+        }
+    }
+
+    /// Takes over one reading of a target's Go runtime.
+    pub fn update_runtime(&self, resource: &Arc<Resource>, reading: &RuntimeReading) {
+        runtime::update(&self.store, resource, reading);
+    }
+
+    /// Raises a counter of a target to a total that something else counts.
+    pub fn set_counter(
+        &self,
+        resource: &Arc<Resource>,
+        metric: &'static Metric,
+        attributes: &[&str],
+        total: f64,
+    ) {
+        self.number(resource, metric, attributes, |value| value.max(total));
+    }
+
+    /// Adds to a counter of a target.
+    pub fn add(
+        &self,
+        resource: &Arc<Resource>,
+        metric: &'static Metric,
+        attributes: &[&str],
+        delta: f64,
+    ) {
+        self.number(resource, metric, attributes, |value| value + delta);
+    }
+
+    fn number(
+        &self,
+        resource: &Arc<Resource>,
+        metric: &'static Metric,
+        attributes: &[&str],
+        change: impl FnOnce(f64) -> f64,
+    ) {
+        debug_assert_eq!(attributes.len(), metric.attributes.len(), "{}", metric.name);
+        let own_series = self
+            .store
+            .with_sample(resource, metric, attributes, |sample| {
+                if let Sample::Number(value) = sample {
+                    *value = change(*value);
+                }
+            });
+        if !own_series {
+            self.own.series_dropped(metric);
+        }
+    }
+
+    /// Says that a target's process has ended; its series stay for five more minutes.
+    pub fn target_ended(&self, resource: &Resource) {
+        let now = Instant::now();
+        self.store.end(resource, now);
+        self.store.sweep(now);
+    }
+
+    /// Writes every metric as one page.
+    #[must_use]
+    pub fn render(&self, format: expose::Format) -> String {
+        self.store.sweep(Instant::now());
+        let targets = self.store.targets();
+        let series: Vec<_> = targets
+            .iter()
+            .flat_map(|target| target.snapshot())
+            .collect();
+        self.own.series(series.len());
+        expose::page(format, &series, &self.own.gather())
+    }
+
+    /// The latest runtime reading of each live target.
+    #[must_use]
+    pub fn runtime_summaries(&self) -> Vec<RuntimeSummary> {
+        runtime::summaries(&self.store.targets())
+    }
+
+    /// Requests by service and route.
+    #[must_use]
+    pub fn service_summaries(&self) -> Vec<ServiceSummary> {
+        services::summaries(&self.store.targets(), UnixNanos::now())
+    }
+}
+
+impl Default for Telemetry {
+    fn default() -> Self {
+        Self::new()
+    }
+}

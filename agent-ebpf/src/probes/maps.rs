@@ -1,0 +1,84 @@
+//! The maps. All preallocated; a full one is an error that is counted.
+
+use agent_ebpf::{
+    counter::{COUNTERS, Counter, PROGRAM_ROW, Program},
+    limits::{MAX_OPEN_SPANS, MAX_TARGETS, PROCESS_RING_BYTES, RING_BYTES},
+    offsets::Offsets,
+    target::{GoroutineKey, OpenSpan, TargetRef},
+};
+use aya_ebpf::{
+    macros::map,
+    maps::{Array, HashMap, PerCpuArray, RingBuf},
+};
+use core::arch::asm;
+
+/// Process id -> where its state is. Written by the agent, deleted here at exec and exit.
+#[map(name = "TARGETS")]
+pub(super) static TARGETS: HashMap<u32, TargetRef> = HashMap::with_max_entries(MAX_TARGETS, 0);
+
+/// Slot -> what is known of the binary.
+#[map(name = "OFFSETS")]
+pub(super) static OFFSETS: Array<Offsets> = Array::with_max_entries(MAX_TARGETS, 0);
+
+/// Spans that have started and not ended.
+#[map(name = "OPEN_SPANS")]
+pub(super) static OPEN_SPANS: HashMap<GoroutineKey, OpenSpan> =
+    HashMap::with_max_entries(MAX_OPEN_SPANS, 0);
+
+/// Finished spans, log writes, stops of the world.
+#[map(name = "EVENTS")]
+pub(super) static EVENTS: RingBuf = RingBuf::with_byte_size(RING_BYTES, 0);
+
+/// Bytes waiting in [`EVENTS`] past which the agent is woken; set at load.
+#[unsafe(no_mangle)]
+static WAKE_AT_BYTES: u64 = u64::MAX;
+
+/// The mark, read so that the compiler does not fold the value it was compiled with.
+#[inline(always)]
+pub(super) fn wake_at_bytes() -> u64 {
+    // SAFETY: a static is valid for reads.
+    unsafe { core::ptr::read_volatile(&raw const WAKE_AT_BYTES) }
+}
+
+/// Exec and exit, apart so that load never hides an exit.
+#[map(name = "PROCESS_EVENTS")]
+pub(super) static PROCESS_EVENTS: RingBuf = RingBuf::with_byte_size(PROCESS_RING_BYTES, 0);
+
+#[map(name = "COUNTERS")]
+static COUNTS: PerCpuArray<u64> = PerCpuArray::with_max_entries(COUNTERS, 0);
+
+/// Hits by slot and program.
+#[map(name = "SLOT_HITS")]
+static SLOT_HITS: PerCpuArray<[u64; PROGRAM_ROW as usize]> =
+    PerCpuArray::with_max_entries(MAX_TARGETS, 0);
+
+/// Hits of the agent's proof on itself.
+#[map(name = "SELF_TEST")]
+pub(super) static SELF_TEST: Array<u64> = Array::with_max_entries(1, 0);
+
+/// Adds to a word that other programs may be changing.
+///
+/// Uprobe programs can be preempted on their CPU, so even per-CPU words need an atomic add. Written
+/// as the instruction itself: the target has no atomics in `core`, and the fetching form that
+/// compilers like to emit needs Linux 5.12.
+#[inline(always)]
+pub(super) fn add(word: *mut u64, amount: u64) {
+    // SAFETY: `word` is 8-aligned inside a map value, which lives as long as the program.
+    unsafe { asm!("lock *(u64 *)({0} + 0) += {1}", in(reg) word, in(reg) amount) };
+}
+
+/// Counts one occurrence.
+#[inline(always)]
+pub(super) fn count(counter: Counter) {
+    if let Some(word) = COUNTS.get_ptr_mut(counter as u32) {
+        add(word, 1);
+    }
+}
+
+/// Counts one hit of a program by a target.
+#[inline(always)]
+pub(super) fn count_hit(slot: u32, program: Program) {
+    if let Some(row) = SLOT_HITS.get_ptr_mut(slot) {
+        add(row.cast::<u64>().wrapping_add(program as usize), 1);
+    }
+}

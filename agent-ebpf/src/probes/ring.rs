@@ -1,0 +1,40 @@
+//! One way to write a record: reserve, fill, submit; or give it back and count why.
+
+use agent_ebpf::counter::Counter;
+use aya_ebpf::bindings::{BPF_RB_AVAIL_DATA, BPF_RB_FORCE_WAKEUP, BPF_RB_NO_WAKEUP};
+
+use super::maps::{EVENTS, count, wake_at_bytes};
+
+/// Reserves a `T`, lets `fill` write it, and submits it. The agent reads the ring on a timer and is
+/// woken only past a mark: a wake-up costs fifteen times the record.
+///
+/// `fill` gets memory with arbitrary bytes and must write every field the agent reads.
+#[inline(always)]
+pub(super) fn emit<T: 'static>(
+    fill: impl FnOnce(*mut T) -> Result<(), Counter>,
+) -> Result<(), Counter> {
+    let mut slot = EVENTS.reserve::<T>(0).ok_or(Counter::EventsRingFull)?;
+    match fill(slot.as_mut_ptr()) {
+        Ok(()) => {
+            slot.submit(wake_up());
+            count(Counter::EventsSubmitted);
+            Ok(())
+        }
+        Err(counter) => {
+            slot.discard(u64::from(BPF_RB_NO_WAKEUP));
+            count(Counter::EventsDiscarded);
+            Err(counter)
+        }
+    }
+}
+
+/// Wakes the agent once when the mark is crossed, not for every record past it.
+#[inline(always)]
+fn wake_up() -> u64 {
+    /// No record is longer, so one of them lands in the window.
+    const WINDOW_BYTES: u64 = 65_536 + 8;
+    let waiting = EVENTS.query(u64::from(BPF_RB_AVAIL_DATA));
+    let mark = wake_at_bytes();
+    let crossed = waiting >= mark && waiting - mark < WINDOW_BYTES;
+    u64::from(if crossed { BPF_RB_FORCE_WAKEUP } else { BPF_RB_NO_WAKEUP })
+}

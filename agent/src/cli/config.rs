@@ -1,0 +1,94 @@
+//! `golens config`: check a configuration, or show the effective one.
+
+use std::{
+    path::{Path, PathBuf},
+    process::ExitCode,
+};
+
+use clap::{Args, Subcommand};
+
+use super::{CliError, Output, output::FAILED};
+use crate::config::{Config, ConfigError};
+
+const EXAMPLES: &str = "\
+Examples:
+  golens config show > golens.yaml     All settings with their defaults, ready to edit
+  golens config check golens.yaml      Every mistake with its place and what is allowed
+  golens config show --config golens.yaml";
+
+/// What to do with the configuration.
+#[derive(Debug, Args)]
+#[command(after_help = EXAMPLES)]
+pub(super) struct ConfigArgs {
+    #[command(subcommand)]
+    verb: ConfigVerb,
+}
+
+#[derive(Debug, Subcommand)]
+enum ConfigVerb {
+    /// Report all mistakes of a file; exit status 1 when there are any.
+    Check {
+        /// The file.
+        file: PathBuf,
+        /// Print as JSON.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Print the settings in effect as YAML.
+    Show {
+        /// Settings that differ from the defaults.
+        #[arg(long, value_name = "FILE")]
+        config: Option<PathBuf>,
+        /// Print as JSON.
+        #[arg(long)]
+        json: bool,
+    },
+}
+
+/// Runs the verb.
+pub(super) fn run(args: &ConfigArgs, output: &mut Output) -> Result<ExitCode, CliError> {
+    match &args.verb {
+        ConfigVerb::Check { file, json } => check(file, *json, output),
+        ConfigVerb::Show { config, json } => {
+            let config = load(config.as_deref())?;
+            if *json {
+                output.json(&config)?;
+            } else {
+                let text =
+                    serde_yaml_ng::to_string(&config).map_err(|source| CliError::Encode {
+                        format: "YAML",
+                        source: Box::new(source),
+                    })?;
+                output.line(text.trim_end())?;
+            }
+            Ok(ExitCode::SUCCESS)
+        }
+    }
+}
+
+/// The settings of a file, or the defaults without one.
+pub(super) fn load(file: Option<&Path>) -> Result<Config, ConfigError> {
+    file.map_or_else(|| Ok(Config::default()), Config::load)
+}
+
+fn check(file: &Path, json: bool, output: &mut Output) -> Result<ExitCode, CliError> {
+    let problems = match Config::load(file) {
+        Ok(_) => Vec::new(),
+        Err(ConfigError::Invalid { problems, .. }) => problems,
+        Err(error) => return Err(error.into()),
+    };
+    if json {
+        output.json(&serde_json::json!({ "file": file, "problems": problems }))?;
+    } else if problems.is_empty() {
+        output.line(format_args!("{}: ok", file.display()))?;
+    } else {
+        for problem in &problems {
+            output.line(format_args!("{}: {problem}", file.display()))?;
+        }
+    }
+    Ok(if problems.is_empty() {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::from(FAILED)
+    })
+}

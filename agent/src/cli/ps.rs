@@ -1,0 +1,200 @@
+//! `golens ps`: the Go processes of this node, instrumented or not, and why.
+
+use std::{path::PathBuf, process::ExitCode, time::Duration};
+
+use serde::{Deserialize, Serialize};
+
+use super::{CliError, Output, config::load};
+use crate::discovery::{
+    Candidate, Opener, Procfs, RefusedReason, Scanner, ScopeRules, TargetReport, TargetState,
+};
+
+const EXAMPLES: &str = "\
+Examples:
+  golens ps                                  Ask the agent of this node
+  golens ps --url http://10.0.0.7:9717       Ask another one
+  golens ps --scope-cgroup /kubepods         No agent runs: what would it instrument?
+  golens ps --all                            Also processes that are no Go programs";
+
+/// Whom to ask and what to show.
+#[derive(Debug, clap::Args)]
+#[command(after_help = EXAMPLES)]
+pub(super) struct PsArgs {
+    /// Running agent to ask; when none answers, this command looks for itself.
+    #[arg(long, value_name = "URL", default_value = "http://127.0.0.1:9717")]
+    url: String,
+    /// Settings whose scope to use when no agent answers.
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// Cgroup path to look at when no agent answers; may be repeated.
+    #[arg(long, value_name = "PATH")]
+    scope_cgroup: Vec<String>,
+    /// Also show processes that are no Go programs.
+    #[arg(long)]
+    all: bool,
+    /// Print as JSON.
+    #[arg(long)]
+    json: bool,
+}
+
+/// What `GET /api/v1/targets` answers.
+#[derive(Debug, Serialize, Deserialize)]
+struct Targets {
+    targets: Vec<TargetReport>,
+}
+
+/// Runs the verb.
+pub(super) async fn run(args: PsArgs, output: &mut Output) -> Result<ExitCode, CliError> {
+    let (running, mut targets) = match ask(&args.url).await? {
+        Some(targets) => (true, targets),
+        None => (false, look(&args)?),
+    };
+    targets.sort_by_key(|target| target.pid);
+    if args.json {
+        output.json(&serde_json::json!({ "agent": running, "targets": targets }))?;
+    } else {
+        print(&args, running, &targets, output)?;
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Asks a running agent; none when nothing listens there.
+async fn ask(url: &str) -> Result<Option<Vec<TargetReport>>, CliError> {
+    let url = format!("{}/api/v1/targets", url.trim_end_matches('/'));
+    let wrong = |detail: String| CliError::Agent {
+        url: url.clone(),
+        detail,
+    };
+    // A plain address needs no TLS, but the client wants a provider chosen before it is built.
+    let _already_chosen = rustls::crypto::ring::default_provider().install_default();
+    let client = reqwest::Client::builder()
+        .timeout(Duration::from_secs(5))
+        .no_proxy()
+        .build()
+        .map_err(|error| wrong(error.to_string()))?;
+    let response = match client.get(&url).send().await {
+        Ok(response) => response,
+        Err(error) if error.is_connect() => return Ok(None),
+        Err(error) => return Err(wrong(error.to_string())),
+    };
+    if !response.status().is_success() {
+        return Err(wrong(response.status().to_string()));
+    }
+    let body = response
+        .text()
+        .await
+        .map_err(|error| wrong(error.to_string()))?;
+    serde_json::from_str::<Targets>(&body)
+        .map(|answer| Some(answer.targets))
+        .map_err(|error| wrong(error.to_string()))
+}
+
+/// Looks at the processes in scope without an agent.
+fn look(args: &PsArgs) -> Result<Vec<TargetReport>, CliError> {
+    let mut scope = load(args.config.as_deref())?.scope;
+    scope.cgroups.extend(args.scope_cgroup.iter().cloned());
+    let procfs = Procfs::default();
+    let mut scanner = Scanner::new(procfs.clone(), ScopeRules::new(&scope));
+    let changes = scanner.scan().map_err(|source| CliError::Scan { source })?;
+    let mut opener = Opener::new(procfs);
+    let mut targets = Vec::new();
+    for candidate in &changes.new {
+        match opener.open(candidate) {
+            Ok(_) => targets.push(report(
+                candidate,
+                TargetState::Resolving,
+                "no agent is running",
+            )),
+            Err(RefusedReason::NotGo) if !args.all => {}
+            Err(RefusedReason::Exited) => {}
+            Err(reason) => {
+                targets.push(report(candidate, TargetState::Refused, &reason.to_string()))
+            }
+        }
+    }
+    for (pid, reason) in changes.refused {
+        targets.push(TargetReport {
+            reason: Some(reason.to_string()),
+            ..empty(pid, TargetState::Refused)
+        });
+    }
+    Ok(targets)
+}
+
+fn report(candidate: &Candidate, state: TargetState, reason: &str) -> TargetReport {
+    TargetReport {
+        executable: candidate.executable.clone(),
+        reason: Some(reason.to_owned()),
+        ..empty(candidate.id.pid, state)
+    }
+}
+
+fn empty(pid: u32, state: TargetState) -> TargetReport {
+    TargetReport {
+        pid,
+        service: String::new(),
+        executable: String::new(),
+        state,
+        reason: None,
+        go_version: String::new(),
+        build_id: String::new(),
+        symbol_source: String::new(),
+        layout_source: String::new(),
+        probes: Vec::new(),
+        unresolved: Vec::new(),
+    }
+}
+
+fn print(
+    args: &PsArgs,
+    running: bool,
+    targets: &[TargetReport],
+    output: &mut Output,
+) -> Result<(), CliError> {
+    if !running {
+        output.line(format_args!(
+            "no agent answers at {}: this is what `golens run` would find in scope",
+            args.url
+        ))?;
+    }
+    if targets.is_empty() {
+        return output.line("no Go processes in scope");
+    }
+    let rows: Vec<[String; 7]> = targets.iter().map(|target| row(target, running)).collect();
+    let heading = [
+        "PID",
+        "SERVICE",
+        "STATE",
+        "GO",
+        "PROBES",
+        "EXECUTABLE",
+        "WHY",
+    ];
+    output.table(heading, &rows)
+}
+
+fn row(target: &TargetReport, running: bool) -> [String; 7] {
+    let state = match target.state {
+        TargetState::Resolving if !running => "would attach",
+        TargetState::Resolving => "resolving",
+        TargetState::Attached => "attached",
+        TargetState::Partial => "partial",
+        TargetState::Refused => "refused",
+    };
+    let dash = |text: &str| {
+        if text.is_empty() {
+            "-".to_owned()
+        } else {
+            text.to_owned()
+        }
+    };
+    [
+        target.pid.to_string(),
+        dash(&target.service),
+        state.to_owned(),
+        dash(&target.go_version),
+        target.probes.len().to_string(),
+        dash(&target.executable),
+        target.reason.clone().unwrap_or_default(),
+    ]
+}

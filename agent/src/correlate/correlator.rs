@@ -1,0 +1,219 @@
+//! Turns each event once, into the span, log records or GC stop that it is.
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, PoisonError, RwLock},
+    time::{Duration, Instant},
+};
+
+use agent_ebpf::{
+    event::{gc::GcStopEvent, grpc::GrpcServerEvent, http::HttpServerEvent, log::LogHead},
+    target::{IDS_REMOTE_PARENT, SpanIds, TargetRef},
+};
+
+use super::{Attributes, GrpcServer, Span, SpanId, SpanKind, TraceId, http};
+use crate::{
+    clock::{Clock, MonotonicNanos, UnixNanos},
+    event::Event,
+    identity::Resource,
+    logs::{LogRecord, Stream, level_of, write},
+    resolve::Writers,
+};
+
+/// What the correlator must know of a target.
+#[derive(Clone, Debug)]
+pub struct Identity {
+    /// Who it is.
+    pub resource: Arc<Resource>,
+    /// Code that matters to who wrote a line, in the process's addresses.
+    pub writers: Arc<Writers>,
+}
+
+/// Where finished signals go. No call may block.
+pub trait Sink {
+    /// A request ended.
+    fn span(&self, span: Arc<Span>);
+    /// A line was written.
+    fn log(&self, record: Arc<LogRecord>);
+    /// The world of a target was restarted.
+    fn gc_stop(&self, resource: &Arc<Resource>, stop: &GcStopEvent);
+}
+
+/// What the correlator saw; every event is in exactly one of the first five.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct CorrelatorCounts {
+    /// Events that became a span.
+    pub spans: u64,
+    /// Writes that became log records.
+    pub log_writes: u64,
+    /// Stops of the world.
+    pub gc_stops: u64,
+    /// Events of a target that is not known (any more).
+    pub unknown_target: u64,
+    /// Records that could not be decoded.
+    pub undecodable: u64,
+    /// Log records made of the writes.
+    pub log_records: u64,
+    /// Of these, records that carry a span.
+    pub log_records_correlated: u64,
+    /// Requests without a route pattern, though their Go version has patterns.
+    pub route_unknown: u64,
+}
+
+/// How long an ended target's last events may still arrive.
+const LINGER: Duration = Duration::from_secs(10);
+
+/// Knows the live targets and turns their events.
+pub struct Correlator<S> {
+    clock: Arc<Clock>,
+    sink: S,
+    targets: RwLock<HashMap<TargetRef, Identity>>,
+    ended: Mutex<Vec<(Instant, TargetRef)>>,
+    counts: Mutex<CorrelatorCounts>,
+}
+
+impl<S: Sink> Correlator<S> {
+    /// A correlator without targets.
+    pub fn new(clock: Arc<Clock>, sink: S) -> Self {
+        Self {
+            clock,
+            sink,
+            targets: RwLock::default(),
+            ended: Mutex::default(),
+            counts: Mutex::default(),
+        }
+    }
+
+    /// Makes a target known; do this before its first probe is attached.
+    pub fn add(&self, target: TargetRef, identity: Identity) {
+        self.targets.write().unwrap_or_else(PoisonError::into_inner).insert(target, identity);
+    }
+
+    /// Forgets a target after its last events have had time to arrive.
+    pub fn remove(&self, target: TargetRef) {
+        let mut ended = self.ended.lock().unwrap_or_else(PoisonError::into_inner);
+        ended.push((Instant::now(), target));
+        let (gone, waiting): (Vec<_>, Vec<_>) =
+            ended.drain(..).partition(|(since, _)| since.elapsed() > LINGER);
+        *ended = waiting;
+        drop(ended);
+        let mut targets = self.targets.write().unwrap_or_else(PoisonError::into_inner);
+        for (_, target) in gone {
+            targets.remove(&target);
+        }
+    }
+
+    /// What has been seen so far.
+    #[must_use]
+    pub fn counts(&self) -> CorrelatorCounts {
+        *self.counts.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Turns one record of the event ring.
+    pub fn handle(&self, record: &[u8]) {
+        let mut counts = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
+        let event = match Event::decode(record) {
+            Ok(event) => event,
+            Err(error) => {
+                tracing::error!(%error, "event ring holds a record that cannot be read");
+                counts.undecodable += 1;
+                return;
+            }
+        };
+        let targets = self.targets.read().unwrap_or_else(PoisonError::into_inner);
+        let Some(identity) = targets.get(&event.header().target) else {
+            counts.unknown_target += 1;
+            return;
+        };
+        match event {
+            Event::HttpServer(event) => {
+                counts.spans += 1;
+                counts.route_unknown += u64::from(event.pattern_length == 0);
+                self.sink.span(Arc::new(self.http_span(identity, event)));
+            }
+            Event::GrpcServer(event) => {
+                counts.spans += 1;
+                self.sink.span(Arc::new(self.grpc_span(identity, event)));
+            }
+            Event::GcStop(event) => {
+                counts.gc_stops += 1;
+                self.sink.gc_stop(&identity.resource, event);
+            }
+            Event::Log(head, data) => {
+                counts.log_writes += 1;
+                for record in self.log_records(identity, head, data) {
+                    counts.log_records += 1;
+                    counts.log_records_correlated += u64::from(record.span.is_some());
+                    self.sink.log(Arc::new(record));
+                }
+            }
+        }
+    }
+
+    fn http_span(&self, identity: &Identity, event: &HttpServerEvent) -> Span {
+        let attributes = Attributes::HttpServer(http::attributes(event));
+        self.span(identity, &event.ids, event.start_ns, event.header.time_ns, event.header.goid, attributes)
+    }
+
+    fn grpc_span(&self, identity: &Identity, event: &GrpcServerEvent) -> Span {
+        let captured = event.method.len().min(event.method_length as usize);
+        let method = String::from_utf8_lossy(event.method.get(..captured).unwrap_or_default());
+        let attributes = Attributes::GrpcServer(GrpcServer {
+            method: method.trim_start_matches('/').to_owned(),
+            status_code: event.status,
+        });
+        self.span(identity, &event.ids, event.start_ns, event.header.time_ns, event.header.goid, attributes)
+    }
+
+    fn span(
+        &self,
+        identity: &Identity,
+        ids: &SpanIds,
+        start_ns: u64,
+        end_ns: u64,
+        goid: u64,
+        attributes: Attributes,
+    ) -> Span {
+        let start = self.clock.to_unix(MonotonicNanos(start_ns));
+        let parent = SpanId(ids.parent_span_id);
+        Span {
+            resource: Arc::clone(&identity.resource),
+            trace_id: TraceId(ids.trace_id),
+            span_id: SpanId(ids.span_id),
+            parent_span_id: (!parent.is_zero()).then_some(parent),
+            parent_is_remote: ids.flags & IDS_REMOTE_PARENT != 0,
+            kind: SpanKind::Server,
+            start,
+            // The length comes from the monotonic clock, whatever the wall clock did meanwhile.
+            end: UnixNanos(start.0.saturating_add(end_ns.saturating_sub(start_ns))),
+            goid,
+            attributes,
+        }
+    }
+
+    fn log_records(&self, identity: &Identity, head: &LogHead, data: &[u8]) -> Vec<LogRecord> {
+        let stored = identity.writers.stored(&head.callers);
+        let records = write::split(data, head.length as usize, stored);
+        let trace = TraceId(head.ids.trace_id);
+        let span = (records.own && !trace.is_zero()).then_some((trace, SpanId(head.ids.span_id)));
+        let last = records.lines.len().saturating_sub(1);
+        records
+            .lines
+            .iter()
+            .enumerate()
+            .map(|(index, line)| {
+                let line = String::from_utf8_lossy(line).into_owned();
+                LogRecord {
+                    resource: Arc::clone(&identity.resource),
+                    time: self.clock.to_unix(MonotonicNanos(head.header.time_ns)),
+                    level: level_of(&line),
+                    line,
+                    truncated: records.truncated && index == last,
+                    stream: if head.fd == 2 { Stream::Stderr } else { Stream::Stdout },
+                    goid: head.header.goid,
+                    span,
+                }
+            })
+            .collect()
+    }
+}

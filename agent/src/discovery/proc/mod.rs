@@ -1,0 +1,283 @@
+//! Reads /proc; the only place that knows its formats.
+//!
+//! Files under /proc/PID are under the influence of that process: names, arguments and environment
+//! hold any bytes. Everything here takes them as bytes and bounds what it reads.
+
+mod cgroup;
+mod environ;
+mod maps;
+mod stat;
+
+use std::{
+    fs::{self, File},
+    io::{self, Read as _},
+    os::unix::{ffi::OsStringExt as _, fs::MetadataExt as _},
+    path::{Path, PathBuf},
+};
+
+pub use cgroup::cgroup_paths;
+pub use environ::environment;
+pub use maps::{Mapping, load_base, mappings};
+pub use stat::Stat;
+
+/// Names one process for as long as the machine runs: pids are reused, start times are not.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct ProcessId {
+    /// Process id in the pid namespace of the agent.
+    pub pid: u32,
+    /// Start of the process in clock ticks since boot.
+    pub start_time_ticks: u64,
+}
+
+/// Content of an executable file, as far as the file system tells without reading it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct BinaryKey {
+    /// Device.
+    pub device: u64,
+    /// Inode.
+    pub inode: u64,
+    /// Size in bytes.
+    pub size: u64,
+    /// Last change of the content in nanoseconds since 1970.
+    pub modified_ns: i64,
+}
+
+impl BinaryKey {
+    /// The key of a file whose metadata was read.
+    #[must_use]
+    pub fn of(metadata: &fs::Metadata) -> Self {
+        Self {
+            device: metadata.dev(),
+            inode: metadata.ino(),
+            size: metadata.size(),
+            modified_ns: metadata
+                .mtime()
+                .saturating_mul(1_000_000_000)
+                .saturating_add(metadata.mtime_nsec()),
+        }
+    }
+}
+
+/// Most bytes taken from one file under /proc.
+const FILE_LIMIT: u64 = 4 << 20;
+
+/// A mounted proc file system.
+#[derive(Clone, Debug)]
+pub struct Procfs {
+    root: PathBuf,
+}
+
+impl Default for Procfs {
+    fn default() -> Self {
+        Self::at("/proc")
+    }
+}
+
+impl Procfs {
+    /// The proc file system mounted there; tests build a tree of their own.
+    #[must_use]
+    pub fn at(root: impl Into<PathBuf>) -> Self {
+        Self { root: root.into() }
+    }
+
+    /// The path of a file of a process.
+    #[must_use]
+    pub fn path(&self, pid: u32, name: &str) -> PathBuf {
+        self.root.join(pid.to_string()).join(name)
+    }
+
+    /// The path of a file of the whole machine.
+    #[must_use]
+    pub fn file(&self, name: &str) -> PathBuf {
+        self.root.join(name)
+    }
+
+    /// All process ids that exist now.
+    ///
+    /// # Errors
+    /// When /proc cannot be listed.
+    pub fn pids(&self) -> io::Result<Vec<u32>> {
+        let mut pids = Vec::new();
+        for entry in fs::read_dir(&self.root)? {
+            if let Some(pid) = entry?
+                .file_name()
+                .to_str()
+                .and_then(|name| name.parse().ok())
+            {
+                pids.push(pid);
+            }
+        }
+        Ok(pids)
+    }
+
+    /// The status line of a process.
+    ///
+    /// # Errors
+    /// `NotFound` when there is no such process, `InvalidData` when the line has another form.
+    pub fn stat(&self, pid: u32) -> io::Result<Stat> {
+        let line = self.read(pid, "stat")?;
+        Stat::parse(&line).ok_or_else(|| malformed("stat"))
+    }
+
+    /// Cgroup paths of a process on all hierarchies, without duplicates.
+    ///
+    /// # Errors
+    /// When the file cannot be read.
+    pub fn cgroups(&self, pid: u32) -> io::Result<Vec<String>> {
+        Ok(cgroup_paths(&self.read(pid, "cgroup")?))
+    }
+
+    /// The text of the link to the executable, without opening the file behind it.
+    ///
+    /// # Errors
+    /// `NotFound` for kernel threads and ended processes, `PermissionDenied` without rights.
+    pub fn executable(&self, pid: u32) -> io::Result<String> {
+        let target = fs::read_link(self.path(pid, "exe"))?;
+        let text = String::from_utf8_lossy(&target.into_os_string().into_vec()).into_owned();
+        Ok(match text.strip_suffix(" (deleted)") {
+            Some(path) => path.to_owned(),
+            None => text,
+        })
+    }
+
+    /// The key of the executable, from the file's metadata alone.
+    ///
+    /// # Errors
+    /// As [`Procfs::executable`].
+    pub fn binary_key(&self, pid: u32) -> io::Result<BinaryKey> {
+        Ok(BinaryKey::of(&fs::metadata(self.path(pid, "exe"))?))
+    }
+
+    /// Opens the executable itself, whatever its path means in another mount namespace.
+    ///
+    /// # Errors
+    /// As [`Procfs::executable`].
+    pub fn open_executable(&self, pid: u32) -> io::Result<File> {
+        File::open(self.path(pid, "exe"))
+    }
+
+    /// Arguments of a process, program name first.
+    ///
+    /// # Errors
+    /// When the file cannot be read.
+    pub fn command_line(&self, pid: u32) -> io::Result<Vec<String>> {
+        Ok(self
+            .read(pid, "cmdline")?
+            .split(|byte| *byte == 0)
+            .filter(|argument| !argument.is_empty())
+            .map(|argument| String::from_utf8_lossy(argument).into_owned())
+            .collect())
+    }
+
+    /// Environment of a process at its start. Read only of processes that are in scope and Go.
+    ///
+    /// # Errors
+    /// `PermissionDenied` without CAP_DAC_READ_SEARCH for processes of other users.
+    pub fn environment(&self, pid: u32) -> io::Result<Vec<(String, String)>> {
+        Ok(environment(&self.read(pid, "environ")?))
+    }
+
+    /// Inode of a namespace of a process: `pid`, `mnt`, `net`, `time`.
+    ///
+    /// # Errors
+    /// When the link cannot be read; `InvalidData` when it has another form.
+    pub fn namespace(&self, pid: u32, kind: &str) -> io::Result<u64> {
+        let link = fs::read_link(self.path(pid, "ns").join(kind))?;
+        let inode = link
+            .to_str()
+            .and_then(|text| text.split_once(":[")?.1.strip_suffix(']')?.parse().ok());
+        inode.ok_or_else(|| malformed("ns"))
+    }
+
+    /// The pid that the process has in its own, innermost pid namespace.
+    #[must_use]
+    pub fn innermost_pid(&self, pid: u32) -> Option<u32> {
+        let status = self.read(pid, "status").ok()?;
+        let line = status
+            .split(|byte| *byte == b'\n')
+            .find_map(|line| line.strip_prefix(b"NSpid:"))?;
+        std::str::from_utf8(line)
+            .ok()?
+            .split_whitespace()
+            .next_back()?
+            .parse()
+            .ok()
+    }
+
+    /// Offset of the monotonic clock of a process's time namespace, in (seconds, nanoseconds).
+    ///
+    /// # Errors
+    /// When the file cannot be read; kernels without time namespaces have none (`NotFound`).
+    pub fn monotonic_offset(&self, pid: u32) -> io::Result<(i64, i64)> {
+        let text = self.read(pid, "timens_offsets")?;
+        let offsets = std::str::from_utf8(&text).ok().and_then(|text| {
+            let mut words = text
+                .lines()
+                .find_map(|line| line.strip_prefix("monotonic"))?
+                .split_whitespace();
+            Some((words.next()?.parse().ok()?, words.next()?.parse().ok()?))
+        });
+        offsets.ok_or_else(|| malformed("timens_offsets"))
+    }
+
+    /// Threads of a process.
+    ///
+    /// # Errors
+    /// When the folder cannot be listed.
+    pub fn threads(&self, pid: u32) -> io::Result<Vec<u32>> {
+        Ok(fs::read_dir(self.path(pid, "task"))?
+            .filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok())
+            .collect())
+    }
+
+    /// Mapped files of a process.
+    ///
+    /// # Errors
+    /// When the file cannot be read.
+    pub fn mappings(&self, pid: u32) -> io::Result<Vec<Mapping>> {
+        Ok(mappings(&self.read(pid, "maps")?))
+    }
+
+    fn read(&self, pid: u32, name: &str) -> io::Result<Vec<u8>> {
+        read_bounded(&self.path(pid, name))
+    }
+}
+
+fn read_bounded(path: &Path) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    File::open(path)?.take(FILE_LIMIT).read_to_end(&mut bytes)?;
+    Ok(bytes)
+}
+
+fn malformed(name: &'static str) -> io::Error {
+    io::Error::new(
+        io::ErrorKind::InvalidData,
+        format!("/proc/PID/{name} has an unexpected form"),
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_own_process_reads_like_the_kernel_says() {
+        let procfs = Procfs::default();
+        let own = std::process::id();
+        assert!(procfs.pids().expect("listed").contains(&own));
+        let exe = std::env::current_exe().expect("known");
+        assert_eq!(procfs.executable(own).expect("link"), exe.to_string_lossy());
+        let key = BinaryKey::of(&fs::metadata(exe).expect("exists"));
+        assert_eq!(procfs.binary_key(own).expect("key"), key);
+        assert!(!procfs.command_line(own).expect("arguments").is_empty());
+        assert!(procfs.namespace(own, "pid").expect("namespace") > 0);
+        assert!(procfs.threads(own).expect("threads").contains(&own));
+        assert!(procfs.innermost_pid(own).is_some());
+    }
+
+    #[test]
+    fn a_process_that_does_not_exist_is_not_found() {
+        let error = Procfs::default().stat(u32::MAX).expect_err("no such pid");
+        assert_eq!(error.kind(), io::ErrorKind::NotFound);
+    }
+}

@@ -1,0 +1,170 @@
+//! A candidate becomes a target: opened, resolved, identified, registered, attached.
+
+use std::{
+    os::fd::AsFd,
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use agent_ebpf::{offsets::Offsets, target::TargetRef};
+
+use super::{NodeSink, target::Target};
+use crate::{
+    config,
+    correlate::{Correlator, Identity},
+    discovery::{BinaryKey, Candidate, Opener, Process, RefusedReason, UnresolvedReport},
+    identity::{self, GoProgram, Node, ProcessFacts},
+    probe::{Attachment, Feature, FileKey, Kernel, ProbeError, Slots},
+    resolve::{self, BinaryInfo, Cache},
+    runtime::Reader,
+};
+
+/// What adoption needs; shared by all that run at the same time.
+pub(super) struct Adopter {
+    pub(super) node: Node,
+    pub(super) kernel: Arc<Kernel>,
+    pub(super) correlator: Arc<Correlator<NodeSink>>,
+    pub(super) probes: config::Probes,
+    pub(super) runtime: config::Runtime,
+    pub(super) opener: Mutex<Opener>,
+    pub(super) cache: Cache,
+    pub(super) slots: Mutex<Slots>,
+}
+
+/// Why a process did not become a target.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum AdoptError {
+    #[error(transparent)]
+    Refused(#[from] RefusedReason),
+    #[error("its executable cannot be used: {0}")]
+    Binary(Arc<str>),
+    #[error(transparent)]
+    Probe(#[from] ProbeError),
+}
+
+impl Adopter {
+    /// Takes tens of milliseconds for a new binary, a few for a known one. Blocks.
+    pub(super) fn adopt(&self, candidate: &Candidate) -> Result<Target, AdoptError> {
+        let process = lock(&self.opener).open(candidate)?;
+        let binary = self.resolve(&process)?;
+        let resource =
+            Arc::new(identity::resolve(&self.node, &ProcessFacts::read(&process), &program(&binary)));
+        let bias = process.load_base(binary.base_address)?;
+        let reference = lock(&self.slots).take()?;
+        // Known before the first hit can arrive.
+        self.correlator.add(
+            reference,
+            Identity {
+                resource: Arc::clone(&resource),
+                writers: Arc::new(binary.writers.moved(bias)),
+            },
+        );
+        match self.attach(&process, &binary, reference, bias) {
+            Ok((attachment, problems)) => {
+                let reader = self
+                    .runtime
+                    .enabled
+                    .then(|| Reader::new(process.id.pid, Arc::clone(&binary.runtime), bias));
+                Ok(Target {
+                    reference,
+                    process,
+                    resource,
+                    binary,
+                    attachment: Mutex::new(attachment),
+                    reader: Mutex::new(reader),
+                    problems,
+                })
+            }
+            Err(error) => {
+                self.release(process.id.pid, reference);
+                Err(error)
+            }
+        }
+    }
+
+    /// Ends a target's state everywhere but in its attachment; returns the spans that were open.
+    pub(super) fn release(&self, pid: u32, reference: TargetRef) -> u64 {
+        let open_spans = self.kernel.unregister(pid, reference);
+        self.correlator.remove(reference);
+        lock(&self.slots).give_back(reference);
+        open_spans
+    }
+
+    fn attach(
+        &self,
+        process: &Process,
+        binary: &BinaryInfo,
+        reference: TargetRef,
+        bias: u64,
+    ) -> Result<(Attachment, Vec<UnresolvedReport>), AdoptError> {
+        let offsets = Offsets {
+            work_address: binary.work_address.map_or(0, |address| address.wrapping_add(bias)),
+            ..binary.offsets
+        };
+        self.kernel.register(process.id.pid, reference, &offsets)?;
+        // An exec until here would have left a registration of the old program; one from here on
+        // removes it in the kernel.
+        process.recheck()?;
+        let mut attachment = Attachment::default();
+        let mut problems = Vec::new();
+        for &feature in binary.features.iter().filter(|feature| self.wants(**feature)) {
+            let file = (process.file.as_fd(), file_key(&process.incarnation.binary));
+            let added =
+                attachment.add(&self.kernel, feature, file, process.id.pid, &binary.sites);
+            if let Err(error) = added {
+                problems.push(UnresolvedReport {
+                    what: format!("feature {}", feature.name()),
+                    reason: error_chain(&error),
+                });
+            }
+        }
+        Ok((attachment, problems))
+    }
+
+    /// Features that are attached for good; windowed ones come and go.
+    fn wants(&self, feature: Feature) -> bool {
+        match feature {
+            Feature::Http => self.probes.http,
+            Feature::Grpc => self.probes.grpc,
+            Feature::Log => self.probes.logs,
+            Feature::Gc => self.probes.gc,
+            Feature::Goroutine | Feature::Net => false,
+        }
+    }
+
+    fn resolve(&self, process: &Process) -> Result<Arc<BinaryInfo>, AdoptError> {
+        let key = process.incarnation.binary;
+        if let Some(known) = self.cache.get(&key) {
+            return known.map_err(AdoptError::Binary);
+        }
+        // SAFETY: the mapping is private and read-only. The file may be truncated by its owner, which
+        // kills golens with SIGBUS: running executables are protected from that by ETXTBSY.
+        let mapping = unsafe { memmap2::Mmap::map(&process.file) };
+        let answer = match mapping {
+            Ok(bytes) => resolve::resolve(&bytes).map(Arc::new).map_err(|error| error.to_string()),
+            Err(error) => Err(format!("cannot map it: {error}")),
+        };
+        let answer = answer.map_err(Arc::from);
+        self.cache.put(key, answer.clone());
+        answer.map_err(AdoptError::Binary)
+    }
+}
+
+pub(super) fn file_key(binary: &BinaryKey) -> FileKey {
+    FileKey { device: binary.device, inode: binary.inode }
+}
+
+/// An error with its causes, in one line.
+pub(super) fn error_chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        text.push_str(": ");
+        text.push_str(&error.to_string());
+        cause = error.source();
+    }
+    text
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

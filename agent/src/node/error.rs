@@ -1,0 +1,75 @@
+//! Why the agent cannot start.
+
+use std::{io, net::SocketAddr};
+
+use crate::{
+    config::{ConfigError, Problem},
+    export,
+    probe::ProbeError,
+};
+
+/// Why the agent cannot start.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum NodeError {
+    /// The configuration file cannot be used.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// Settings from the command line contradict each other or the file.
+    #[error("settings cannot be used: {}", join(problems))]
+    Settings {
+        /// All of them.
+        problems: Vec<Problem>,
+    },
+    /// The kernel side cannot be loaded.
+    #[error(transparent)]
+    Probe(#[from] ProbeError),
+    /// An exporter cannot be started.
+    #[error(transparent)]
+    Export(#[from] export::Error),
+    /// Host name or boot id cannot be read.
+    #[error("cannot read this node's identity")]
+    Identity(#[source] io::Error),
+    /// The event ring cannot be watched.
+    #[error("cannot watch the event ring")]
+    Ring(#[source] io::Error),
+    /// The HTTP server's address cannot be used.
+    #[error("cannot listen on {address}; set another with --listen or `http.listen`")]
+    Listen {
+        /// As configured.
+        address: SocketAddr,
+        /// Cause.
+        #[source]
+        source: io::Error,
+    },
+    /// The program after `--` could not be started.
+    #[error("cannot start {program}")]
+    Command {
+        /// As given.
+        program: String,
+        /// Cause.
+        #[source]
+        source: io::Error,
+    },
+}
+
+impl NodeError {
+    /// Bounded word for metrics and logs.
+    #[must_use]
+    pub fn error_type(&self) -> &'static str {
+        match self {
+            Self::Config(error) => error.error_type(),
+            Self::Settings { .. } => "settings",
+            Self::Probe(error) => error.error_type(),
+            Self::Export(error) => error.error_type(),
+            Self::Identity(_) => "identity",
+            Self::Ring(_) => "ring",
+            Self::Listen { .. } => "listen",
+            Self::Command { .. } => "command",
+        }
+    }
+}
+
+fn join(problems: &[Problem]) -> String {
+    problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
+}

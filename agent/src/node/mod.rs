@@ -1,0 +1,325 @@
+//! Assembles the parts of a running agent.
+//!
+//! ```text
+//! pump        both rings -> correlator -> sink (metrics, then fan-out); exec and exit -> supervisor
+//! supervisor  scans, exec, exit -> adopt -> targets
+//! readers     targets -> runtime readings -> metrics
+//! windows     targets -> probes attached for a short while -> metrics
+//! ```
+
+mod adopt;
+mod command;
+mod error;
+mod pump;
+mod readers;
+mod report;
+mod sink;
+mod supervisor;
+mod target;
+mod windows;
+
+use std::{
+    process::ExitCode,
+    sync::{Arc, Mutex, atomic::AtomicU64},
+    time::Duration,
+};
+
+use tokio::{
+    net::TcpListener,
+    signal::unix::{SignalKind, signal},
+    sync::{mpsc, oneshot, watch},
+};
+
+use self::{
+    adopt::Adopter,
+    command::Stopped,
+    pump::Pump,
+    report::Counters,
+    sink::NodeSink,
+    supervisor::{Request, Supervisor},
+    target::Table,
+    windows::Windows,
+};
+use crate::{
+    api,
+    cli::RunArgs,
+    clock::{Clock, MonotonicNanos},
+    config::Config,
+    correlate::Correlator,
+    discovery::{Opener, Procfs, Scanner, ScopeRules},
+    export::{self, Fanout},
+    identity::Node,
+    probe::{Feature, Kernel, Slots},
+    recent::Recent,
+    resolve::Cache,
+    telemetry::Telemetry,
+};
+
+pub use error::NodeError;
+
+/// Exporters may take this long to send what they hold when the agent ends.
+const FLUSH: Duration = Duration::from_secs(5);
+/// An open span older than this was abandoned: its handler panicked or took the connection over.
+const SPAN_AGE: Duration = Duration::from_secs(15 * 60);
+
+/// Observes until interrupted, or until the command that was started ends.
+///
+/// # Errors
+/// When the agent cannot start.
+pub async fn run(args: RunArgs) -> Result<ExitCode, NodeError> {
+    let mut config = settings(&args)?;
+    let command = match args.command.as_slice() {
+        [] => None,
+        command => {
+            let start = Stopped::start(command).await;
+            let stopped = start.map_err(|source| NodeError::Command {
+                program: command[0].clone(),
+                source,
+            })?;
+            config.scope.pids = vec![stopped.pid];
+            Some(stopped)
+        }
+    };
+    let agent = Agent::start(&config, args.bpf_stats).await?;
+    let code = agent.wait(command).await;
+    agent.stop().await;
+    Ok(code)
+}
+
+fn settings(args: &RunArgs) -> Result<Config, NodeError> {
+    let mut config = match &args.config {
+        Some(path) => Config::load(path)?,
+        None => Config::default(),
+    };
+    if let Some(listen) = args.listen {
+        config.http.listen = listen;
+    }
+    config.scope.cgroups.extend(args.scope_cgroup.iter().cloned());
+    let problems = config.validate();
+    if problems.is_empty() { Ok(config) } else { Err(NodeError::Settings { problems }) }
+}
+
+/// A running agent.
+struct Agent {
+    stop: watch::Sender<bool>,
+    requests: mpsc::Sender<Request>,
+    supervisor: tokio::task::JoinHandle<()>,
+    background: tokio::task::JoinSet<()>,
+    server: tokio::task::JoinHandle<std::io::Result<()>>,
+    pump: Pump,
+    otlp: Option<export::ExporterHandle<Arc<crate::correlate::Span>>>,
+    loki: Option<export::ExporterHandle<Arc<crate::logs::LogRecord>>>,
+}
+
+impl Agent {
+    async fn start(config: &Config, statistics: bool) -> Result<Self, NodeError> {
+        let procfs = Procfs::default();
+        let node = Node::read(&procfs).map_err(NodeError::Identity)?;
+        let (kernel, rings) = Kernel::load(&config.probes, statistics)?;
+        let kernel = Arc::new(kernel);
+        report::refused_programs(&kernel);
+
+        let telemetry = Arc::new(Telemetry::new());
+        let recent = Arc::new(Recent::new(&config.recent));
+        let otlp = export::start_otlp(&config.otlp, &telemetry)?;
+        let loki = export::start_loki(&config.loki, &telemetry)?;
+        let fanout = Fanout::new(
+            Arc::clone(&recent),
+            otlp.as_ref().map(export::ExporterHandle::sender),
+            loki.as_ref().map(export::ExporterHandle::sender),
+            config.loki.mode,
+        );
+        let clock = Arc::new(Clock::new());
+        let sink = NodeSink { telemetry: Arc::clone(&telemetry), fanout };
+        let correlator = Arc::new(Correlator::new(Arc::clone(&clock), sink));
+
+        let (changes, changed) = mpsc::channel(pump::CHANGES);
+        let pump = Pump::start(rings, Arc::clone(&correlator), changes, config.probes.drain.0)
+            .map_err(NodeError::Ring)?;
+        if let Err(error) = kernel.watch_processes() {
+            tracing::warn!(%error, "exec and exit are not reported; new processes are found by scans");
+        }
+
+        let table = Arc::new(Table::default());
+        let adopter = Arc::new(Adopter {
+            node,
+            kernel: Arc::clone(&kernel),
+            correlator: Arc::clone(&correlator),
+            probes: config.probes.clone(),
+            runtime: config.runtime.clone(),
+            opener: Mutex::new(Opener::new(procfs.clone())),
+            cache: Cache::default(),
+            slots: Mutex::new(Slots::new()),
+        });
+        let scanner = Scanner::new(procfs, ScopeRules::new(&config.scope));
+        let supervisor =
+            Supervisor::new(adopter, Arc::clone(&table), Arc::clone(&telemetry), scanner);
+        let counters = Counters {
+            kernel: Arc::clone(&kernel),
+            correlator,
+            telemetry: Arc::clone(&telemetry),
+            abandoned: Arc::clone(&supervisor.abandoned_spans),
+            missed_changes: Arc::clone(&pump.missed),
+        };
+        let ready = Arc::clone(&supervisor.ready);
+        let abandoned = Arc::clone(&supervisor.abandoned_spans);
+
+        let (stop, stopped) = watch::channel(false);
+        let (requests, requested) = mpsc::channel(16);
+        let supervisor = tokio::spawn(supervisor.run(changed, requested, stopped.clone()));
+        let background = background(config, &kernel, &table, &telemetry, clock, abandoned, &counters);
+        let server = serve(config, &table, kernel, telemetry, recent, counters, ready, stopped).await?;
+        Ok(Self { stop, requests, supervisor, background, server, pump, otlp, loki })
+    }
+
+    /// Waits for a signal, or for the command to end.
+    async fn wait(&self, command: Option<Stopped>) -> ExitCode {
+        let (Ok(mut terminate), Ok(mut interrupt)) =
+            (signal(SignalKind::terminate()), signal(SignalKind::interrupt()))
+        else {
+            tracing::error!("signals cannot be received");
+            return ExitCode::FAILURE;
+        };
+        let Some(command) = command else {
+            tokio::select! {
+                _ = terminate.recv() => {}
+                _ = interrupt.recv() => {}
+            }
+            return ExitCode::SUCCESS;
+        };
+        let pid = command.pid;
+        if !self.adopt(pid).await {
+            tracing::warn!(pid, "the program is not instrumented; /api/v1/targets says why");
+        }
+        let mut ended = command.resume();
+        loop {
+            tokio::select! {
+                _ = terminate.recv() => command::signal(pid, libc::SIGTERM),
+                // A terminal has sent it to the program as well.
+                _ = interrupt.recv() => {}
+                status = &mut ended => return match status {
+                    Ok(Ok(status)) => command::exit_code(status),
+                    Ok(Err(error)) => {
+                        tracing::error!(%error, pid, "cannot wait for the program");
+                        ExitCode::FAILURE
+                    }
+                    Err(_) => ExitCode::FAILURE,
+                },
+            }
+        }
+    }
+
+    /// Adopts one process now; `true` when its probes are attached.
+    async fn adopt(&self, pid: u32) -> bool {
+        let (answer, adopted) = oneshot::channel();
+        if self.requests.send(Request::Adopt(pid, answer)).await.is_err() {
+            return false;
+        }
+        adopted.await.unwrap_or(false)
+    }
+
+    /// Detaches, reads what the rings still hold, sends it, and ends.
+    async fn stop(mut self) {
+        self.stop.send_replace(true);
+        if let Err(error) = self.supervisor.await {
+            tracing::error!(%error, "the supervisor ended with a panic");
+        }
+        self.background.shutdown().await;
+        let mut pump = self.pump;
+        if let Err(error) = tokio::task::spawn_blocking(move || pump.stop()).await {
+            tracing::error!(%error, "the event thread could not be joined");
+        }
+        if let Some(otlp) = self.otlp {
+            otlp.shutdown(FLUSH).await;
+        }
+        if let Some(loki) = self.loki {
+            loki.shutdown(FLUSH).await;
+        }
+        match self.server.await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => tracing::warn!(%error, "the HTTP server failed"),
+            Err(error) => tracing::error!(%error, "the HTTP server panicked"),
+        }
+    }
+}
+
+/// Everything that repeats: clock samples, runtime readings, windows, sweeps.
+fn background(
+    config: &Config,
+    kernel: &Arc<Kernel>,
+    table: &Arc<Table>,
+    telemetry: &Arc<Telemetry>,
+    clock: Arc<Clock>,
+    abandoned: Arc<AtomicU64>,
+    counters: &Counters,
+) -> tokio::task::JoinSet<()> {
+    let mut tasks = tokio::task::JoinSet::new();
+    let (sweeper, counters) = (Arc::clone(kernel), counters.clone());
+    tasks.spawn(async move {
+        let mut ticks = tokio::time::interval(Duration::from_secs(1));
+        loop {
+            ticks.tick().await;
+            clock.tick();
+            counters.publish();
+            let before = MonotonicNanos::now().0.saturating_sub(SPAN_AGE.as_nanos() as u64);
+            let swept = sweeper.sweep_open_spans(before);
+            abandoned.fetch_add(swept, std::sync::atomic::Ordering::Relaxed);
+        }
+    });
+    if config.runtime.enabled {
+        tasks.spawn(readers::run(
+            Arc::clone(table),
+            Arc::clone(telemetry),
+            config.runtime.interval.0,
+        ));
+    }
+    let windows = Arc::new(Windows {
+        table: Arc::clone(table),
+        kernel: Arc::clone(kernel),
+        telemetry: Arc::clone(telemetry),
+    });
+    let settings =
+        [(Feature::Goroutine, &config.probes.goroutines), (Feature::Net, &config.probes.net)];
+    for (feature, window) in settings {
+        if window.enabled {
+            tasks.spawn(Arc::clone(&windows).run(feature, window.clone()));
+        }
+    }
+    tasks
+}
+
+#[expect(clippy::too_many_arguments, reason = "assembles the parts that the routes read")]
+async fn serve(
+    config: &Config,
+    table: &Arc<Table>,
+    kernel: Arc<Kernel>,
+    telemetry: Arc<Telemetry>,
+    recent: Arc<Recent>,
+    counters: Counters,
+    ready: Arc<std::sync::atomic::AtomicBool>,
+    mut stopped: watch::Receiver<bool>,
+) -> Result<tokio::task::JoinHandle<std::io::Result<()>>, NodeError> {
+    let address = config.http.listen;
+    let listen = |source| NodeError::Listen { address, source };
+    let listener = TcpListener::bind(address).await.map_err(listen)?;
+    announce(listener.local_addr().map_err(listen)?);
+    let table = Arc::clone(table);
+    let state = api::State {
+        telemetry,
+        recent,
+        targets: Box::new(move || table.reports(&kernel)),
+        counters: Box::new(move || counters.totals()),
+        ready,
+    };
+    let shutdown = async move {
+        // A gone sender means the agent ends, too.
+        drop(stopped.wait_for(|stopped| *stopped).await);
+    };
+    Ok(tokio::spawn(api::serve(listener, state, shutdown)))
+}
+
+/// Tells a person, or the program that started golens, where it can be reached.
+#[expect(clippy::print_stdout, reason = "the one line that golens prints for its caller")]
+fn announce(address: std::net::SocketAddr) {
+    println!("golens: listening on http://{address}");
+}

@@ -1,0 +1,97 @@
+//! What the agent counts of itself, for /api/v1/counters and its own metrics.
+
+use std::{
+    collections::BTreeMap,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+};
+
+use agent_ebpf::counter::Counter;
+
+use super::{NodeSink, adopt::error_chain};
+use crate::{correlate::Correlator, probe::Kernel, telemetry::Telemetry};
+
+/// Every counter of kernel side, correlator and supervisor.
+#[derive(Clone)]
+pub(super) struct Counters {
+    pub(super) kernel: Arc<Kernel>,
+    pub(super) correlator: Arc<Correlator<NodeSink>>,
+    pub(super) telemetry: Arc<Telemetry>,
+    pub(super) abandoned: Arc<AtomicU64>,
+    pub(super) missed_changes: Arc<AtomicU64>,
+}
+
+/// Kernel-side counters that are losses: a signal that should exist does not.
+const LOSSES: [Counter; 8] = [
+    Counter::EventsRingFull,
+    Counter::EventsDiscarded,
+    Counter::NoGoroutine,
+    Counter::ReadFailed,
+    Counter::OpenMapFull,
+    Counter::EndMismatch,
+    Counter::ProcessRingFull,
+    Counter::LogTruncated,
+];
+
+impl Counters {
+    /// All of them, flat, by name.
+    pub(super) fn totals(&self) -> BTreeMap<String, u64> {
+        let mut all = self.telemetry.own().totals();
+        let kernel = self.kernel.counters();
+        for (counter, total) in &kernel {
+            all.insert(format!("kernel.{}", counter.name()), *total);
+        }
+        for (program, runs) in self.kernel.program_runs() {
+            all.insert(format!("kernel_runs.{program}"), runs);
+        }
+        let counts = self.correlator.counts();
+        let own = [
+            ("events.spans", counts.spans),
+            ("events.log_writes", counts.log_writes),
+            ("events.gc_stops", counts.gc_stops),
+            ("events.unknown_target", counts.unknown_target),
+            ("events.undecodable", counts.undecodable),
+            ("logs.records", counts.log_records),
+            ("logs.correlated", counts.log_records_correlated),
+            ("http.route_unknown", counts.route_unknown),
+            ("spans.abandoned", self.abandoned.load(Ordering::Relaxed)),
+            ("process_changes.missed", self.missed_changes.load(Ordering::Relaxed)),
+            ("drops", self.drops(&kernel)),
+        ];
+        all.extend(own.map(|(name, total)| (name.to_owned(), total)));
+        all
+    }
+
+    fn drops(&self, kernel: &BTreeMap<Counter, u64>) -> u64 {
+        let lost: u64 = LOSSES.iter().filter_map(|counter| kernel.get(counter)).sum();
+        let counts = self.correlator.counts();
+        lost + counts.unknown_target + counts.undecodable
+    }
+
+    /// Brings the agent's own metrics up to date.
+    pub(super) fn publish(&self) {
+        let own = self.telemetry.own();
+        for (counter, total) in self.kernel.counters() {
+            if LOSSES.contains(&counter) {
+                own.drops_total(counter.name(), total);
+            }
+        }
+        let counts = self.correlator.counts();
+        own.drops_total("unknown_target", counts.unknown_target);
+        own.drops_total("undecodable", counts.undecodable);
+    }
+}
+
+/// Logs the features that this kernel does not allow.
+pub(super) fn refused_programs(kernel: &Kernel) {
+    tracing::info!(mode = kernel.mode().describe(), "eBPF programs loaded");
+    for (program, error) in kernel.refused() {
+        tracing::warn!(
+            program = program.name(),
+            error = error_chain(error),
+            "program is not loaded; its feature stays off"
+        );
+    }
+}

@@ -1,0 +1,155 @@
+//! Live targets, and what the API shows of them.
+
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock},
+};
+
+use agent_ebpf::target::TargetRef;
+
+use crate::{
+    discovery::{
+        Process, ProbeReport, RefusedReason, TargetReport, TargetState, UnresolvedReport,
+    },
+    identity::Resource,
+    probe::{Attachment, Feature, Kernel},
+    resolve::BinaryInfo,
+    runtime::Reader,
+};
+
+/// One Go process with its probes.
+#[derive(Debug)]
+pub(super) struct Target {
+    pub(super) reference: TargetRef,
+    pub(super) process: Process,
+    pub(super) resource: Arc<Resource>,
+    pub(super) binary: Arc<BinaryInfo>,
+    pub(super) attachment: Mutex<Attachment>,
+    pub(super) reader: Mutex<Option<Reader>>,
+    /// What went wrong at attach, beside what the binary lacks.
+    pub(super) problems: Vec<UnresolvedReport>,
+}
+
+impl Target {
+    pub(super) fn attachment(&self) -> MutexGuard<'_, Attachment> {
+        self.attachment.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether the binary has sites for a feature.
+    pub(super) fn can(&self, feature: Feature) -> bool {
+        self.binary.features.contains(&feature)
+    }
+
+    fn report(&self, kernel: &Kernel) -> TargetReport {
+        let hits = kernel.hits(self.reference);
+        let attachment = self.attachment();
+        let probes = attachment
+            .programs()
+            .flat_map(|(program, attached)| {
+                let hits = hits.get(&program).copied().unwrap_or(0);
+                attached.sites.iter().map(move |site| ProbeReport {
+                    feature: Feature::of(program).name().to_owned(),
+                    function: site.function.clone(),
+                    address: site.address,
+                    instruction: site.instruction.clone(),
+                    hits,
+                })
+            })
+            .collect();
+        let mut unresolved = self.binary.unresolved.clone();
+        unresolved.extend(self.problems.iter().cloned());
+        TargetReport {
+            pid: self.process.id.pid,
+            service: self.resource.service_name.clone(),
+            executable: self.process.executable.clone(),
+            state: if unresolved.is_empty() { TargetState::Attached } else { TargetState::Partial },
+            reason: unresolved.first().map(|first| format!("{}: {}", first.what, first.reason)),
+            go_version: self.binary.go_version.clone(),
+            build_id: self.binary.build_id.clone(),
+            symbol_source: self.binary.symbol_source.clone(),
+            layout_source: self.binary.layout_source.clone(),
+            probes,
+            unresolved,
+        }
+    }
+}
+
+/// Every process golens has something to say about.
+#[derive(Debug, Default)]
+pub(super) struct Table {
+    entries: RwLock<BTreeMap<u32, Entry>>,
+}
+
+#[derive(Debug)]
+enum Entry {
+    Live(Arc<Target>),
+    Refused(TargetReport),
+}
+
+impl Table {
+    pub(super) fn insert(&self, target: Arc<Target>) {
+        self.write().insert(target.process.id.pid, Entry::Live(target));
+    }
+
+    /// Takes a live target out, or forgets why a process was refused.
+    pub(super) fn remove(&self, pid: u32) -> Option<Arc<Target>> {
+        match self.write().remove(&pid)? {
+            Entry::Live(target) => Some(target),
+            Entry::Refused(_) => None,
+        }
+    }
+
+    pub(super) fn refuse(&self, pid: u32, executable: String, reason: &RefusedReason) {
+        self.refuse_because(pid, executable, reason.to_string());
+    }
+
+    pub(super) fn refuse_because(&self, pid: u32, executable: String, reason: String) {
+        let report = TargetReport {
+            pid,
+            service: String::new(),
+            executable,
+            state: TargetState::Refused,
+            reason: Some(reason),
+            go_version: String::new(),
+            build_id: String::new(),
+            symbol_source: String::new(),
+            layout_source: String::new(),
+            probes: Vec::new(),
+            unresolved: Vec::new(),
+        };
+        self.write().insert(pid, Entry::Refused(report));
+    }
+
+    pub(super) fn get(&self, pid: u32) -> Option<Arc<Target>> {
+        match self.read().get(&pid)? {
+            Entry::Live(target) => Some(Arc::clone(target)),
+            Entry::Refused(_) => None,
+        }
+    }
+
+    pub(super) fn live(&self) -> Vec<Arc<Target>> {
+        let live = |entry: &Entry| match entry {
+            Entry::Live(target) => Some(Arc::clone(target)),
+            Entry::Refused(_) => None,
+        };
+        self.read().values().filter_map(live).collect()
+    }
+
+    pub(super) fn reports(&self, kernel: &Kernel) -> Vec<TargetReport> {
+        self.read()
+            .values()
+            .map(|entry| match entry {
+                Entry::Live(target) => target.report(kernel),
+                Entry::Refused(report) => report.clone(),
+            })
+            .collect()
+    }
+
+    fn read(&self) -> std::sync::RwLockReadGuard<'_, BTreeMap<u32, Entry>> {
+        self.entries.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn write(&self) -> std::sync::RwLockWriteGuard<'_, BTreeMap<u32, Entry>> {
+        self.entries.write().unwrap_or_else(PoisonError::into_inner)
+    }
+}

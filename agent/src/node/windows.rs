@@ -1,0 +1,123 @@
+//! Probes that are too hot to stay: attached to every target for a short while, again and again.
+
+use std::{collections::HashMap, os::fd::AsFd, sync::Arc, time::Duration};
+
+use agent_ebpf::{counter::Program, target::TargetRef};
+use tokio::time::{Instant, sleep};
+
+use super::{
+    adopt::file_key,
+    target::{Table, Target},
+};
+use crate::{
+    config,
+    probe::{Feature, Kernel},
+    telemetry::Telemetry,
+};
+
+/// Hits one target may cost in one window; past it, its window ends early.
+///
+/// At 0.5 us a hit these are 25 ms of CPU, 2.5 % of a core over a window of one second.
+const HITS_PER_WINDOW: u64 = 50_000;
+/// How often the budget is checked.
+const CHECK: Duration = Duration::from_millis(50);
+
+/// What the windows need.
+pub(super) struct Windows {
+    pub(super) table: Arc<Table>,
+    pub(super) kernel: Arc<Kernel>,
+    pub(super) telemetry: Arc<Telemetry>,
+}
+
+struct Open {
+    target: Arc<Target>,
+    since: Instant,
+    before: HashMap<Program, u64>,
+}
+
+impl Windows {
+    /// Opens windows of `feature` as `settings` say, for ever.
+    pub(super) async fn run(self: Arc<Self>, feature: Feature, settings: config::Window) {
+        let (length, every) = (settings.length.0, settings.every.0);
+        loop {
+            sleep(every.saturating_sub(length)).await;
+            self.window(feature, length).await;
+        }
+    }
+
+    async fn window(&self, feature: Feature, length: Duration) {
+        let mut open = self.open(feature).await;
+        let end = Instant::now() + length;
+        while !open.is_empty() && Instant::now() < end {
+            sleep(CHECK.min(end - Instant::now())).await;
+            let spent = |window: &Open| self.hits(window, feature) >= HITS_PER_WINDOW;
+            for window in open.extract_if(.., |window| spent(window)) {
+                self.close(window, feature, true);
+            }
+        }
+        for window in open {
+            self.close(window, feature, false);
+        }
+    }
+
+    async fn open(&self, feature: Feature) -> Vec<Open> {
+        let (table, kernel) = (Arc::clone(&self.table), Arc::clone(&self.kernel));
+        let attach = move || {
+            let can = |target: &Arc<Target>| target.can(feature);
+            table
+                .live()
+                .into_iter()
+                .filter(can)
+                .filter_map(|target| open(&kernel, feature, target))
+                .collect()
+        };
+        tokio::task::spawn_blocking(attach).await.unwrap_or_default()
+    }
+
+    /// Publishes what was counted and detaches behind the grace period.
+    fn close(&self, window: Open, feature: Feature, over_budget: bool) {
+        let length = window.since.elapsed();
+        let now = self.kernel.hits(window.target.reference);
+        for &program in feature.programs() {
+            let hits = now.get(&program).copied().unwrap_or(0)
+                - window.before.get(&program).copied().unwrap_or(0);
+            self.telemetry.record_window(&window.target.resource, program, hits, length);
+        }
+        if over_budget {
+            tracing::info!(
+                pid = window.target.process.id.pid,
+                feature = feature.name(),
+                ?length,
+                "window closed early: it had used up its hits"
+            );
+        }
+        tokio::task::spawn_blocking(move || window.target.attachment().remove(feature));
+    }
+
+    fn hits(&self, window: &Open, feature: Feature) -> u64 {
+        let now = self.kernel.hits(window.target.reference);
+        feature
+            .programs()
+            .iter()
+            .map(|program| {
+                let total = now.get(program).copied().unwrap_or(0);
+                total.saturating_sub(window.before.get(program).copied().unwrap_or(0))
+            })
+            .sum()
+    }
+}
+
+fn open(kernel: &Kernel, feature: Feature, target: Arc<Target>) -> Option<Open> {
+    let reference: TargetRef = target.reference;
+    let before = kernel.hits(reference);
+    let file = (target.process.file.as_fd(), file_key(&target.process.incarnation.binary));
+    let pid = target.process.id.pid;
+    let added = target.attachment().add(kernel, feature, file, pid, &target.binary.sites);
+    match added {
+        Ok(()) => Some(Open { since: Instant::now(), before, target }),
+        Err(error) => {
+            tracing::debug!(pid, feature = feature.name(), %error, "no window");
+            None
+        }
+    }
+}

@@ -1,0 +1,70 @@
+//! One target's probes: planned from its binary, attached together, detached by dropping.
+
+use std::{
+    collections::BTreeMap,
+    os::fd::BorrowedFd,
+    sync::Arc,
+};
+
+use agent_ebpf::counter::Program;
+
+use super::{FileKey, Kernel, ProbeError, features::Feature, links::Link};
+use crate::resolve::Site;
+
+/// Everything attached to one target.
+#[derive(Debug, Default)]
+pub struct Attachment {
+    programs: BTreeMap<Program, AttachedProgram>,
+}
+
+/// One program at the sites of one target.
+#[derive(Debug)]
+pub struct AttachedProgram {
+    /// Where it sits.
+    pub sites: Vec<Site>,
+    _link: Arc<Link>,
+}
+
+impl Attachment {
+    /// Attaches a feature: all of its programs, or none when one fails.
+    ///
+    /// # Errors
+    /// `Attach` with the first failure.
+    pub fn add(
+        &mut self,
+        kernel: &Kernel,
+        feature: Feature,
+        file: (BorrowedFd<'_>, FileKey),
+        pid: u32,
+        sites: &[Site],
+    ) -> Result<(), ProbeError> {
+        let mut attached = Vec::new();
+        for &program in feature.programs() {
+            let sites: Vec<Site> =
+                sites.iter().filter(|site| site.program == program).cloned().collect();
+            let offsets: Vec<u64> = sites.iter().map(|site| site.file_offset).collect();
+            let link = kernel.links.attach(&kernel.ebpf, program, file, &offsets, pid)?;
+            attached.push((program, AttachedProgram { sites, _link: link }));
+        }
+        self.programs.extend(attached);
+        Ok(())
+    }
+
+    /// Detaches a feature; returns after the kernel's grace period.
+    pub fn remove(&mut self, feature: Feature) {
+        for program in feature.programs() {
+            self.programs.remove(program);
+        }
+    }
+
+    /// Whether a feature is attached now.
+    #[must_use]
+    pub fn has(&self, feature: Feature) -> bool {
+        feature.programs().iter().all(|program| self.programs.contains_key(program))
+    }
+
+    /// What is attached, by program.
+    pub fn programs(&self) -> impl Iterator<Item = (Program, &AttachedProgram)> {
+        self.programs.iter().map(|(program, attached)| (*program, attached))
+    }
+}

@@ -1,0 +1,83 @@
+//! Features: what a user switches, and which programs it takes.
+
+use agent_ebpf::counter::Program;
+
+/// One subject of observation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Feature {
+    /// HTTP/1 server requests.
+    Http,
+    /// gRPC server calls.
+    Grpc,
+    /// Lines on stdout and stderr.
+    Log,
+    /// Stops of the world.
+    Gc,
+    /// Goroutine creation.
+    Goroutine,
+    /// Network reads and writes.
+    Net,
+}
+
+impl Feature {
+    /// Every feature.
+    pub const ALL: [Self; 6] =
+        [Self::Http, Self::Grpc, Self::Log, Self::Gc, Self::Goroutine, Self::Net];
+
+    /// The subject word.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Http => "http",
+            Self::Grpc => "grpc",
+            Self::Log => "log",
+            Self::Gc => "gc",
+            Self::Goroutine => "goroutine",
+            Self::Net => "net",
+        }
+    }
+
+    /// The programs a feature needs, all of them or none.
+    #[must_use]
+    pub const fn programs(self) -> &'static [Program] {
+        match self {
+            Self::Http => &[Program::HttpServerStart, Program::HttpServerEnd],
+            Self::Grpc => &[Program::GrpcServerStart, Program::GrpcServerEnd],
+            Self::Log => &[Program::LogWrite],
+            Self::Gc => &[Program::GcStop],
+            Self::Goroutine => &[Program::GoroutineNew],
+            Self::Net => &[Program::NetRead, Program::NetWrite],
+        }
+    }
+
+    /// Whether the feature is too hot to stay attached and runs in windows.
+    #[must_use]
+    pub const fn windowed(self) -> bool {
+        matches!(self, Self::Goroutine | Self::Net)
+    }
+
+    /// The feature a program belongs to.
+    #[must_use]
+    pub fn of(program: Program) -> Self {
+        match program {
+            Program::HttpServerStart | Program::HttpServerEnd => Self::Http,
+            Program::GrpcServerStart | Program::GrpcServerEnd => Self::Grpc,
+            Program::LogWrite => Self::Log,
+            Program::GcStop => Self::Gc,
+            Program::GoroutineNew => Self::Goroutine,
+            Program::NetRead | Program::NetWrite => Self::Net,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_program_belongs_to_the_feature_that_lists_it() {
+        for &program in Program::ALL {
+            assert!(Feature::of(program).programs().contains(&program), "{program:?}");
+        }
+    }
+}

@@ -1,0 +1,313 @@
+//! The kernel side as one value: maps, programs, rings.
+
+use std::{
+    collections::{BTreeMap, HashMap},
+    os::fd::{AsFd, OwnedFd},
+    sync::{Mutex, MutexGuard, PoisonError},
+};
+
+use agent_ebpf::{
+    counter::{Counter, PROGRAM_ROW, Program},
+    offsets::Offsets,
+    target::{GoroutineKey, OpenSpan, TargetRef},
+};
+use aya::{
+    Ebpf, EbpfLoader,
+    maps::{Array, HashMap as BpfHashMap, MapData, MapError, PerCpuArray, RingBuf},
+    programs::{RawTracePoint, UProbe},
+};
+
+use super::{
+    AttachMode, ProbeError,
+    links::{Links, Loaded},
+    multi, proof, syscall,
+};
+use crate::config;
+
+/// The object that `cargo xtask build` compiled; empty in a build without it.
+static OBJECT: &[u8] = aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), "/probes.o"));
+
+/// How often the kernel has run each program, by its own statistics.
+pub type ProgramRuns = BTreeMap<&'static str, u64>;
+
+/// Loaded programs and their maps.
+pub struct Kernel {
+    pub(super) ebpf: Mutex<Ebpf>,
+    pub(super) links: Links,
+    targets: Mutex<BpfHashMap<MapData, u32, TargetRef>>,
+    offsets: Mutex<Array<MapData, Offsets>>,
+    open_spans: Mutex<BpfHashMap<MapData, GoroutineKey, OpenSpan>>,
+    counters: PerCpuArray<MapData, u64>,
+    slot_hits: Mutex<PerCpuArray<MapData, [u64; PROGRAM_ROW as usize]>>,
+    refused: Vec<(Program, ProbeError)>,
+    statistics: Option<OwnedFd>,
+}
+
+/// The two rings, for the one thread that drains them.
+pub struct Rings {
+    /// Finished spans, log writes, stops of the world.
+    pub events: RingBuf<MapData>,
+    /// Exec and exit of processes.
+    pub processes: RingBuf<MapData>,
+}
+
+impl Kernel {
+    /// Loads everything; a program that the kernel refuses disables its feature, not the agent.
+    ///
+    /// # Errors
+    /// `NoObject`, `Load`, `Map`, `Tracepoint` when nothing can work.
+    pub fn load(settings: &config::Probes, statistics: bool) -> Result<(Self, Rings), ProbeError> {
+        if OBJECT.is_empty() {
+            return Err(ProbeError::NoObject);
+        }
+        let ring_bytes = u32::try_from(settings.ring.0).unwrap_or(u32::MAX);
+        let mut ebpf = EbpfLoader::new()
+            .map_max_entries("EVENTS", ring_bytes)
+            // Half full is the mark past which the agent is woken before its timer.
+            .override_global("WAKE_AT_BYTES", &(u64::from(ring_bytes) / 2), true)
+            .load(OBJECT)
+            .map_err(|error| ProbeError::Load(Box::new(error)))?;
+        let (mode, loaded, refused) = load_programs(&mut ebpf)?;
+        let rings = Rings {
+            events: take(&mut ebpf, "EVENTS")?,
+            processes: take(&mut ebpf, "PROCESS_EVENTS")?,
+        };
+        let statistics = statistics
+            .then(|| aya::sys::enable_stats(aya::sys::Stats::RunTime))
+            .transpose()
+            .map_err(|error| ProbeError::Prepare {
+                step: "enable statistics",
+                source: Box::new(error),
+            })?;
+        let kernel = Self {
+            targets: Mutex::new(take(&mut ebpf, "TARGETS")?),
+            offsets: Mutex::new(take(&mut ebpf, "OFFSETS")?),
+            open_spans: Mutex::new(take(&mut ebpf, "OPEN_SPANS")?),
+            counters: take(&mut ebpf, "COUNTERS")?,
+            slot_hits: Mutex::new(take(&mut ebpf, "SLOT_HITS")?),
+            links: Links::new(mode, loaded),
+            ebpf: Mutex::new(ebpf),
+            refused,
+            statistics,
+        };
+        Ok((kernel, rings))
+    }
+
+    /// Starts to report exec and exit of processes.
+    ///
+    /// # Errors
+    /// `Tracepoint` when the kernel refuses; discovery then only scans.
+    pub fn watch_processes(&self) -> Result<(), ProbeError> {
+        let mut ebpf = lock(&self.ebpf);
+        for (name, tracepoint) in
+            [("process_exec", "sched_process_exec"), ("process_exit", "sched_process_exit")]
+        {
+            attach_tracepoint(&mut ebpf, name, tracepoint)
+                .map_err(|error| ProbeError::Tracepoint { name, source: Box::new(error) })?;
+        }
+        Ok(())
+    }
+
+    /// How links are made here.
+    #[must_use]
+    pub fn mode(&self) -> AttachMode {
+        self.links.mode
+    }
+
+    /// Programs that the kernel refused, and why.
+    #[must_use]
+    pub fn refused(&self) -> &[(Program, ProbeError)] {
+        &self.refused
+    }
+
+    /// Makes a process a target: from now on its hits count.
+    ///
+    /// # Errors
+    /// `Map` when the kernel refuses the entry.
+    pub fn register(
+        &self,
+        pid: u32,
+        target: TargetRef,
+        offsets: &Offsets,
+    ) -> Result<(), ProbeError> {
+        lock(&self.offsets).set(target.slot, offsets, 0).map_err(|error| map("OFFSETS", error))?;
+        let mut hits = lock(&self.slot_hits);
+        let zeros = aya::maps::PerCpuValues::try_from(vec![[0; PROGRAM_ROW as usize]; cpus()?])
+            .map_err(|error| ProbeError::Prepare { step: "count CPUs", source: Box::new(error) })?;
+        hits.set(target.slot, zeros, 0).map_err(|error| map("SLOT_HITS", error))?;
+        lock(&self.targets).insert(pid, target, 0).map_err(|error| map("TARGETS", error))
+    }
+
+    /// Ends a target in the kernel: removes its registration, if it is still that one, and its open
+    /// spans. Returns how many spans were open.
+    pub fn unregister(&self, pid: u32, target: TargetRef) -> u64 {
+        let mut targets = lock(&self.targets);
+        if targets.get(&pid, 0).is_ok_and(|current| current == target) {
+            // Exec or exit may have been faster; the entry is gone either way.
+            drop(targets.remove(&pid));
+        }
+        drop(targets);
+        self.remove_open_spans(|key, _| key.target == target)
+    }
+
+    /// Whether the kernel still counts the hits of this incarnation of a process.
+    #[must_use]
+    pub fn is_registered(&self, pid: u32, target: TargetRef) -> bool {
+        lock(&self.targets).get(&pid, 0).is_ok_and(|current| current == target)
+    }
+
+    /// Removes open spans that started before `before_ns`: their goroutines never reached an end.
+    pub fn sweep_open_spans(&self, before_ns: u64) -> u64 {
+        self.remove_open_spans(|_, span| span.start_ns < before_ns)
+    }
+
+    fn remove_open_spans(&self, condition: impl Fn(&GoroutineKey, &OpenSpan) -> bool) -> u64 {
+        let mut spans = lock(&self.open_spans);
+        let doomed: Vec<GoroutineKey> = spans
+            .iter()
+            .filter_map(Result::ok)
+            .filter(|(key, span)| condition(key, span))
+            .map(|(key, _)| key)
+            .collect();
+        doomed.iter().filter(|key| spans.remove(key).is_ok()).count() as u64
+    }
+
+    /// Totals of the kernel side's counters.
+    #[must_use]
+    pub fn counters(&self) -> BTreeMap<Counter, u64> {
+        Counter::ALL
+            .iter()
+            .map(|&counter| {
+                let by_cpu = self.counters.get(&(counter as u32), 0);
+                (counter, by_cpu.map_or(0, |values| values.iter().sum()))
+            })
+            .collect()
+    }
+
+    /// Hits of each program by one target since it was registered.
+    #[must_use]
+    pub fn hits(&self, target: TargetRef) -> HashMap<Program, u64> {
+        let Ok(by_cpu) = lock(&self.slot_hits).get(&target.slot, 0) else {
+            return HashMap::new();
+        };
+        Program::ALL
+            .iter()
+            .map(|&program| (program, by_cpu.iter().map(|row| row[program as usize]).sum()))
+            .collect()
+    }
+
+    /// The kernel's own run counts, empty unless statistics are enabled.
+    #[must_use]
+    pub fn program_runs(&self) -> ProgramRuns {
+        let (Loaded::Multi(programs), Some(_)) = (&self.links.loaded, &self.statistics) else {
+            return ProgramRuns::new();
+        };
+        programs
+            .iter()
+            .filter_map(|(program, fd)| Some((program.name(), syscall::run_count(fd.as_fd()).ok()?)))
+            .collect()
+    }
+}
+
+/// Loads the uprobe programs for the best mode this kernel has.
+type LoadedPrograms = (AttachMode, Loaded, Vec<(Program, ProbeError)>);
+
+fn load_programs(ebpf: &mut Ebpf) -> Result<LoadedPrograms, ProbeError> {
+    let programs = multi::Programs::prepare(OBJECT, ebpf)?;
+    match prove(&programs, ebpf) {
+        Some(filter) => {
+            let mode = match filter {
+                proof::PidFilter::Process => AttachMode::MultiByProcess,
+                proof::PidFilter::Unusable => AttachMode::MultiByFile,
+            };
+            let (loaded, refused) = partition(|program| programs.load(program.name()));
+            Ok((mode, Loaded::Multi(loaded), refused))
+        }
+        None => {
+            let (_, refused) = partition(|program| load_perf(ebpf, program));
+            Ok((AttachMode::PerfByFile, Loaded::Perf, refused))
+        }
+    }
+}
+
+/// Support for `uprobe_multi` shows only when a link is made: Linux 6.1 accepts the load.
+fn prove(programs: &multi::Programs, ebpf: &Ebpf) -> Option<proof::PidFilter> {
+    let program = programs.load("self_test").ok()?;
+    let counter = Array::<_, u64>::try_from(ebpf.map("SELF_TEST")?).ok()?;
+    match proof::pid_filter(&program, || counter.get(&0, 0).map_err(std::io::Error::other)) {
+        Ok(filter) => Some(filter),
+        Err(error) => {
+            tracing::warn!(%error, "uprobe_multi is not usable, falling back to perf uprobes");
+            None
+        }
+    }
+}
+
+fn partition<T>(
+    mut load: impl FnMut(Program) -> Result<T, ProbeError>,
+) -> (HashMap<Program, T>, Vec<(Program, ProbeError)>) {
+    let mut loaded = HashMap::new();
+    let mut refused = Vec::new();
+    for &program in Program::ALL {
+        match load(program) {
+            Ok(value) => {
+                loaded.insert(program, value);
+            }
+            Err(error) => refused.push((program, error)),
+        }
+    }
+    (loaded, refused)
+}
+
+fn load_perf(ebpf: &mut Ebpf, program: Program) -> Result<(), ProbeError> {
+    let name = program.name();
+    let refused = |error: aya::programs::ProgramError| ProbeError::Program {
+        name,
+        verifier: error.to_string(),
+        source: std::io::Error::other(error),
+    };
+    let uprobe: Result<&mut UProbe, _> = ebpf
+        .program_mut(name)
+        .ok_or(ProbeError::Program {
+            name,
+            verifier: "it is not in the object".to_owned(),
+            source: std::io::ErrorKind::NotFound.into(),
+        })?
+        .try_into();
+    uprobe.map_err(refused)?.load().map_err(refused)
+}
+
+fn attach_tracepoint(
+    ebpf: &mut Ebpf,
+    name: &str,
+    tracepoint: &str,
+) -> Result<(), aya::programs::ProgramError> {
+    let Some(program) = ebpf.program_mut(name) else { return Ok(()) };
+    let program: &mut RawTracePoint = program.try_into()?;
+    program.load()?;
+    program.attach(tracepoint)?;
+    Ok(())
+}
+
+fn take<T: TryFrom<aya::maps::Map, Error = MapError>>(
+    ebpf: &mut Ebpf,
+    name: &'static str,
+) -> Result<T, ProbeError> {
+    let taken = ebpf.take_map(name).ok_or(ProbeError::Map { name, source: None })?;
+    T::try_from(taken).map_err(|error| map(name, error))
+}
+
+fn map(name: &'static str, source: MapError) -> ProbeError {
+    ProbeError::Map { name, source: Some(Box::new(source)) }
+}
+
+fn cpus() -> Result<usize, ProbeError> {
+    aya::util::nr_cpus().map_err(|(_, error)| ProbeError::Prepare {
+        step: "count CPUs",
+        source: Box::new(error),
+    })
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

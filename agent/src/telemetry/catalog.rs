@@ -1,0 +1,319 @@
+//! The only place that names a metric.
+//!
+//! Prometheus names, units, help texts and label names are derived from these entries; see
+//! [`Metric::prometheus_name`] for the rules.
+
+use Instrument::{Counter, Gauge, Histogram, UpDownCounter};
+use Stability::{Development, ReleaseCandidate, Stable};
+
+/// How values of a metric behave over time.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Instrument {
+    /// Only rises.
+    Counter,
+    /// Rises and falls, and can be summed over instances.
+    UpDownCounter,
+    /// A value that cannot be summed.
+    Gauge,
+    /// Counts of values below each of these bounds.
+    Histogram(&'static [f64]),
+}
+
+/// How far users may rely on name, unit and attributes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stability {
+    /// Stays.
+    Stable,
+    /// Expected to stay.
+    ReleaseCandidate,
+    /// May change with a changelog entry.
+    Development,
+}
+
+/// Whose metric it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Owner {
+    /// A target: series carry its service name, namespace and instance id.
+    Target,
+    /// The agent itself.
+    Agent,
+}
+
+/// One metric.
+#[derive(Debug, PartialEq)]
+pub struct Metric {
+    /// OpenTelemetry name.
+    pub name: &'static str,
+    /// Instrument.
+    pub instrument: Instrument,
+    /// UCUM unit.
+    pub unit: &'static str,
+    /// Attribute keys, in the order in which values are given; an empty value means absent.
+    pub attributes: &'static [&'static str],
+    /// What it measures, in one sentence.
+    pub description: &'static str,
+    /// Stability.
+    pub stability: Stability,
+    /// Owner.
+    pub owner: Owner,
+}
+
+impl Metric {
+    /// The name Prometheus knows.
+    ///
+    /// Dots become underscores; `s`, `By` and `%` become `_seconds`, `_bytes` and `_percent`; `1` on
+    /// a gauge becomes `_ratio`; units in braces become nothing; counters end with `_total`.
+    #[must_use]
+    pub fn prometheus_name(&self) -> String {
+        let total = if self.instrument == Counter {
+            "_total"
+        } else {
+            ""
+        };
+        format!("{}{total}", self.family_name())
+    }
+
+    /// The Prometheus name without `_total`, which is the family name of OpenMetrics.
+    #[must_use]
+    pub fn family_name(&self) -> String {
+        let mut name = self.name.replace('.', "_");
+        if let Some(unit) = self.prometheus_unit() {
+            name.push('_');
+            name.push_str(unit);
+        }
+        name
+    }
+
+    /// The unit as it appears at the end of the Prometheus name.
+    #[must_use]
+    pub fn prometheus_unit(&self) -> Option<&'static str> {
+        match (self.unit, self.instrument) {
+            ("s", _) => Some("seconds"),
+            ("By", _) => Some("bytes"),
+            ("%", _) => Some("percent"),
+            ("1", Gauge) => Some("ratio"),
+            _ => None,
+        }
+    }
+
+    /// Label names of Prometheus, in the order of `attributes`.
+    pub fn labels(&self) -> impl Iterator<Item = String> {
+        self.attributes.iter().map(|key| key.replace('.', "_"))
+    }
+}
+
+/// Bounds of request durations: the advice of the semantic conventions, and finer ones below it so
+/// that services that answer within a millisecond are told apart.
+///
+/// # Units  seconds
+pub static REQUEST_SECONDS: &[f64] = &[
+    0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1.0, 2.5, 5.0,
+    7.5, 10.0,
+];
+
+/// Bounds of garbage collection pauses: 10 us to 100 ms.
+///
+/// # Units  seconds
+pub static PAUSE_SECONDS: &[f64] = &[
+    0.00001, 0.000025, 0.00005, 0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05,
+    0.1,
+];
+
+macro_rules! catalogue {
+    ($($(#[$doc:meta])* $id:ident: $owner:ident $name:literal, $instrument:expr, $unit:literal,
+       [$($attribute:literal),*], $stability:expr, $description:literal;)*) => {
+        $(
+            #[doc = $description]
+            pub static $id: Metric = Metric {
+                name: $name,
+                instrument: $instrument,
+                unit: $unit,
+                attributes: &[$($attribute),*],
+                description: $description,
+                stability: $stability,
+                owner: Owner::$owner,
+            };
+        )*
+
+        /// Every metric, in the order in which pages show them.
+        pub static ALL: &[&Metric] = &[$(&$id),*];
+    };
+}
+
+catalogue! {
+    HTTP_SERVER_REQUEST_DURATION: Target "http.server.request.duration",
+        Histogram(REQUEST_SECONDS), "s",
+        ["http.request.method", "http.route", "http.response.status_code", "url.scheme", "error.type"],
+        Stable, "Duration of HTTP requests that the service answered.";
+    RPC_SERVER_CALL_DURATION: Target "rpc.server.call.duration",
+        Histogram(REQUEST_SECONDS), "s",
+        ["rpc.system.name", "rpc.method", "rpc.response.status_code", "error.type"],
+        ReleaseCandidate, "Duration of calls that the service answered.";
+    HTTP_SERVER_ROUTE_UNKNOWN: Target "golens.http.server.route.unknown",
+        Counter, "{request}", [],
+        Development, "HTTP requests whose route pattern the program does not tell.";
+
+    GOROUTINE_COUNT: Target "go.goroutine.count",
+        UpDownCounter, "{goroutine}", [],
+        Development, "Live goroutines.";
+    GC_CYCLES: Target "go.memory.gc.cycles",
+        Counter, "{gc_cycle}", [],
+        Development, "Finished garbage collection cycles.";
+    GC_PAUSE_DURATION: Target "go.memory.gc.pause.duration",
+        Histogram(PAUSE_SECONDS), "s", [],
+        Development, "Time the world was stopped in one garbage collection cycle, all stops of the cycle together.";
+    GC_GOAL: Target "go.memory.gc.goal",
+        UpDownCounter, "By", [],
+        Development, "Heap size at which the current garbage collection cycle is to end.";
+    PROCESSOR_LIMIT: Target "go.processor.limit",
+        UpDownCounter, "{thread}", [],
+        Development, "Threads that can run Go code at the same time.";
+    GC_PAUSE_TIME: Target "golens.go.gc.pause.time",
+        Counter, "s", [],
+        Development, "Time the world was stopped for garbage collection since the process started.";
+    GC_PAUSES_LOST: Target "golens.go.gc.pauses.lost",
+        Counter, "{gc_cycle}", [],
+        Development, "Garbage collection cycles whose pause was overwritten before it was read.";
+    HEAP_LIVE: Target "golens.go.memory.heap.live",
+        UpDownCounter, "By", [],
+        Development, "Heap that was live at the end of the last garbage collection cycle.";
+
+    PROBE_HITS: Target "golens.probe.hits",
+        Counter, "{hit}", ["feature"],
+        Development, "Times a probe of the target was reached.";
+    PROBE_WINDOW: Target "golens.probe.window",
+        Counter, "s", ["feature"],
+        Development, "Time during which a probe that is attached in windows was attached.";
+    GOROUTINES_CREATED: Target "golens.goroutines.created",
+        Counter, "{goroutine}", [],
+        Development, "Goroutines created while the probe's window was open; a sample, to be divided by the window time.";
+    NET_READS: Target "golens.net.reads",
+        Counter, "{read}", [],
+        Development, "Network reads while the probe's window was open; a sample, to be divided by the window time.";
+    NET_WRITES: Target "golens.net.writes",
+        Counter, "{write}", [],
+        Development, "Network writes while the probe's window was open; a sample, to be divided by the window time.";
+
+    BUILD_INFO: Agent "golens.build.info",
+        Gauge, "{build}", ["version"],
+        Development, "Version of the running agent; the value is always 1.";
+    EVENTS: Agent "golens.events",
+        Counter, "{event}", ["kind"],
+        Development, "Events taken from the kernel.";
+    DROPS: Agent "golens.drops",
+        Counter, "{item}", ["reason"],
+        Development, "Events, spans and log lines that were lost.";
+    TARGETS: Agent "golens.targets",
+        UpDownCounter, "{process}", ["state"],
+        Development, "Processes that golens has looked at.";
+    SPANS: Agent "golens.spans",
+        Counter, "{span}", [],
+        Development, "Spans finished, sampled or not.";
+    LOG_LINES: Agent "golens.log.lines",
+        Counter, "{line}", ["correlated"],
+        Development, "Log lines taken from targets.";
+    SERIES: Agent "golens.series",
+        UpDownCounter, "{series}", [],
+        Development, "Series of targets held in memory.";
+    SERIES_DROPPED: Agent "golens.series.dropped",
+        Counter, "{value}", ["metric"],
+        Development, "Values that found no series of their own because their target had reached its limit.";
+    EXPORT_ACCEPTED: Agent "golens.export.accepted",
+        Counter, "{item}", ["exporter"],
+        Development, "Items handed to an exporter.";
+    EXPORT_ITEMS: Agent "golens.export.items",
+        Counter, "{item}", ["exporter", "outcome"],
+        Development, "Items that left an exporter: sent, or dropped for the reason that the outcome names.";
+    EXPORT_REQUESTS: Agent "golens.export.requests",
+        Counter, "{request}", ["exporter", "outcome"],
+        Development, "Requests an exporter made.";
+    EXPORT_QUEUED: Agent "golens.export.queued",
+        UpDownCounter, "{item}", ["exporter"],
+        Development, "Items waiting in an exporter.";
+
+    PROCESS_CPU_TIME: Agent "process.cpu.time",
+        Counter, "s", ["cpu.mode"],
+        ReleaseCandidate, "CPU time the agent has used.";
+    PROCESS_MEMORY_USAGE: Agent "process.memory.usage",
+        UpDownCounter, "By", [],
+        ReleaseCandidate, "Resident memory of the agent.";
+    PROCESS_FDS: Agent "process.unix.file_descriptor.count",
+        UpDownCounter, "{file_descriptor}", [],
+        ReleaseCandidate, "File descriptors the agent has open.";
+    PROCESS_UPTIME: Agent "process.uptime",
+        Gauge, "s", [],
+        ReleaseCandidate, "Time since the agent started.";
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{collections::BTreeSet, fmt::Write};
+
+    use super::*;
+
+    /// The table that users of dashboards rely on; a change here is a breaking change.
+    #[test]
+    fn prometheus_names_are_those_of_the_golden_file() {
+        let mut table = String::new();
+        for metric in ALL {
+            let labels: Vec<_> = metric.labels().collect();
+            writeln!(
+                table,
+                "{} {} {:?} {{{}}}",
+                metric.name,
+                metric.prometheus_name(),
+                metric.prometheus_unit().unwrap_or("-"),
+                labels.join(",")
+            )
+            .expect("a String takes everything");
+        }
+        assert_eq!(table, include_str!("golden/names.txt"));
+    }
+
+    #[test]
+    fn names_are_unique_and_legal() {
+        let mut seen = BTreeSet::new();
+        for metric in ALL {
+            let name = metric.prometheus_name();
+            assert!(seen.insert(name.clone()), "{name} appears twice");
+            assert!(
+                name.bytes()
+                    .all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_'),
+                "{name}"
+            );
+            assert!(!metric.name.ends_with("total"), "{name}");
+            assert_eq!(
+                metric.instrument == Counter,
+                name.ends_with("_total"),
+                "{name}"
+            );
+            assert!(
+                metric.description.ends_with('.')
+                    && !metric.description.contains(['\n', '\\', '"']),
+                "{name} has no sentence that needs no escapes"
+            );
+        }
+    }
+
+    /// Without this a histogram would show a bucket twice or out of order.
+    #[test]
+    fn bounds_rise() {
+        for metric in ALL {
+            if let Histogram(bounds) = metric.instrument {
+                assert!(bounds.is_sorted_by(|a, b| a < b), "{}", metric.name);
+            }
+        }
+    }
+
+    /// The conventions have their own names for what they cover; everything else is under ours.
+    #[test]
+    fn names_outside_the_conventions_carry_our_prefix() {
+        for metric in ALL {
+            let ours = metric.name.starts_with("golens.");
+            let theirs = ["http.", "rpc.", "go.", "process."]
+                .iter()
+                .any(|prefix| metric.name.starts_with(prefix));
+            assert!(ours || theirs, "{}", metric.name);
+        }
+    }
+}

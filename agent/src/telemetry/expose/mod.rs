@@ -1,0 +1,72 @@
+//! Prometheus text exposition: 0.0.4, and OpenMetrics 1.0 with exemplars.
+//!
+//! The `prometheus` crate has neither OpenMetrics nor exemplars, so both its own families and the
+//! series of targets pass through this writer.
+
+mod accept;
+mod writer;
+
+use prometheus::proto::MetricFamily;
+
+pub use accept::negotiate;
+
+use writer::Writer;
+pub(super) use writer::escape_label;
+
+use super::{
+    catalog,
+    own::value,
+    store::{Sample, Series},
+};
+
+/// Format of a page.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Format {
+    /// Text 0.0.4.
+    Text,
+    /// OpenMetrics 1.0, with exemplars.
+    OpenMetrics,
+}
+
+impl Format {
+    /// Value of the `Content-Type` header.
+    #[must_use]
+    pub fn content_type(self) -> &'static str {
+        match self {
+            Self::Text => "text/plain; version=0.0.4; charset=utf-8",
+            Self::OpenMetrics => "application/openmetrics-text; version=1.0.0; charset=utf-8",
+        }
+    }
+}
+
+/// Writes the series of targets and the agent's own families, in catalogue order.
+pub(super) fn page(format: Format, series: &[Series], own: &[MetricFamily]) -> String {
+    let mut writer = Writer::new(format);
+    for metric in catalog::ALL {
+        let of_targets: Vec<&Series> = series
+            .iter()
+            .filter(|series| std::ptr::eq(series.metric, *metric))
+            .collect();
+        let name = metric.prometheus_name();
+        let of_agent = own.iter().find(|family| family.name() == name);
+        let agent_rows = of_agent.map_or(&[][..], MetricFamily::get_metric);
+        if of_targets.is_empty() && agent_rows.is_empty() {
+            continue;
+        }
+        writer.family(metric);
+        for series in of_targets {
+            match &series.sample {
+                Sample::Number(number) => writer.number(&series.labels, *number),
+                Sample::Histogram(histogram) => writer.histogram(&series.labels, histogram),
+            }
+        }
+        for (family, row) in of_agent
+            .iter()
+            .flat_map(|f| agent_rows.iter().map(move |r| (f, r)))
+        {
+            let pairs = row.get_label().iter().map(|l| (l.name(), l.value()));
+            writer.number(&writer::labels(pairs), value(family, row));
+        }
+    }
+    writer.finish()
+}

@@ -1,0 +1,123 @@
+//! The build information blob: Go version and module text, in both its forms.
+
+use crate::budget::MAX_BUILD_INFO;
+use crate::bytes;
+use crate::error::Error;
+use crate::image::Image;
+use crate::modinfo::BuildInfo;
+use crate::version::GoVersion;
+
+const MAGIC: &[u8] = b"\xff Go buildinf:";
+const ALIGN: usize = 16;
+const HEADER: usize = 32;
+/// Version and text follow inline, since go1.18.
+const FLAG_INLINE: u8 = 2;
+/// Markers of this length stand around the module text.
+const SENTINEL: usize = 16;
+
+/// Reads the Go version and the module text.
+pub(crate) fn read(image: &Image<'_>) -> Result<(GoVersion, BuildInfo), Error> {
+    let (offset, blob) = find(image).ok_or(Error::NotGo)?;
+    let malformed = || Error::Malformed {
+        section: ".go.buildinfo",
+        offset,
+    };
+    let flags = bytes::u8_at(blob, 15).ok_or_else(malformed)?;
+    let (version, text) = if flags & FLAG_INLINE != 0 {
+        inline(blob)
+    } else {
+        pointers(image, offset, blob)
+    }
+    .ok_or_else(malformed)?;
+    let version = GoVersion::parse(&String::from_utf8_lossy(version))?;
+    let info = BuildInfo::parse(&String::from_utf8_lossy(strip_sentinels(text)));
+    Ok((version, info))
+}
+
+/// Finds the blob and its file offset by its section, else by its magic in the data segments.
+fn find<'d>(image: &Image<'d>) -> Option<(u64, &'d [u8])> {
+    let section = image
+        .go_section(".go.buildinfo")
+        .map(|section| (section.offset, section.data));
+    let data = image.segments.iter().filter(|segment| !segment.executable);
+    let data = data.filter_map(|segment| Some((segment.file_offset, image.tail(segment.vaddr)?)));
+    section.into_iter().chain(data).find_map(|(offset, bytes)| {
+        let at = bytes::find_aligned(bytes, MAGIC, ALIGN)?;
+        Some((
+            offset.checked_add(u64::try_from(at).ok()?)?,
+            bytes.get(at..)?,
+        ))
+    })
+}
+
+fn inline(blob: &[u8]) -> Option<(&[u8], &[u8])> {
+    let (version, next) = inline_string(blob, HEADER)?;
+    let (text, _) = inline_string(blob, next)?;
+    Some((version, text))
+}
+
+fn inline_string(blob: &[u8], at: usize) -> Option<(&[u8], usize)> {
+    let (length, size) = bytes::varint(blob, at)?;
+    let start = at.checked_add(size)?;
+    let end = start.checked_add(usize::try_from(length).ok()?)?;
+    (u64::from(length) <= MAX_BUILD_INFO).then_some((blob.get(start..end)?, end))
+}
+
+/// Reads the form of go1.17: addresses of two string headers.
+fn pointers<'d>(image: &Image<'d>, offset: u64, blob: &[u8]) -> Option<(&'d [u8], &'d [u8])> {
+    // Only 8-byte little-endian pointers occur in the files the crate reads.
+    if bytes::u8_at(blob, 14)? != 8 || bytes::u8_at(blob, 15)? & 1 != 0 {
+        return None;
+    }
+    let base = address_of(image, offset)?;
+    let string = |at: u64| {
+        let header = image.word(base.checked_add(at)?)?;
+        if header == 0 {
+            return Some(&[][..]);
+        }
+        let length = image.word(header.checked_add(8)?)?;
+        if length == 0 || length > MAX_BUILD_INFO {
+            return (length == 0).then_some(&[][..]);
+        }
+        image.bytes(image.word(header)?, length)
+    };
+    Some((string(16)?, string(24)?))
+}
+
+fn address_of(image: &Image<'_>, offset: u64) -> Option<u64> {
+    image.segments.iter().find_map(|segment| {
+        let delta = offset
+            .checked_sub(segment.file_offset)
+            .filter(|&delta| delta < segment.file_size)?;
+        segment.vaddr.checked_add(delta)
+    })
+}
+
+/// Takes the markers off the module text; a text without them was not written by the toolchain.
+fn strip_sentinels(text: &[u8]) -> &[u8] {
+    let end = text.len().saturating_sub(SENTINEL);
+    let inner = text.get(SENTINEL..end).unwrap_or_default();
+    if inner.ends_with(b"\n") { inner } else { &[] }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn inline_strings_end_inside_the_blob() {
+        let mut blob = vec![0; HEADER];
+        blob.extend(b"\x08go1.26.8\x00");
+        assert_eq!(inline(&blob), Some((&b"go1.26.8"[..], &b""[..])));
+        blob[HEADER] = 0x7f;
+        assert_eq!(inline(&blob), None);
+        assert_eq!(inline(&blob[..HEADER]), None);
+    }
+
+    #[test]
+    fn text_without_markers_is_ignored() {
+        let marked = [&[1; 16][..], b"path\tx\n", &[2; 16]].concat();
+        assert_eq!(strip_sentinels(&marked), b"path\tx\n");
+        assert_eq!(strip_sentinels(b"path\tx\n"), b"");
+    }
+}

@@ -1,0 +1,248 @@
+//! What makes a file unusable ([`Error`]) and what makes one fact unknown ([`Unresolved`]).
+
+/// Says why a file cannot be read as a Go binary at all.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// The file does not begin with the ELF magic.
+    #[error("not an elf file")]
+    NotElf,
+    /// The file is not 64-bit little-endian.
+    #[error(
+        "elf class {class} with data encoding {encoding} is not supported, only 64-bit little-endian"
+    )]
+    UnsupportedFormat {
+        /// `EI_CLASS`.
+        class: u8,
+        /// `EI_DATA`.
+        encoding: u8,
+    },
+    /// The file is for a machine other than amd64 and arm64.
+    #[error("elf machine {machine} is not supported, only amd64 and arm64")]
+    UnsupportedMachine {
+        /// `e_machine`.
+        machine: u16,
+    },
+    /// The file is an object, a core dump or something else that does not run.
+    #[error("elf type {kind} is not an executable")]
+    NotExecutable {
+        /// `e_type`.
+        kind: u16,
+    },
+    /// A part of the file that everything else depends on does not make sense.
+    #[error("malformed {section} at byte {offset}")]
+    Malformed {
+        /// Section or table.
+        section: &'static str,
+        /// Byte offset in the file.
+        offset: u64,
+    },
+    /// The file carries no Go build information.
+    #[error("no go build information")]
+    NotGo,
+    /// The Go version text names no release.
+    #[error("go version {text:?} names no release")]
+    UnknownVersion {
+        /// The text in the binary.
+        text: String,
+    },
+    /// The Go version passes arguments on the stack.
+    #[error("{text} is older than go1.17, the first release with arguments in registers")]
+    TooOld {
+        /// The text in the binary.
+        text: String,
+    },
+    /// The file wants more work than any real binary.
+    #[error("more than {limit} {what}")]
+    Limit {
+        /// What there is too much of.
+        what: &'static str,
+        /// The bound.
+        limit: u64,
+    },
+}
+
+impl Error {
+    /// Names the error with a word from a fixed set.
+    pub fn error_type(&self) -> &'static str {
+        match self {
+            Self::NotElf => "not_elf",
+            Self::UnsupportedFormat { .. } => "unsupported_format",
+            Self::UnsupportedMachine { .. } => "unsupported_machine",
+            Self::NotExecutable { .. } => "not_executable",
+            Self::Malformed { .. } => "malformed",
+            Self::NotGo => "not_go",
+            Self::UnknownVersion { .. } => "unknown_version",
+            Self::TooOld { .. } => "too_old",
+            Self::Limit { .. } => "limit",
+        }
+    }
+}
+
+/// Names a fact that was asked for and could not be established.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{what}: {reason}")]
+pub struct Unresolved {
+    /// The function, struct field or variable.
+    pub what: String,
+    /// Why it is unknown.
+    pub reason: Reason,
+}
+
+impl Unresolved {
+    /// Joins a name and a reason.
+    pub(crate) fn new(what: impl Into<String>, reason: Reason) -> Self {
+        Self {
+            what: what.into(),
+            reason,
+        }
+    }
+
+    /// Says whether the program simply does not contain it, which is no failure to read it.
+    pub fn is_absent(&self) -> bool {
+        self.reason == Reason::NotFound
+    }
+
+    /// Names the reason with a word from a fixed set.
+    pub fn error_type(&self) -> &'static str {
+        self.reason.error_type()
+    }
+}
+
+/// Says why one fact is unknown.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum Reason {
+    /// The table was read and has no such name.
+    #[error("not in this binary")]
+    NotFound,
+    /// Several different bodies or definitions carry the name.
+    #[error("{count} different definitions carry this name")]
+    Ambiguous {
+        /// How many.
+        count: usize,
+    },
+    /// Only an assembly body carries the name, and without a symbol table its calling convention is unknown.
+    #[error("assembly function, its calling convention is unknown without a symbol table")]
+    Assembly,
+    /// The binary is stripped and the fact exists only in the symbol table.
+    #[error("no symbol table")]
+    NoSymbolTable,
+    /// The binary has neither symbol table nor function table.
+    #[error("no function table")]
+    NoFunctionTable,
+    /// The function table gives offsets, and the address they start at was not found.
+    #[error("start of the text is unknown")]
+    NoTextStart,
+    /// The binary has neither debugging information nor readable type descriptors.
+    #[error("no debugging information and no type descriptors")]
+    NoLayouts,
+    /// The runtime's module data was not found.
+    #[error("module data not found")]
+    NoModuleData,
+    /// Type descriptors were read, and none describes this struct.
+    #[error("no type descriptor reaches it and there is no debugging information")]
+    NoDescriptor,
+    /// The struct was not in the list given to `layouts`.
+    #[error("struct was not asked for")]
+    NotRequested,
+    /// The struct has no such field.
+    #[error("{structure} has no field {field}")]
+    NoField {
+        /// The struct searched.
+        structure: String,
+        /// The part of the path that was not found.
+        field: String,
+    },
+    /// The path goes on behind a field that is not a struct.
+    #[error("{field} is not a struct")]
+    NotAStruct {
+        /// The part of the path that has no fields.
+        field: String,
+    },
+    /// Facts about this Go release are not known to the crate.
+    #[error("{what} of {version} are unknown")]
+    UnsupportedVersion {
+        /// Which facts.
+        what: &'static str,
+        /// The release.
+        version: String,
+    },
+    /// Probe sites are decoded for amd64 only.
+    #[error("probe sites on arm64 are not supported")]
+    UnsupportedMachine,
+    /// No instruction near the entry can carry a cheap and exact probe.
+    #[error("neither push %rbp nor the stack check's jbe near the entry")]
+    NoCheapInstruction,
+    /// An instruction before the site changes what a probe would read.
+    #[error("{instruction:?} before the site changes an argument register")]
+    ArgumentsChanged {
+        /// The instruction.
+        instruction: String,
+    },
+    /// The bytes are not instructions.
+    #[error("undecodable instruction at {address:#x}")]
+    Undecodable {
+        /// Virtual address.
+        address: u64,
+    },
+    /// The address is not backed by the file's executable segments.
+    #[error("address {address:#x} is not in the file's code")]
+    OutsideCode {
+        /// Virtual address.
+        address: u64,
+    },
+    /// The bytes of a table do not make sense.
+    #[error("malformed {section} at offset {offset}")]
+    Malformed {
+        /// Section or table.
+        section: &'static str,
+        /// Offset in the section, or virtual address for tables found by address.
+        offset: u64,
+    },
+    /// A section is compressed in a way the crate does not read.
+    #[error("{section} is compressed with unknown method {method}")]
+    Compression {
+        /// Section.
+        section: &'static str,
+        /// `ch_type`.
+        method: u32,
+    },
+    /// The answer wants more work than any real binary.
+    #[error("more than {limit} {what}")]
+    Limit {
+        /// What there is too much of.
+        what: &'static str,
+        /// The bound.
+        limit: u64,
+    },
+}
+
+impl Reason {
+    /// Names the reason with a word from a fixed set.
+    pub fn error_type(&self) -> &'static str {
+        match self {
+            Self::NotFound => "not_found",
+            Self::Ambiguous { .. } => "ambiguous",
+            Self::Assembly => "assembly",
+            Self::NoSymbolTable => "no_symbol_table",
+            Self::NoFunctionTable => "no_function_table",
+            Self::NoTextStart => "no_text_start",
+            Self::NoLayouts => "no_layouts",
+            Self::NoModuleData => "no_module_data",
+            Self::NoDescriptor => "no_descriptor",
+            Self::NotRequested => "not_requested",
+            Self::NoField { .. } => "no_field",
+            Self::NotAStruct { .. } => "not_a_struct",
+            Self::UnsupportedVersion { .. } => "unsupported_version",
+            Self::UnsupportedMachine => "unsupported_machine",
+            Self::NoCheapInstruction => "no_cheap_instruction",
+            Self::ArgumentsChanged { .. } => "arguments_changed",
+            Self::Undecodable { .. } => "undecodable",
+            Self::OutsideCode { .. } => "outside_code",
+            Self::Malformed { .. } => "malformed",
+            Self::Compression { .. } => "compression",
+            Self::Limit { .. } => "limit",
+        }
+    }
+}

@@ -1,0 +1,52 @@
+//! Names to table rows without keeping the names: 8 bytes per row.
+
+use crate::budget::{Budget, MAX_NAME_BYTES};
+use crate::error::Reason;
+
+/// Rows ordered by a hash of their name.
+#[derive(Debug)]
+pub(super) struct NameIndex(Vec<(u32, u32)>);
+
+impl NameIndex {
+    /// Hashes the names of all rows.
+    pub(super) fn build<'d>(rows: impl Iterator<Item = (u32, &'d [u8])>) -> Result<Self, Reason> {
+        let mut budget = Budget::new("bytes of names", MAX_NAME_BYTES);
+        let mut order = Vec::new();
+        for (row, name) in rows {
+            budget.spend(name.len() as u64)?;
+            order.push((hash(name), row));
+        }
+        order.sort_unstable();
+        Ok(Self(order))
+    }
+
+    /// Lists the rows whose name may be `name`; the caller compares.
+    pub(super) fn candidates(&self, name: &[u8]) -> impl Iterator<Item = u32> {
+        let wanted = hash(name);
+        let start = self.0.partition_point(|&(hash, _)| hash < wanted);
+        let rows = self.0.get(start..).unwrap_or_default();
+        rows.iter()
+            .take_while(move |&&(hash, _)| hash == wanted)
+            .map(|&(_, row)| row)
+    }
+}
+
+/// FNV-1a.
+fn hash(name: &[u8]) -> u32 {
+    name.iter().fold(0x811c_9dc5, |hash: u32, &byte| {
+        (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn all_rows_of_a_name_are_candidates() {
+        let names: [&[u8]; 4] = [b"a", b"b", b"a", b"c"];
+        let index = NameIndex::build((0..).zip(names)).unwrap();
+        assert_eq!(index.candidates(b"a").collect::<Vec<_>>(), [0, 2]);
+        assert_eq!(index.candidates(b"d").count(), 0);
+    }
+}

@@ -1,0 +1,174 @@
+//! `.symtab`: functions with their exact sizes, and the only source of variables.
+
+use std::sync::OnceLock;
+
+use object::LittleEndian;
+use object::elf::{self, FileHeader64};
+use object::read::elf::{FileHeader, Sym, SymbolTable};
+
+use super::index::NameIndex;
+use crate::budget::{MAX_FUNCTIONS, MAX_NAME};
+use crate::error::Reason;
+use crate::fact::{Function, Provenance, Variable};
+use crate::image::Image;
+
+type Table<'d> = SymbolTable<'d, FileHeader64<LittleEndian>>;
+type Symbol = elf::Sym64<LittleEndian>;
+const LE: LittleEndian = LittleEndian;
+
+/// The symbol table with its indexes, which are built when first asked for.
+#[derive(Debug)]
+pub(crate) struct Symtab<'d> {
+    table: Table<'d>,
+    names: OnceLock<Result<NameIndex, Reason>>,
+    addresses: OnceLock<Vec<(u64, u32)>>,
+}
+
+impl<'d> Symtab<'d> {
+    /// Finds a symbol table that covers Go code; `strip` and `-s` leave none.
+    pub(crate) fn find(image: &Image<'d>) -> Option<Self> {
+        let header = FileHeader64::<LittleEndian>::parse(image.data).ok()?;
+        let sections = header.sections(LE, image.data).ok()?;
+        let table = sections.symbols(LE, image.data, elf::SHT_SYMTAB).ok()?;
+        if table.is_empty() || table.len() > MAX_FUNCTIONS {
+            return None;
+        }
+        let symtab = Self {
+            table,
+            names: OnceLock::new(),
+            addresses: OnceLock::new(),
+        };
+        symtab.address_of("runtime.text").map(|_| symtab)
+    }
+
+    /// Finds the one function body of this name.
+    pub(crate) fn function(&self, image: &Image<'_>, name: &str) -> Result<Function, Reason> {
+        let hits = self.named(name)?.filter(|symbol| {
+            symbol.st_type() == elf::STT_FUNC && image.is_code(symbol.st_value(LE))
+        });
+        let symbol = only(hits)?;
+        Ok(function(name.to_owned(), symbol))
+    }
+
+    /// Finds the one variable of this name.
+    pub(crate) fn variable(&self, name: &str) -> Result<Variable, Reason> {
+        let hits = self
+            .named(name)?
+            .filter(|symbol| symbol.st_type() == elf::STT_OBJECT);
+        let symbol = only(hits)?;
+        Ok(Variable {
+            address: symbol.st_value(LE),
+            size: symbol.st_size(LE),
+        })
+    }
+
+    /// Finds the address of a symbol of any kind, such as the marker `runtime.text`.
+    pub(crate) fn address_of(&self, name: &str) -> Option<u64> {
+        only(self.named(name).ok()?)
+            .ok()
+            .map(|symbol| symbol.st_value(LE))
+    }
+
+    /// Finds the function that covers `address`.
+    pub(crate) fn function_at(&self, address: u64) -> Option<Function> {
+        let order = self.addresses.get_or_init(|| self.order_by_address());
+        let before = order
+            .partition_point(|&(start, _)| start <= address)
+            .checked_sub(1)?;
+        let &(start, row) = order.get(before)?;
+        let symbol = self.symbol(row)?;
+        let name = self.name(symbol)?;
+        let covered = address.checked_sub(start)? < symbol.st_size(LE);
+        covered.then(|| function(String::from_utf8_lossy(name).into_owned(), symbol))
+    }
+
+    /// Says whether a function of this name prefix exists.
+    pub(crate) fn any_function(&self, prefix: &[u8]) -> bool {
+        let functions = self
+            .table
+            .iter()
+            .filter(|symbol| symbol.st_type() == elf::STT_FUNC);
+        functions
+            .filter_map(|symbol| self.name(symbol))
+            .any(|name| name.starts_with(prefix))
+    }
+
+    /// Lists the functions whose name satisfies `matches`.
+    pub(crate) fn functions_where(&self, matches: impl Fn(&str) -> bool) -> Vec<Function> {
+        let functions = self
+            .table
+            .iter()
+            .filter(|symbol| symbol.st_type() == elf::STT_FUNC);
+        let named = functions.filter_map(|symbol| {
+            let name = str::from_utf8(self.name(symbol)?).ok()?;
+            matches(name).then(|| function(name.to_owned(), symbol))
+        });
+        named.collect()
+    }
+
+    fn named(&self, name: &str) -> Result<impl Iterator<Item = &'d Symbol>, Reason> {
+        let index = self
+            .names
+            .get_or_init(|| NameIndex::build(self.rows()))
+            .as_ref()
+            .map_err(Reason::clone)?;
+        let symbols = index
+            .candidates(name.as_bytes())
+            .filter_map(|row| self.symbol(row));
+        Ok(symbols.filter(move |symbol| self.name(symbol) == Some(name.as_bytes())))
+    }
+
+    fn rows(&self) -> impl Iterator<Item = (u32, &'d [u8])> {
+        let defined = self
+            .table
+            .enumerate()
+            .filter(|(_, symbol)| !symbol.is_undefined(LE));
+        defined.filter_map(|(row, symbol)| Some((u32::try_from(row.0).ok()?, self.name(symbol)?)))
+    }
+
+    fn order_by_address(&self) -> Vec<(u64, u32)> {
+        let sized = |symbol: &Symbol| symbol.st_type() == elf::STT_FUNC && symbol.st_size(LE) > 0;
+        let functions = self.table.enumerate().filter(|(_, symbol)| sized(symbol));
+        let mut order: Vec<(u64, u32)> = functions
+            .filter_map(|(row, symbol)| Some((symbol.st_value(LE), u32::try_from(row.0).ok()?)))
+            .collect();
+        order.sort_unstable();
+        order
+    }
+
+    fn symbol(&self, row: u32) -> Option<&'d Symbol> {
+        self.table.symbols().get(usize::try_from(row).ok()?)
+    }
+
+    fn name(&self, symbol: &Symbol) -> Option<&'d [u8]> {
+        self.table
+            .symbol_name(LE, symbol)
+            .ok()
+            .filter(|name| !name.is_empty() && name.len() <= MAX_NAME)
+    }
+}
+
+fn function(name: String, symbol: &Symbol) -> Function {
+    Function {
+        name,
+        address: symbol.st_value(LE),
+        size: symbol.st_size(LE),
+        provenance: Provenance::Symtab,
+    }
+}
+
+/// Takes the one symbol; several of the same address and size count as one.
+fn only<'d>(mut symbols: impl Iterator<Item = &'d Symbol>) -> Result<&'d Symbol, Reason> {
+    let first = symbols.next().ok_or(Reason::NotFound)?;
+    let place = |symbol: &Symbol| (symbol.st_value(LE), symbol.st_size(LE));
+    let others = symbols
+        .filter(|symbol| place(symbol) != place(first))
+        .count();
+    if others > 0 {
+        Err(Reason::Ambiguous {
+            count: others.saturating_add(1),
+        })
+    } else {
+        Ok(first)
+    }
+}

@@ -1,0 +1,254 @@
+//! The ELF file: headers, segments, sections, and memory as it would be mapped.
+
+use object::LittleEndian;
+use object::elf::{self, FileHeader64};
+use object::read::elf::{FileHeader, ProgramHeader, SectionHeader};
+
+use crate::budget::{MAX_SECTIONS, MAX_SEGMENTS};
+use crate::bytes;
+use crate::error::Error;
+use crate::relocations::Relocations;
+
+type Header = FileHeader64<LittleEndian>;
+const LE: LittleEndian = LittleEndian;
+
+/// The machines whose Go register ABI the crate knows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Machine {
+    /// x86-64.
+    Amd64,
+    /// aarch64.
+    Arm64,
+}
+
+/// A loadable segment.
+///
+/// # Units       addresses as linked, sizes and offsets in bytes
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Segment {
+    /// First address.
+    pub vaddr: u64,
+    /// Where its bytes are in the file.
+    pub file_offset: u64,
+    /// How many bytes the file holds.
+    pub file_size: u64,
+    /// How many bytes it takes in memory.
+    pub mem_size: u64,
+    /// Mapped executable.
+    pub executable: bool,
+    /// Mapped writable.
+    pub writable: bool,
+}
+
+impl Segment {
+    /// Says how far `address` is into the part of the segment that the file holds.
+    fn within(&self, address: u64) -> Option<u64> {
+        address
+            .checked_sub(self.vaddr)
+            .filter(|&delta| delta < self.file_size)
+    }
+}
+
+/// A section header with its name.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Section<'d> {
+    pub(crate) name: &'d [u8],
+    pub(crate) address: u64,
+    pub(crate) offset: u64,
+    pub(crate) compressed: bool,
+    /// Bytes in the file; empty when the file holds none or ends before.
+    pub(crate) data: &'d [u8],
+}
+
+/// A file whose headers are known to make sense.
+#[derive(Debug)]
+pub(crate) struct Image<'d> {
+    pub(crate) data: &'d [u8],
+    pub(crate) machine: Machine,
+    pub(crate) pie: bool,
+    pub(crate) segments: Vec<Segment>,
+    pub(crate) sections: Vec<Section<'d>>,
+    /// Bytes of the `PT_NOTE` segments.
+    pub(crate) notes: Vec<&'d [u8]>,
+    relocations: Relocations<'d>,
+}
+
+impl<'d> Image<'d> {
+    /// Reads the headers. A damaged section table counts as none: Go can be read without.
+    pub(crate) fn parse(data: &'d [u8]) -> Result<Self, Error> {
+        let machine = check_identity(data)?;
+        let header = Header::parse(data).map_err(|_cause| Error::Malformed {
+            section: "elf header",
+            offset: 0,
+        })?;
+        let kind = bytes::u16_at(data, 16).unwrap_or(0);
+        let pie = match kind {
+            kind if kind == elf::ET_EXEC.0 => false,
+            kind if kind == elf::ET_DYN.0 => true,
+            kind => return Err(Error::NotExecutable { kind }),
+        };
+        let headers = header
+            .program_headers(LE, data)
+            .map_err(|_cause| Error::Malformed {
+                section: "program headers",
+                offset: header.e_phoff(LE),
+            })?;
+        if headers.len() > MAX_SEGMENTS {
+            return Err(Error::Limit {
+                what: "program headers",
+                limit: MAX_SEGMENTS as u64,
+            });
+        }
+        let mut image = Self {
+            data,
+            machine,
+            pie,
+            segments: Vec::new(),
+            sections: read_sections(header, data).unwrap_or_default(),
+            notes: Vec::new(),
+            relocations: Relocations::default(),
+        };
+        let mut dynamic = None;
+        for segment in headers {
+            let (offset, size) = segment.file_range(LE);
+            match segment.p_type(LE) {
+                elf::PT_LOAD => image.segments.push(Segment {
+                    vaddr: segment.p_vaddr(LE),
+                    file_offset: offset,
+                    file_size: size.min(segment.p_memsz(LE)),
+                    mem_size: segment.p_memsz(LE),
+                    executable: segment.p_flags(LE).contains(elf::PF_X),
+                    writable: segment.p_flags(LE).contains(elf::PF_W),
+                }),
+                elf::PT_NOTE => image.notes.extend(bytes::range(data, offset, size)),
+                elf::PT_DYNAMIC => dynamic = bytes::range(data, offset, size),
+                _ => {}
+            }
+        }
+        image.relocations = Relocations::find(&image, dynamic);
+        Ok(image)
+    }
+
+    /// Translates an address to an offset in the file.
+    pub(crate) fn file_offset(&self, address: u64) -> Option<u64> {
+        let (segment, delta) = self.locate(address)?;
+        let offset = segment.file_offset.checked_add(delta)?;
+        (usize::try_from(offset).ok()? < self.data.len()).then_some(offset)
+    }
+
+    /// Says whether `address` is backed by an executable part of the file.
+    pub(crate) fn is_code(&self, address: u64) -> bool {
+        self.locate(address)
+            .is_some_and(|(segment, _)| segment.executable)
+            && self.file_offset(address).is_some()
+    }
+
+    fn locate(&self, address: u64) -> Option<(&Segment, u64)> {
+        self.segments
+            .iter()
+            .find_map(|segment| Some((segment, segment.within(address)?)))
+    }
+
+    /// Takes all bytes from `address` to the end of its segment or of the file.
+    pub(crate) fn tail(&self, address: u64) -> Option<&'d [u8]> {
+        let (segment, delta) = self.locate(address)?;
+        let start = usize::try_from(segment.file_offset.checked_add(delta)?).ok()?;
+        let wanted = usize::try_from(segment.file_size.checked_sub(delta)?).ok()?;
+        let end = start.saturating_add(wanted).min(self.data.len());
+        self.data.get(start..end)
+    }
+
+    /// Takes `len` bytes at `address`.
+    pub(crate) fn bytes(&self, address: u64, len: u64) -> Option<&'d [u8]> {
+        self.tail(address)?.get(..usize::try_from(len).ok()?)
+    }
+
+    /// Reads a byte.
+    pub(crate) fn u8(&self, address: u64) -> Option<u8> {
+        bytes::u8_at(self.tail(address)?, 0)
+    }
+
+    /// Reads a `u16`.
+    pub(crate) fn u16(&self, address: u64) -> Option<u16> {
+        bytes::u16_at(self.tail(address)?, 0)
+    }
+
+    /// Reads a `u32`.
+    pub(crate) fn u32(&self, address: u64) -> Option<u32> {
+        bytes::u32_at(self.tail(address)?, 0)
+    }
+
+    /// Reads a pointer-sized word as it is after relocation, with a load bias of 0.
+    pub(crate) fn word(&self, address: u64) -> Option<u64> {
+        match self.relocations.addend(address) {
+            Some(addend) => Some(addend),
+            None => bytes::u64_at(self.tail(address)?, 0),
+        }
+    }
+
+    /// Lists the addresses of words that hold `value` after relocation.
+    pub(crate) fn words_equal_to(&self, value: u64) -> impl Iterator<Item = u64> {
+        let needle = value.to_le_bytes();
+        let relocated = self.relocations.pointing_to(value);
+        let plain = self
+            .segments
+            .iter()
+            .filter(|segment| !segment.executable)
+            .filter_map(move |segment| {
+                let at = bytes::find_aligned(self.tail(segment.vaddr)?, &needle, 8)?;
+                segment.vaddr.checked_add(u64::try_from(at).ok()?)
+            });
+        relocated.chain(plain)
+    }
+
+    /// Finds a section by name, also under the prefix that position-independent builds put before it.
+    pub(crate) fn go_section(&self, name: &str) -> Option<&Section<'d>> {
+        self.sections.iter().find(|section| {
+            let plain = section
+                .name
+                .strip_prefix(b".data.rel.ro")
+                .unwrap_or(section.name);
+            plain == name.as_bytes()
+        })
+    }
+}
+
+fn check_identity(data: &[u8]) -> Result<Machine, Error> {
+    if !data.starts_with(&elf::ELFMAG) {
+        return Err(Error::NotElf);
+    }
+    let header_end = Error::Malformed {
+        section: "elf header",
+        offset: data.len() as u64,
+    };
+    let (Some(class), Some(encoding)) = (bytes::u8_at(data, 4), bytes::u8_at(data, 5)) else {
+        return Err(header_end);
+    };
+    if (class, encoding) != (2, 1) {
+        return Err(Error::UnsupportedFormat { class, encoding });
+    }
+    match bytes::u16_at(data, 18) {
+        None => Err(header_end),
+        Some(machine) if machine == elf::EM_X86_64.0 => Ok(Machine::Amd64),
+        Some(machine) if machine == elf::EM_AARCH64.0 => Ok(Machine::Arm64),
+        Some(machine) => Err(Error::UnsupportedMachine { machine }),
+    }
+}
+
+fn read_sections<'d>(header: &'d Header, data: &'d [u8]) -> Option<Vec<Section<'d>>> {
+    let table = header
+        .sections(LE, data)
+        .ok()
+        .filter(|table| table.len() <= MAX_SECTIONS)?;
+    let sections = table.iter().map(|section| {
+        let (offset, size) = section.file_range(LE).unwrap_or((0, 0));
+        Section {
+            name: table.section_name(LE, section).unwrap_or_default(),
+            address: section.sh_addr(LE),
+            offset,
+            compressed: section.sh_flags(LE).contains(elf::SHF_COMPRESSED),
+            data: bytes::range(data, offset, size).unwrap_or_default(),
+        }
+    });
+    Some(sections.collect())
+}

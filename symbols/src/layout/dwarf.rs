@@ -1,0 +1,361 @@
+//! Struct definitions in debugging information, versions 4 and 5.
+//!
+//! Location lists, line tables and ranges are never expanded.
+
+use std::borrow::Cow;
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use gimli::{
+    Abbreviations, AttributeValue, DebugAbbrev, DebugAbbrevOffset, DebugInfo, DebugInfoOffset,
+    DebugLineStr, DebugStr, EndianSlice, EntriesRaw, LittleEndian, Section as _, UnitHeader,
+    UnitOffset, constants as dw,
+};
+
+use super::{Found, RawField, RawStruct, TypeSource};
+use crate::budget::{Budget, MAX_ENTRIES, MAX_FIELDS, MAX_UNITS};
+use crate::error::Reason;
+use crate::expand::debug_section;
+use crate::fact::Provenance;
+use crate::image::Image;
+
+type Slice<'a> = EndianSlice<'a, LittleEndian>;
+const INFO: &str = ".debug_info";
+/// Longest chain of names for one type.
+const MAX_TYPEDEFS: usize = 16;
+
+/// The expanded sections; freed when the questions are answered.
+#[derive(Debug)]
+pub(crate) struct Sections<'d> {
+    info: Cow<'d, [u8]>,
+    abbrev: Cow<'d, [u8]>,
+    strings: Cow<'d, [u8]>,
+    line_strings: Cow<'d, [u8]>,
+}
+
+impl<'d> Sections<'d> {
+    /// Expands what is needed; `None` when the binary has no debugging information.
+    pub(crate) fn expand(image: &Image<'d>) -> Result<Option<Self>, Reason> {
+        let info = debug_section(image, INFO)?;
+        if info.is_empty() {
+            return Ok(None);
+        }
+        Ok(Some(Self {
+            info,
+            abbrev: debug_section(image, ".debug_abbrev")?,
+            strings: debug_section(image, ".debug_str")?,
+            line_strings: debug_section(image, ".debug_line_str")?,
+        }))
+    }
+}
+
+/// A unit written by the Go toolchain.
+#[derive(Debug)]
+struct Unit<'a> {
+    start: usize,
+    header: UnitHeader<Slice<'a>>,
+    abbreviations: Arc<Abbreviations>,
+}
+
+/// Debugging information with the places of its Go units.
+#[derive(Debug)]
+pub(crate) struct Dwarf<'a> {
+    units: Vec<Unit<'a>>,
+    strings: DebugStr<Slice<'a>>,
+    line_strings: DebugLineStr<Slice<'a>>,
+}
+
+impl<'a> Dwarf<'a> {
+    /// Finds the wanted structs in one pass over the top level of all Go units.
+    pub(crate) fn search(
+        sections: &'a Sections<'_>,
+        wanted: &[&str],
+    ) -> Result<(Self, Found), Reason> {
+        let info = DebugInfo::new(&sections.info, LittleEndian);
+        let abbrev = DebugAbbrev::new(&sections.abbrev, LittleEndian);
+        let mut dwarf = Self {
+            units: Vec::new(),
+            strings: DebugStr::new(&sections.strings, LittleEndian),
+            line_strings: DebugLineStr::new(&sections.line_strings, LittleEndian),
+        };
+        let mut found: Found = wanted
+            .iter()
+            .map(|&name| (name.to_owned(), Vec::new()))
+            .collect();
+        let mut budget = Budget::new("debugging entries", MAX_ENTRIES);
+        let mut cache = HashMap::new();
+        let mut headers = info.units();
+        let mut end = 0;
+        while let Some(header) = headers.next().map_err(|_cause| malformed(end))? {
+            let start = header.debug_info_offset().map_or(end, |offset| offset.0);
+            end = start.saturating_add(header.length_including_self());
+            if cache.len() > MAX_UNITS || dwarf.units.len() >= MAX_UNITS {
+                return Err(Reason::Limit {
+                    what: "units",
+                    limit: MAX_UNITS as u64,
+                });
+            }
+            let abbreviations = abbreviations(
+                &abbrev,
+                header.debug_abbrev_offset(),
+                &mut cache,
+                &mut budget,
+            )?;
+            let unit = Unit {
+                start,
+                header,
+                abbreviations,
+            };
+            if dwarf
+                .scan(&unit, &mut found, &mut budget)
+                .map_err(|error| error.at(start))?
+            {
+                dwarf.units.push(unit);
+            }
+        }
+        Ok((dwarf, found))
+    }
+
+    /// Looks at the top level of a unit; answers whether it is Go's.
+    fn scan(&self, unit: &Unit<'a>, found: &mut Found, budget: &mut Budget) -> Result<bool, Stop> {
+        let mut entries = unit.header.entries_raw(&unit.abbreviations, None)?;
+        let Some(root) = entries.read_abbreviation()? else {
+            return Ok(false);
+        };
+        let mut go = false;
+        for &attribute in root.attributes() {
+            let attribute = entries.read_attribute(attribute)?;
+            if attribute.name() == dw::DW_AT_language {
+                go = attribute.value() == AttributeValue::Language(dw::DW_LANG_Go);
+            }
+        }
+        if !go {
+            return Ok(false);
+        }
+        while !entries.is_empty() {
+            budget.spend(1)?;
+            let (depth, offset) = (entries.next_depth(), entries.next_offset());
+            let Some(entry) = entries.read_abbreviation()? else {
+                continue;
+            };
+            if depth != 1 || entry.tag() != dw::DW_TAG_structure_type {
+                entries.skip_attributes(entry.attributes())?;
+                continue;
+            }
+            for &attribute in entry.attributes() {
+                let attribute = entries.read_attribute(attribute)?;
+                if attribute.name() == dw::DW_AT_name
+                    && let Some(keys) = self
+                        .text(&attribute.value())
+                        .and_then(|name| found.get_mut(name))
+                {
+                    keys.push(unit.start.saturating_add(offset.0) as u64);
+                }
+            }
+        }
+        Ok(true)
+    }
+
+    /// Reads an entry of any kind of type: a struct, another name for one, or something else.
+    fn read_type(&self, key: u64) -> Result<Type, Reason> {
+        let torn = || malformed(usize::try_from(key).unwrap_or(usize::MAX));
+        let (unit, offset) = self.unit_of(key).ok_or_else(torn)?;
+        let mut entries = unit
+            .header
+            .entries_raw(&unit.abbreviations, Some(offset))
+            .map_err(|_cause| torn())?;
+        self.read_entry(unit, &mut entries)
+            .map_err(|error| error.at(unit.start))
+    }
+
+    fn read_entry(
+        &self,
+        unit: &Unit<'a>,
+        entries: &mut EntriesRaw<'_, Slice<'a>>,
+    ) -> Result<Type, Stop> {
+        let Some(entry) = entries.read_abbreviation()? else {
+            return Ok(Type::Other);
+        };
+        let (mut size, mut target) = (None, None);
+        for &attribute in entry.attributes() {
+            let attribute = entries.read_attribute(attribute)?;
+            match attribute.name() {
+                dw::DW_AT_byte_size => {
+                    size = attribute
+                        .udata_value()
+                        .and_then(|size| u32::try_from(size).ok())
+                }
+                dw::DW_AT_type => target = reference(unit, &attribute.value()),
+                _ => {}
+            }
+        }
+        match entry.tag() {
+            dw::DW_TAG_typedef => Ok(target.map_or(Type::Other, Type::Name)),
+            dw::DW_TAG_structure_type => {
+                let fields = if entry.has_children() {
+                    self.read_fields(unit, entries)?
+                } else {
+                    Vec::new()
+                };
+                Ok(size.map_or(Type::Other, |size| Type::Struct(RawStruct { size, fields })))
+            }
+            _ => Ok(Type::Other),
+        }
+    }
+
+    fn read_fields(
+        &self,
+        unit: &Unit<'a>,
+        entries: &mut EntriesRaw<'_, Slice<'a>>,
+    ) -> Result<Vec<RawField>, Stop> {
+        let mut budget = Budget::new("fields", MAX_FIELDS);
+        let mut fields = Vec::new();
+        let members = entries.next_depth();
+        while entries.next_depth() >= members && !entries.is_empty() {
+            budget.spend(1)?;
+            let depth = entries.next_depth();
+            let Some(entry) = entries.read_abbreviation()? else {
+                continue;
+            };
+            if depth != members || entry.tag() != dw::DW_TAG_member {
+                entries.skip_attributes(entry.attributes())?;
+                continue;
+            }
+            let (mut name, mut offset, mut ty) = (None, None, None);
+            for &attribute in entry.attributes() {
+                let attribute = entries.read_attribute(attribute)?;
+                match attribute.name() {
+                    dw::DW_AT_name => name = self.text(&attribute.value()).map(str::to_owned),
+                    dw::DW_AT_data_member_location => offset = attribute.udata_value(),
+                    dw::DW_AT_type => ty = reference(unit, &attribute.value()),
+                    _ => {}
+                }
+            }
+            // A member whose place is not a plain number has no known offset and is left out.
+            if let (Some(name), Some(offset)) =
+                (name, offset.and_then(|offset| u32::try_from(offset).ok()))
+            {
+                fields.push(RawField { name, offset, ty });
+            }
+        }
+        Ok(fields)
+    }
+
+    fn unit_of(&self, key: u64) -> Option<(&Unit<'a>, UnitOffset)> {
+        let key = usize::try_from(key).ok()?;
+        let before = self
+            .units
+            .partition_point(|unit| unit.start <= key)
+            .checked_sub(1)?;
+        let unit = self.units.get(before)?;
+        let offset = DebugInfoOffset(key).to_unit_offset(&unit.header)?;
+        Some((unit, offset))
+    }
+
+    fn text(&self, value: &AttributeValue<Slice<'a>>) -> Option<&'a str> {
+        let text = match *value {
+            AttributeValue::String(text) => text,
+            AttributeValue::DebugStrRef(offset) => self.strings.get_str(offset).ok()?,
+            AttributeValue::DebugLineStrRef(offset) => self.line_strings.get_str(offset).ok()?,
+            _ => return None,
+        };
+        std::str::from_utf8(text.slice()).ok()
+    }
+}
+
+impl TypeSource for Dwarf<'_> {
+    fn structure(&self, key: u64) -> Result<Option<RawStruct>, Reason> {
+        let mut key = key;
+        for _ in 0..MAX_TYPEDEFS {
+            match self.read_type(key)? {
+                Type::Name(target) => key = target,
+                Type::Struct(raw) => return Ok(Some(raw)),
+                Type::Other => return Ok(None),
+            }
+        }
+        Ok(None)
+    }
+
+    fn missing(&self) -> Reason {
+        Reason::NotFound
+    }
+
+    fn provenance(&self, keys: &[u64]) -> Provenance {
+        let unit = keys.first().and_then(|&key| self.unit_of(key));
+        if unit.is_some_and(|(unit, _)| unit.header.version() >= 5) {
+            Provenance::Dwarf5
+        } else {
+            Provenance::Dwarf4
+        }
+    }
+}
+
+/// What an entry turned out to be.
+enum Type {
+    Struct(RawStruct),
+    Name(u64),
+    Other,
+}
+
+fn reference(unit: &Unit<'_>, value: &AttributeValue<Slice<'_>>) -> Option<u64> {
+    match *value {
+        AttributeValue::DebugInfoRef(offset) => u64::try_from(offset.0).ok(),
+        AttributeValue::UnitRef(offset) => u64::try_from(unit.start.checked_add(offset.0)?).ok(),
+        _ => None,
+    }
+}
+
+/// Reads a table of abbreviations once; all units of a Go program share one.
+fn abbreviations(
+    abbrev: &DebugAbbrev<Slice<'_>>,
+    offset: DebugAbbrevOffset,
+    cache: &mut HashMap<usize, Arc<Abbreviations>>,
+    budget: &mut Budget,
+) -> Result<Arc<Abbreviations>, Reason> {
+    if let Some(known) = cache.get(&offset.0) {
+        return Ok(Arc::clone(known));
+    }
+    // A hostile file names a new table in every unit: charge each with all that may lie behind it.
+    budget.spend(abbrev.reader().len().saturating_sub(offset.0) as u64)?;
+    let torn = |_cause| Reason::Malformed {
+        section: ".debug_abbrev",
+        offset: offset.0 as u64,
+    };
+    let table = Arc::new(abbrev.abbreviations(offset).map_err(torn)?);
+    cache.insert(offset.0, Arc::clone(&table));
+    Ok(table)
+}
+
+fn malformed(offset: usize) -> Reason {
+    Reason::Malformed {
+        section: INFO,
+        offset: offset as u64,
+    }
+}
+
+/// Ends a pass: the bytes are wrong or the budget is spent.
+enum Stop {
+    Bytes,
+    Limit(Reason),
+}
+
+impl Stop {
+    fn at(self, unit: usize) -> Reason {
+        match self {
+            Self::Bytes => malformed(unit),
+            Self::Limit(reason) => reason,
+        }
+    }
+}
+
+impl From<gimli::Error> for Stop {
+    fn from(_cause: gimli::Error) -> Self {
+        Self::Bytes
+    }
+}
+
+impl From<Reason> for Stop {
+    fn from(reason: Reason) -> Self {
+        Self::Limit(reason)
+    }
+}

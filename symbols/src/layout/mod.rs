@@ -1,0 +1,137 @@
+//! Struct layouts, from debugging information or from the runtime's type descriptors.
+
+mod descriptors;
+mod dwarf;
+mod shapes;
+
+use std::collections::HashMap;
+
+pub(crate) use descriptors::Descriptors;
+pub(crate) use dwarf::{Dwarf, Sections};
+use shapes::Shapes;
+
+use crate::error::{Reason, Unresolved};
+use crate::fact::{Fact, LayoutSource, Provenance};
+
+/// The layouts of the structs asked for, with the structs they hold by value.
+#[derive(Debug, Default)]
+pub struct Layouts {
+    shapes: Shapes,
+    structs: HashMap<String, Result<(usize, Provenance), Reason>>,
+}
+
+impl Layouts {
+    /// Answers the byte offset of a field, which may lie in nested structs: `"pfd.Sysfd"`.
+    ///
+    /// A path that ends at a wrapper such as `atomic.Uint64` means the value in it.
+    ///
+    /// # Errors
+    /// When the struct is unknown or has no such field.
+    pub fn field(&self, structure: &str, path: &str) -> Result<Fact<u32>, Unresolved> {
+        let unresolved = |reason| Unresolved::new(format!("{structure}.{path}"), reason);
+        let (shape, provenance) = self.shape(structure).map_err(unresolved)?;
+        let value = self
+            .shapes
+            .offset(structure, shape, path)
+            .map_err(unresolved)?;
+        Ok(Fact { value, provenance })
+    }
+
+    /// Answers the size of a struct in bytes.
+    ///
+    /// # Errors
+    /// When the struct is unknown.
+    pub fn size(&self, structure: &str) -> Result<Fact<u32>, Unresolved> {
+        let (shape, provenance) = self
+            .shape(structure)
+            .map_err(|reason| Unresolved::new(structure, reason))?;
+        let value = self
+            .shapes
+            .size(shape)
+            .ok_or_else(|| Unresolved::new(structure, Reason::NotFound))?;
+        Ok(Fact { value, provenance })
+    }
+
+    /// Says whether the layout of a struct is known.
+    pub fn has(&self, structure: &str) -> bool {
+        self.shape(structure).is_ok()
+    }
+
+    /// Says where the layouts were read: the source of the first struct found.
+    pub fn source(&self) -> LayoutSource {
+        let mut found = self
+            .structs
+            .values()
+            .filter_map(|found| found.as_ref().ok());
+        found
+            .next()
+            .map_or(LayoutSource::None, |&(_, provenance)| provenance.into())
+    }
+
+    fn shape(&self, structure: &str) -> Result<(usize, Provenance), Reason> {
+        self.structs
+            .get(structure)
+            .cloned()
+            .unwrap_or(Err(Reason::NotRequested))
+    }
+
+    /// Answers every question with the same reason.
+    pub(crate) fn unknown(wanted: &[&str], reason: &Reason) -> Self {
+        let structs = wanted
+            .iter()
+            .map(|&name| (name.to_owned(), Err(reason.clone())))
+            .collect();
+        Self {
+            shapes: Shapes::default(),
+            structs,
+        }
+    }
+
+    /// Reads the wanted structs, and all they hold by value, from one source.
+    pub(crate) fn collect(
+        wanted: &[&str],
+        found: Found,
+        source: &impl TypeSource,
+    ) -> Result<Self, Reason> {
+        let mut shapes = Shapes::default();
+        let mut structs = HashMap::new();
+        for &name in wanted {
+            let answer = match found.get(name).map(Vec::as_slice) {
+                None | Some([]) => Err(source.missing()),
+                Some(keys) => shapes
+                    .same(keys, source)?
+                    .map(|shape| (shape, source.provenance(keys))),
+            };
+            structs.insert(name.to_owned(), answer);
+        }
+        Ok(Self { shapes, structs })
+    }
+}
+
+/// The keys of the definitions found for each wanted name.
+pub(crate) type Found = HashMap<String, Vec<u64>>;
+
+/// Reads the definition of a type from bytes; keys are offsets or addresses.
+pub(crate) trait TypeSource {
+    /// Reads a struct, through any number of other names; `None` when the type is something else.
+    fn structure(&self, key: u64) -> Result<Option<RawStruct>, Reason>;
+    /// Says what it means when a name was not found.
+    fn missing(&self) -> Reason;
+    /// Says where these definitions stand.
+    fn provenance(&self, keys: &[u64]) -> Provenance;
+}
+
+/// A struct as its source states it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct RawStruct {
+    pub(crate) size: u32,
+    pub(crate) fields: Vec<RawField>,
+}
+
+/// A field and the key of its type.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct RawField {
+    pub(crate) name: String,
+    pub(crate) offset: u32,
+    pub(crate) ty: Option<u64>,
+}

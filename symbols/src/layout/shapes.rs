@@ -1,0 +1,255 @@
+//! Structs without their source: names, offsets, and which field is a struct itself.
+
+use std::collections::HashMap;
+
+use super::{RawStruct, TypeSource};
+use crate::budget::{Budget, MAX_FIELDS};
+use crate::error::Reason;
+
+/// A wrapper of a wrapper of a value is the most that occurs.
+const MAX_WRAPPERS: usize = 4;
+
+/// A pool of structs that refer to each other by number.
+#[derive(Debug, Default)]
+pub(super) struct Shapes {
+    pool: Vec<Shape>,
+    /// Numbers of the types read so far; `None` for those that are no struct.
+    known: HashMap<u64, Option<usize>>,
+}
+
+#[derive(Debug)]
+struct Shape {
+    size: u32,
+    fields: Vec<Field>,
+}
+
+#[derive(Debug)]
+struct Field {
+    name: String,
+    offset: u32,
+    ty: Option<u64>,
+}
+
+impl Shapes {
+    /// Reads the definitions of one name; they must agree.
+    ///
+    /// The outer error ends the whole pass, the inner one concerns this name.
+    pub(super) fn same(
+        &mut self,
+        keys: &[u64],
+        source: &impl TypeSource,
+    ) -> Result<Result<usize, Reason>, Reason> {
+        let mut shapes = Vec::new();
+        for &key in keys {
+            if let Some(shape) = self.read(key, source)? {
+                shapes.push(shape);
+            }
+        }
+        let Some(&first) = shapes.first() else {
+            return Ok(Err(source.missing()));
+        };
+        let differing = shapes
+            .iter()
+            .filter(|&&other| !self.alike(first, other))
+            .count();
+        if differing > 0 {
+            return Ok(Err(Reason::Ambiguous {
+                count: differing.saturating_add(1),
+            }));
+        }
+        Ok(Ok(first))
+    }
+
+    /// Reads one definition and the structs it holds by value.
+    fn read(&mut self, key: u64, source: &impl TypeSource) -> Result<Option<usize>, Reason> {
+        let mut budget = Budget::new("fields", MAX_FIELDS);
+        let mut todo = vec![key];
+        while let Some(key) = todo.pop() {
+            if self.known.contains_key(&key) {
+                continue;
+            }
+            let raw = source.structure(key)?;
+            if let Some(raw) = &raw {
+                budget.spend(raw.fields.len() as u64)?;
+                todo.extend(raw.fields.iter().filter_map(|field| field.ty));
+            }
+            let shape = raw.map(|raw| self.add(raw));
+            self.known.insert(key, shape);
+        }
+        Ok(self.known.get(&key).copied().flatten())
+    }
+
+    fn add(&mut self, raw: RawStruct) -> usize {
+        let fields = raw.fields.into_iter();
+        let fields = fields
+            .map(|field| Field {
+                name: field.name,
+                offset: field.offset,
+                ty: field.ty,
+            })
+            .collect();
+        let number = self.pool.len();
+        self.pool.push(Shape {
+            size: raw.size,
+            fields,
+        });
+        number
+    }
+
+    fn alike(&self, one: usize, other: usize) -> bool {
+        let (Some(one), Some(other)) = (self.pool.get(one), self.pool.get(other)) else {
+            return false;
+        };
+        let places = |shape: &Shape| {
+            shape
+                .fields
+                .iter()
+                .map(|field| (field.name.clone(), field.offset))
+                .collect::<Vec<_>>()
+        };
+        one.size == other.size && places(one) == places(other)
+    }
+
+    /// Answers the size of a struct.
+    pub(super) fn size(&self, shape: usize) -> Option<u32> {
+        self.pool.get(shape).map(|shape| shape.size)
+    }
+
+    /// Follows a dotted path and adds up the offsets.
+    pub(super) fn offset(&self, structure: &str, shape: usize, path: &str) -> Result<u32, Reason> {
+        let mut at = 0_u32;
+        let mut current = Some(shape);
+        let mut inside = structure;
+        for name in path.split('.') {
+            let shape = current.and_then(|number| self.pool.get(number));
+            let shape = shape.ok_or_else(|| Reason::NotAStruct {
+                field: inside.to_owned(),
+            })?;
+            let missing = || Reason::NoField {
+                structure: inside.to_owned(),
+                field: name.to_owned(),
+            };
+            let mut fields = shape.fields.iter().filter(|field| field.name == name);
+            let field = fields.next().filter(|_| name != "_").ok_or_else(missing)?;
+            at = at.checked_add(field.offset).ok_or_else(missing)?;
+            current = self.nested(field);
+            inside = name;
+        }
+        Ok(at.saturating_add(self.wrapped(current)))
+    }
+
+    fn nested(&self, field: &Field) -> Option<usize> {
+        self.known.get(&field.ty?).copied().flatten()
+    }
+
+    /// Finds the value in wrappers such as `atomic.Uint64{_ noCopy; _ align64; value uint64}`.
+    fn wrapped(&self, mut current: Option<usize>) -> u32 {
+        let mut at = 0_u32;
+        for _ in 0..MAX_WRAPPERS {
+            let Some(shape) = current.and_then(|number| self.pool.get(number)) else {
+                break;
+            };
+            let mut values = shape
+                .fields
+                .iter()
+                .filter(|field| !matches!(field.name.as_str(), "_" | "noCopy"));
+            let (Some(value), None) = (values.next(), values.next()) else {
+                break;
+            };
+            if !matches!(value.name.as_str(), "value" | "u") {
+                break;
+            }
+            at = at.saturating_add(value.offset);
+            current = self.nested(value);
+        }
+        at
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fact::Provenance;
+    use crate::layout::RawField;
+
+    struct Fake(HashMap<u64, RawStruct>);
+
+    impl TypeSource for Fake {
+        fn structure(&self, key: u64) -> Result<Option<RawStruct>, Reason> {
+            Ok(self.0.get(&key).cloned())
+        }
+        fn missing(&self) -> Reason {
+            Reason::NotFound
+        }
+        fn provenance(&self, _keys: &[u64]) -> Provenance {
+            Provenance::Dwarf5
+        }
+    }
+
+    type Fields<'a> = &'a [(&'a str, u32, u64)];
+
+    fn fake(structs: &[(u64, u32, Fields<'_>)]) -> Fake {
+        let field = |&(name, offset, ty): &(&str, u32, u64)| RawField {
+            name: name.into(),
+            offset,
+            ty: Some(ty),
+        };
+        let raw = |size, fields: Fields<'_>| RawStruct {
+            size,
+            fields: fields.iter().map(field).collect(),
+        };
+        Fake(
+            structs
+                .iter()
+                .map(|&(key, size, fields)| (key, raw(size, fields)))
+                .collect(),
+        )
+    }
+
+    #[test]
+    fn paths_add_up_and_wrappers_open() {
+        let source = fake(&[
+            (1, 64, &[("a", 0, 9), ("in", 16, 2), ("count", 48, 3)]),
+            (2, 24, &[("x", 8, 9)]),
+            (3, 16, &[("_", 0, 9), ("value", 8, 9)]),
+        ]);
+        let mut shapes = Shapes::default();
+        let shape = shapes.same(&[1], &source).unwrap().unwrap();
+        assert_eq!(shapes.offset("t", shape, "in.x"), Ok(24));
+        assert_eq!(shapes.offset("t", shape, "in"), Ok(16));
+        assert_eq!(shapes.offset("t", shape, "count"), Ok(56));
+        assert_eq!(shapes.offset("t", shape, "count.value"), Ok(56));
+        assert_eq!(
+            shapes.offset("t", shape, "a.b"),
+            Err(Reason::NotAStruct { field: "a".into() })
+        );
+        let missing = Reason::NoField {
+            structure: "in".into(),
+            field: "y".into(),
+        };
+        assert_eq!(shapes.offset("t", shape, "in.y"), Err(missing));
+    }
+
+    #[test]
+    fn contradicting_definitions_are_refused() {
+        let source = fake(&[
+            (1, 8, &[("a", 0, 9)]),
+            (2, 8, &[("a", 4, 9)]),
+            (3, 8, &[("a", 0, 9)]),
+        ]);
+        let mut shapes = Shapes::default();
+        assert!(shapes.same(&[1, 3], &source).unwrap().is_ok());
+        assert_eq!(
+            shapes.same(&[1, 2], &source).unwrap(),
+            Err(Reason::Ambiguous { count: 2 })
+        );
+    }
+
+    #[test]
+    fn a_struct_that_holds_itself_ends() {
+        let source = fake(&[(1, 8, &[("value", 0, 1)])]);
+        let mut shapes = Shapes::default();
+        let shape = shapes.same(&[1], &source).unwrap().unwrap();
+        assert_eq!(shapes.offset("t", shape, "value"), Ok(0));
+    }
+}

@@ -1,0 +1,135 @@
+//! The runtime's module data: where text, types and their indexes are.
+
+use crate::error::Reason;
+use crate::image::Image;
+use crate::version::GoVersion;
+
+/// Offsets in `runtime.moduledata` that are the same in go1.17 to go1.27.
+const MINPC: u64 = 160;
+const TEXT: u64 = 176;
+const ETEXT: u64 = 184;
+
+/// What the crate uses of `runtime.moduledata`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct ModuleData {
+    /// Address of the structure.
+    pub(crate) address: u64,
+    /// Start of the text.
+    pub(crate) text: u64,
+}
+
+/// Where type descriptors are and how to enumerate them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct TypeSection {
+    /// First address of the section; type, name and text offsets count from here.
+    pub(crate) start: u64,
+    /// First address behind it.
+    pub(crate) end: u64,
+    /// How its descriptors are found.
+    pub(crate) roots: TypeRoots,
+}
+
+/// The two ways in which releases list their descriptors.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum TypeRoots {
+    /// Up to go1.26: offsets of some descriptors, and interface tables that name two more each.
+    Links {
+        /// Array of `i32` offsets from the section start.
+        types: (u64, u64),
+        /// Array of pointers to interface tables.
+        tables: (u64, u64),
+    },
+    /// go1.27: descriptors lie back to back.
+    Sequence {
+        /// First address behind the descriptors.
+        end: u64,
+    },
+}
+
+impl ModuleData {
+    /// Finds the structure by its section, else by its first word, the address of the function table.
+    pub(crate) fn find(image: &Image<'_>, pclntab: u64) -> Result<Self, Reason> {
+        let by_section = image
+            .go_section(".go.module")
+            .map(|section| section.address);
+        let mut candidates = by_section.into_iter().chain(image.words_equal_to(pclntab));
+        candidates
+            .find_map(|address| Self::check(image, address, pclntab))
+            .ok_or(Reason::NoModuleData)
+    }
+
+    fn check(image: &Image<'_>, address: u64, pclntab: u64) -> Option<Self> {
+        let word = |at: u64| image.word(address.checked_add(at)?);
+        let (text, etext, minpc) = (word(TEXT)?, word(ETEXT)?, word(MINPC)?);
+        let sane = word(0)? == pclntab
+            && text != 0
+            && text <= minpc
+            && minpc < etext
+            && image.is_code(text);
+        sane.then_some(Self { address, text })
+    }
+
+    /// Reads the place of the type descriptors.
+    ///
+    /// # Source     runtime/symtab.go of go1.17 to go1.27
+    pub(crate) fn types(
+        &self,
+        image: &Image<'_>,
+        version: &GoVersion,
+    ) -> Result<TypeSection, Reason> {
+        let unsupported = || Reason::UnsupportedVersion {
+            what: "type descriptors",
+            version: version.to_string(),
+        };
+        if version.major != 1 {
+            return Err(unsupported());
+        }
+        let (types, links) = match version.minor {
+            17 => (280, Some(320)),
+            18 | 19 => (280, Some(336)),
+            20..=25 => (296, Some(352)),
+            26 => (296, Some(360)),
+            27 => (296, None),
+            _ => return Err(unsupported()),
+        };
+        let malformed = Reason::Malformed {
+            section: "moduledata",
+            offset: self.address,
+        };
+        self.read_types(image, types, links).ok_or(malformed)
+    }
+
+    fn read_types(&self, image: &Image<'_>, types: u64, links: Option<u64>) -> Option<TypeSection> {
+        let word = |at: u64| image.word(self.address.checked_add(at)?);
+        let at = |step: u64| types.checked_add(step);
+        let start = word(types)?;
+        let (end, roots) = match links {
+            Some(links) => {
+                let slice = |at: u64| {
+                    let (first, length, capacity) = (
+                        word(at)?,
+                        word(at.checked_add(8)?)?,
+                        word(at.checked_add(16)?)?,
+                    );
+                    (length == capacity).then_some((first, length))
+                };
+                let roots = TypeRoots::Links {
+                    types: slice(links)?,
+                    tables: slice(links.checked_add(24)?)?,
+                };
+                (word(at(8)?)?, roots)
+            }
+            None => (
+                word(at(16)?)?,
+                TypeRoots::Sequence {
+                    end: start.checked_add(word(at(8)?)?)?,
+                },
+            ),
+        };
+        let in_order = match roots {
+            TypeRoots::Links { .. } => start < end,
+            TypeRoots::Sequence { end: descriptors } => start < descriptors && descriptors <= end,
+        };
+        (in_order && image.tail(start).is_some()).then_some(TypeSection { start, end, roots })
+    }
+}

@@ -1,0 +1,36 @@
+//! Parts of a whole-agent test: Go programs in a cgroup of their own, load on them, and an agent
+//! restricted to that cgroup.
+//!
+//! Everything here panics with context instead of returning errors, so that a failed test shows where
+//! and why. What a run leaves behind (configuration, output) stays in the target directory when the
+//! test fails and goes when it passes.
+
+mod api;
+mod build;
+mod cgroup;
+mod fixed_pid;
+mod golens;
+mod http;
+mod load;
+mod metrics;
+mod process;
+mod program;
+mod run_dir;
+mod settings;
+mod text;
+mod truth;
+mod wait;
+
+pub use api::{LogRow, ProbeRow, RuntimeRow, ServiceRow, SpanRow, TargetRow};
+pub use build::{Target, Toolchain};
+pub use cgroup::Cgroup;
+pub use golens::Golens;
+pub use http::{Response, get};
+pub use load::{Load, LoadSummary, RunningLoad};
+pub use metrics::{Metrics, Sample};
+pub use program::{Program, Spawn};
+pub use run_dir::RunDir;
+pub use settings::Settings;
+pub use text::field;
+pub use truth::{HttpCountStats, MemoryStats};
+pub use wait::{wait_for, wait_until};

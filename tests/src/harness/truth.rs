@@ -1,0 +1,70 @@
+//! What the Go programs say of themselves.
+
+use std::collections::BTreeMap;
+
+use serde::Deserialize;
+
+/// What `httpcount` says of itself at `/stats`; the request itself is counted.
+#[derive(Debug, Deserialize)]
+pub struct HttpCountStats {
+    /// Its process id.
+    pub pid: u32,
+    /// How often it has executed itself.
+    pub generation: u32,
+    /// Requests by pattern.
+    pub requests: BTreeMap<String, u64>,
+    /// Writes to stdout and stderr, without those of the buffered logger.
+    pub log_writes: u64,
+    /// Garbage collections.
+    pub memory: MemoryStats,
+}
+
+/// The Go runtime's record of its garbage collections.
+#[derive(Debug, Deserialize)]
+pub struct MemoryStats {
+    /// Cycles finished.
+    pub num_gc: u64,
+    /// Sum of all pauses in ns.
+    pub pause_total_ns: u64,
+    /// Pause of cycle `n` at `(n + 255) % 256`, in ns.
+    pub pause_ns: Vec<u64>,
+    /// Goroutines.
+    pub goroutines: u64,
+}
+
+impl MemoryStats {
+    /// Pauses of the last `count` cycles in ns, newest last.
+    ///
+    /// # Panics
+    /// When the record does not go back that far.
+    #[must_use]
+    pub fn last_pauses(&self, count: usize) -> Vec<u64> {
+        let ring = self.pause_ns.len();
+        let cycles = usize::try_from(self.num_gc).expect("fewer cycles than addresses");
+        assert!(
+            count <= cycles.min(ring),
+            "{count} of {cycles} pauses asked"
+        );
+        (cycles - count + 1..=cycles)
+            .map(|cycle| self.pause_ns[(cycle + ring - 1) % ring])
+            .collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pauses_are_read_around_the_end_of_the_ring() {
+        let mut stats = MemoryStats {
+            num_gc: 258,
+            pause_total_ns: 0,
+            pause_ns: (1..=256).collect(),
+            goroutines: 1,
+        };
+        stats.pause_ns[0] = 257;
+        stats.pause_ns[1] = 258;
+        assert_eq!(stats.last_pauses(3), [256, 257, 258]);
+    }
+}

@@ -1,0 +1,3 @@
+module golens.test/targets
+
+go 1.21
