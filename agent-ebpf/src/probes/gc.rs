@@ -38,20 +38,38 @@ fn stop(hit: &Hit<'_>) -> Result<(), Counter> {
 #[inline(always)]
 fn collect(hit: &Hit<'_>) -> GcStopEvent {
     let (offsets, registers) = (hit.offsets, hit.registers);
-    let (has_reason, has_stopped) =
-        (offsets.stw_arguments != UNKNOWN && offsets.stw_arguments >= 1, offsets.stw_arguments == 2);
+    let (has_reason, has_stopped) = (
+        offsets.stw_arguments != UNKNOWN && offsets.stw_arguments >= 1,
+        offsets.stw_arguments == 2,
+    );
     GcStopEvent {
         header: hit.header(KIND_GC_STOP, size_of::<GcStopEvent>(), 0),
-        reason: if has_reason { (registers.argument::<1>() & 0xff) as u32 } else { REASON_UNKNOWN },
+        reason: if has_reason {
+            (registers.argument::<1>() & 0xff) as u32
+        } else {
+            REASON_UNKNOWN
+        },
         cycle: work(hit, offsets.work_cycles) as u32,
-        started_ns: if has_reason { registers.argument::<2>() } else { 0 },
-        stopped_ns: if has_stopped { registers.argument::<3>() } else { 0 },
+        started_ns: if has_reason {
+            registers.argument::<2>()
+        } else {
+            0
+        },
+        stopped_ns: if has_stopped {
+            registers.argument::<3>()
+        } else {
+            0
+        },
         pause_ns: work(hit, offsets.work_pause_ns),
         sweep_term_ns: work(hit, offsets.work_t_sweep_term),
         mark_ns: work(hit, offsets.work_t_mark),
         mark_term_ns: work(hit, offsets.work_t_mark_term),
         end_ns: work(hit, offsets.work_t_end),
-        now_ns: if has_reason { registers.argument::<0>() } else { 0 },
+        now_ns: if has_reason {
+            registers.argument::<0>()
+        } else {
+            0
+        },
         _pad: 0,
     }
 }

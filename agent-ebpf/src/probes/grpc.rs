@@ -70,11 +70,17 @@ unsafe fn fill(
     status: u64,
 ) -> Result<(), Counter> {
     let offsets = hit.offsets;
-    let common = if offsets.stream_indirect == 1 { read::value::<u64>(stream)? } else { stream };
+    let common = if offsets.stream_indirect == 1 {
+        read::value::<u64>(stream)?
+    } else {
+        stream
+    };
     // SAFETY: the caller's reserved event; the text is bounded by the array it goes into.
     unsafe {
-        (*event).method_length =
-            read::string(&raw mut (*event).method, read::field(common, offsets.stream_method)?)?;
+        (*event).method_length = read::string(
+            &raw mut (*event).method,
+            read::field(common, offsets.stream_method)?,
+        )?;
         (*event).status = code(hit, status)?;
     }
     Ok(())

@@ -49,7 +49,11 @@ fn identify(context: &ProbeContext, program: Program) -> Result<Hit<'_>, Counter
     if offsets.jbe_programs & (1 << (program as u32)) != 0 && registers.branch_taken() {
         return Err(Counter::StackGrowth);
     }
-    Ok(Hit { target, offsets, registers })
+    Ok(Hit {
+        target,
+        offsets,
+        registers,
+    })
 }
 
 impl Hit<'_> {
@@ -64,12 +68,21 @@ impl Hit<'_> {
 
     #[inline(always)]
     pub(super) fn key(&self, goid: u64) -> GoroutineKey {
-        GoroutineKey { target: self.target, goid }
+        GoroutineKey {
+            target: self.target,
+            goid,
+        }
     }
 
     #[inline(always)]
     pub(super) fn header(&self, kind: u32, size: usize, goid: u64) -> EventHeader {
-        EventHeader { kind, size: size as u32, target: self.target, time_ns: now(), goid }
+        EventHeader {
+            kind,
+            size: size as u32,
+            target: self.target,
+            time_ns: now(),
+            goid,
+        }
     }
 }
 

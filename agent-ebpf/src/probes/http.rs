@@ -40,8 +40,13 @@ fn start(hit: &Hit<'_>) -> Result<(), Counter> {
         return Err(Counter::Http2Unsupported);
     }
     let ids = headers::incoming(hit.offsets, request);
-    let span =
-        OpenSpan { ids, start_ns: now(), object: request, kind: OPEN_HTTP_SERVER, _pad: 0 };
+    let span = OpenSpan {
+        ids,
+        start_ns: now(),
+        object: request,
+        kind: OPEN_HTTP_SERVER,
+        _pad: 0,
+    };
     spans::open(&hit.key(goid), &span)
 }
 
@@ -78,18 +83,29 @@ unsafe fn fill(
     unsafe {
         (*event).status = read::at::<u64>(response, offsets.response_status)? as u32;
         (*event).written = read::at::<i64>(response, offsets.response_written)?;
-        (*event).method_length =
-            read::string(&raw mut (*event).method, read::field(request, offsets.request_method)?)?;
-        (*event).uri_length =
-            read::string(&raw mut (*event).uri, read::field(request, offsets.request_request_uri)?)?;
-        (*event).host_length =
-            read::string(&raw mut (*event).host, read::field(request, offsets.request_host)?)?;
-        (*event).remote_length =
-            read::string(&raw mut (*event).remote, read::field(request, offsets.request_remote_addr)?)?;
+        (*event).method_length = read::string(
+            &raw mut (*event).method,
+            read::field(request, offsets.request_method)?,
+        )?;
+        (*event).uri_length = read::string(
+            &raw mut (*event).uri,
+            read::field(request, offsets.request_request_uri)?,
+        )?;
+        (*event).host_length = read::string(
+            &raw mut (*event).host,
+            read::field(request, offsets.request_host)?,
+        )?;
+        (*event).remote_length = read::string(
+            &raw mut (*event).remote,
+            read::field(request, offsets.request_remote_addr)?,
+        )?;
         (*event).pattern_length = if offsets.request_pattern == UNKNOWN {
             u32::MAX
         } else {
-            read::string(&raw mut (*event).pattern, read::field(request, offsets.request_pattern)?)?
+            read::string(
+                &raw mut (*event).pattern,
+                read::field(request, offsets.request_pattern)?,
+            )?
         };
     }
     Ok(())

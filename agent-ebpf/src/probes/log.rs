@@ -78,7 +78,9 @@ fn callers(hit: &Hit<'_>) -> [u64; LOG_CALLERS] {
     callers[0] = read::value(hit.registers.stack_pointer()).unwrap_or(0);
     let mut frame = hit.registers.frame_pointer();
     for caller in callers.iter_mut().skip(1) {
-        let Ok([outer, returns_to]) = read::value::<[u64; 2]>(frame) else { break };
+        let Ok([outer, returns_to]) = read::value::<[u64; 2]>(frame) else {
+            break;
+        };
         *caller = returns_to;
         frame = outer;
     }

@@ -50,7 +50,13 @@ fn report(kind: u32, pid: u32) {
     }
     match PROCESS_EVENTS.reserve::<ProcessEvent>(0) {
         Some(mut slot) => {
-            slot.write(ProcessEvent { kind, pid, time_ns: now(), generation, _pad: 0 });
+            slot.write(ProcessEvent {
+                kind,
+                pid,
+                time_ns: now(),
+                generation,
+                _pad: 0,
+            });
             slot.submit(u64::from(BPF_RB_NO_WAKEUP));
         }
         None => count(Counter::ProcessRingFull),

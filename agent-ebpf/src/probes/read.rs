@@ -6,7 +6,11 @@ use aya_ebpf::helpers::{bpf_probe_read_user, generated};
 /// Address of a field, or [`Counter::NoOffset`].
 #[inline(always)]
 pub(super) fn field(base: u64, offset: u32) -> Result<u64, Counter> {
-    if offset == UNKNOWN { Err(Counter::NoOffset) } else { Ok(base + u64::from(offset)) }
+    if offset == UNKNOWN {
+        Err(Counter::NoOffset)
+    } else {
+        Ok(base + u64::from(offset))
+    }
 }
 
 /// Plain integers and arrays of them: any bytes are a value.
@@ -36,20 +40,37 @@ pub(super) fn at<T: Plain>(base: u64, offset: u32) -> Result<T, Counter> {
 ///
 /// `limit` must be a constant at the call and the destination at least as long: the verifier checks.
 #[inline(always)]
-pub(super) fn bytes(destination: *mut u8, limit: u32, source: u64, length: u64) -> Result<u32, Counter> {
-    let wanted = if length > u64::from(limit) { u64::from(limit) } else { length };
+pub(super) fn bytes(
+    destination: *mut u8,
+    limit: u32,
+    source: u64,
+    length: u64,
+) -> Result<u32, Counter> {
+    let wanted = if length > u64::from(limit) {
+        u64::from(limit)
+    } else {
+        length
+    };
     if wanted == 0 {
         return Ok(0);
     }
     // SAFETY: at most `limit` bytes are written, which the caller owns; the helper checks the source.
-    let failed =
-        unsafe { generated::bpf_probe_read_user(destination.cast(), wanted as u32, source as *const _) };
-    if failed == 0 { Ok(wanted as u32) } else { Err(Counter::ReadFailed) }
+    let failed = unsafe {
+        generated::bpf_probe_read_user(destination.cast(), wanted as u32, source as *const _)
+    };
+    if failed == 0 {
+        Ok(wanted as u32)
+    } else {
+        Err(Counter::ReadFailed)
+    }
 }
 
 /// Copies the start of the Go string at `address` and returns its full length.
 #[inline(always)]
-pub(super) fn string<const N: usize>(destination: *mut [u8; N], address: u64) -> Result<u32, Counter> {
+pub(super) fn string<const N: usize>(
+    destination: *mut [u8; N],
+    address: u64,
+) -> Result<u32, Counter> {
     let [pointer, length] = value::<[u64; 2]>(address)?;
     bytes(destination.cast(), N as u32, pointer, length)?;
     Ok(length as u32)

@@ -36,5 +36,9 @@ fn wake_up() -> u64 {
     let waiting = EVENTS.query(u64::from(BPF_RB_AVAIL_DATA));
     let mark = wake_at_bytes();
     let crossed = waiting >= mark && waiting - mark < WINDOW_BYTES;
-    u64::from(if crossed { BPF_RB_FORCE_WAKEUP } else { BPF_RB_NO_WAKEUP })
+    u64::from(if crossed {
+        BPF_RB_FORCE_WAKEUP
+    } else {
+        BPF_RB_NO_WAKEUP
+    })
 }

@@ -22,7 +22,9 @@ pub(super) fn open(key: &GoroutineKey, span: &OpenSpan) -> Result<(), Counter> {
         Ok(()) => Ok(()),
         Err(EXISTS) => {
             count(Counter::AbandonedNextStart);
-            OPEN_SPANS.insert(key, span, u64::from(BPF_ANY)).map_err(|_| Counter::OpenMapFull)
+            OPEN_SPANS
+                .insert(key, span, u64::from(BPF_ANY))
+                .map_err(|_| Counter::OpenMapFull)
         }
         Err(_) => Err(Counter::OpenMapFull),
     }
@@ -36,7 +38,9 @@ pub(super) fn close(key: &GoroutineKey, kind: u32, object: u64) -> Result<OpenSp
     if span.kind != kind || span.object != object {
         return Err(Counter::EndMismatch);
     }
-    OPEN_SPANS.remove(key).map_err(|_| Counter::EndWithoutStart)?;
+    OPEN_SPANS
+        .remove(key)
+        .map_err(|_| Counter::EndWithoutStart)?;
     Ok(span)
 }
 
@@ -46,7 +50,13 @@ pub(super) fn current(key: &GoroutineKey) -> SpanIds {
     // SAFETY: only this goroutine changes its entry, and it is here; copied at once.
     match unsafe { OPEN_SPANS.get(key) } {
         Some(span) => span.ids,
-        None => SpanIds { trace_id: [0; 16], span_id: [0; 8], parent_span_id: [0; 8], flags: 0, _pad: 0 },
+        None => SpanIds {
+            trace_id: [0; 16],
+            span_id: [0; 8],
+            parent_span_id: [0; 8],
+            flags: 0,
+            _pad: 0,
+        },
     }
 }
 
@@ -57,7 +67,13 @@ pub(super) fn new_trace() -> SpanIds {
     let (high, low) = (random(), random());
     trace_id[..8].copy_from_slice(&high);
     trace_id[8..].copy_from_slice(&low);
-    SpanIds { trace_id, span_id: random(), parent_span_id: [0; 8], flags: IDS_SAMPLED, _pad: 0 }
+    SpanIds {
+        trace_id,
+        span_id: random(),
+        parent_span_id: [0; 8],
+        flags: IDS_SAMPLED,
+        _pad: 0,
+    }
 }
 
 /// Eight random bytes, never all zero: W3C trace context calls such ids invalid.

@@ -86,15 +86,19 @@ impl<S: Sink> Correlator<S> {
 
     /// Makes a target known; do this before its first probe is attached.
     pub fn add(&self, target: TargetRef, identity: Identity) {
-        self.targets.write().unwrap_or_else(PoisonError::into_inner).insert(target, identity);
+        self.targets
+            .write()
+            .unwrap_or_else(PoisonError::into_inner)
+            .insert(target, identity);
     }
 
     /// Forgets a target after its last events have had time to arrive.
     pub fn remove(&self, target: TargetRef) {
         let mut ended = self.ended.lock().unwrap_or_else(PoisonError::into_inner);
         ended.push((Instant::now(), target));
-        let (gone, waiting): (Vec<_>, Vec<_>) =
-            ended.drain(..).partition(|(since, _)| since.elapsed() > LINGER);
+        let (gone, waiting): (Vec<_>, Vec<_>) = ended
+            .drain(..)
+            .partition(|(since, _)| since.elapsed() > LINGER);
         *ended = waiting;
         drop(ended);
         let mut targets = self.targets.write().unwrap_or_else(PoisonError::into_inner);
@@ -152,7 +156,14 @@ impl<S: Sink> Correlator<S> {
 
     fn http_span(&self, identity: &Identity, event: &HttpServerEvent) -> Span {
         let attributes = Attributes::HttpServer(http::attributes(event));
-        self.span(identity, &event.ids, event.start_ns, event.header.time_ns, event.header.goid, attributes)
+        self.span(
+            identity,
+            &event.ids,
+            event.start_ns,
+            event.header.time_ns,
+            event.header.goid,
+            attributes,
+        )
     }
 
     fn grpc_span(&self, identity: &Identity, event: &GrpcServerEvent) -> Span {
@@ -162,7 +173,14 @@ impl<S: Sink> Correlator<S> {
             method: method.trim_start_matches('/').to_owned(),
             status_code: event.status,
         });
-        self.span(identity, &event.ids, event.start_ns, event.header.time_ns, event.header.goid, attributes)
+        self.span(
+            identity,
+            &event.ids,
+            event.start_ns,
+            event.header.time_ns,
+            event.header.goid,
+            attributes,
+        )
     }
 
     fn span(
@@ -209,7 +227,11 @@ impl<S: Sink> Correlator<S> {
                     level: level_of(&line),
                     line,
                     truncated: records.truncated && index == last,
-                    stream: if head.fd == 2 { Stream::Stderr } else { Stream::Stdout },
+                    stream: if head.fd == 2 {
+                        Stream::Stderr
+                    } else {
+                        Stream::Stdout
+                    },
                     goid: head.header.goid,
                     span,
                 }

@@ -5,8 +5,9 @@ use agent_ebpf::event::http::HttpServerEvent;
 use super::HttpServer;
 
 /// Methods of RFC 9110 and RFC 5789, and QUERY.
-const METHODS: [&str; 10] =
-    ["GET", "POST", "PUT", "DELETE", "HEAD", "PATCH", "OPTIONS", "CONNECT", "TRACE", "QUERY"];
+const METHODS: [&str; 10] = [
+    "GET", "POST", "PUT", "DELETE", "HEAD", "PATCH", "OPTIONS", "CONNECT", "TRACE", "QUERY",
+];
 
 /// Query parameters whose values are credentials (semantic conventions 1.44, `url.query`).
 const SECRET_PARAMETERS: [&str; 4] = ["AWSAccessKeyId", "Signature", "sig", "X-Goog-Signature"];
@@ -15,13 +16,21 @@ const SECRET_PARAMETERS: [&str; 4] = ["AWSAccessKeyId", "Signature", "sig", "X-G
 pub(super) fn attributes(event: &HttpServerEvent) -> HttpServer {
     let method = text(&event.method, event.method_length);
     // The server treats an empty method as GET.
-    let method = if method.is_empty() { "GET".to_owned() } else { method };
+    let method = if method.is_empty() {
+        "GET".to_owned()
+    } else {
+        method
+    };
     let known = METHODS.contains(&method.as_str());
     let (path, query) = split_target(&text(&event.uri, event.uri_length));
     let (server_address, server_port) = split_host(&text(&event.host, event.host_length));
     let (client_address, client_port) = split_host(&text(&event.remote, event.remote_length));
     HttpServer {
-        method: if known { method.clone() } else { "_OTHER".to_owned() },
+        method: if known {
+            method.clone()
+        } else {
+            "_OTHER".to_owned()
+        },
         method_original: (!known).then_some(method),
         route: route(&text(&event.pattern, event.pattern_length)),
         path,
@@ -50,7 +59,8 @@ fn text(captured: &[u8], length: u32) -> String {
         Ok(text) => text.to_owned(),
         // A character cut at the end of the capture is dropped, others are replaced.
         Err(error) if length as usize > end && error.error_len().is_none() => {
-            String::from_utf8_lossy(bytes.get(..error.valid_up_to()).unwrap_or_default()).into_owned()
+            String::from_utf8_lossy(bytes.get(..error.valid_up_to()).unwrap_or_default())
+                .into_owned()
         }
         Err(_) => String::from_utf8_lossy(bytes).into_owned(),
     }
@@ -59,9 +69,10 @@ fn text(captured: &[u8], length: u32) -> String {
 /// Path and query of a request target in origin, absolute, authority or asterisk form.
 fn split_target(target: &str) -> (String, Option<String>) {
     let origin = match target.split_once("://") {
-        Some((_, rest)) if !target.starts_with('/') => {
-            rest.find('/').and_then(|slash| rest.get(slash..)).unwrap_or("/")
-        }
+        Some((_, rest)) if !target.starts_with('/') => rest
+            .find('/')
+            .and_then(|slash| rest.get(slash..))
+            .unwrap_or("/"),
         _ => target,
     };
     match origin.split_once('?') {
@@ -82,7 +93,10 @@ fn split_host(host: &str) -> (Option<String>, Option<u16>) {
             _ => (host, None),
         },
     };
-    (Some(address.to_owned()), port.and_then(|port| port.parse().ok()))
+    (
+        Some(address.to_owned()),
+        port.and_then(|port| port.parse().ok()),
+    )
 }
 
 /// The path template of a `ServeMux` pattern: `[METHOD ][HOST]/[PATH]`.
@@ -117,12 +131,20 @@ mod tests {
             ("/a", "/a", None),
             ("http://example.com/a?x", "/a", Some("x")),
             ("http://example.com", "/", None),
-            ("/redirect?to=http://x/y", "/redirect", Some("to=http://x/y")),
+            (
+                "/redirect?to=http://x/y",
+                "/redirect",
+                Some("to=http://x/y"),
+            ),
             ("*", "*", None),
             ("example.com:443", "example.com:443", None),
         ] {
             let found = split_target(target);
-            assert_eq!(found, (path.to_owned(), query.map(str::to_owned)), "{target}");
+            assert_eq!(
+                found,
+                (path.to_owned(), query.map(str::to_owned)),
+                "{target}"
+            );
         }
     }
 
@@ -136,7 +158,11 @@ mod tests {
             ("::1", Some("::1"), None),
             ("", None, None),
         ] {
-            assert_eq!(split_host(host), (address.map(str::to_owned), port), "{host}");
+            assert_eq!(
+                split_host(host),
+                (address.map(str::to_owned), port),
+                "{host}"
+            );
         }
     }
 
@@ -163,6 +189,9 @@ mod tests {
 
     #[test]
     fn credentials_leave_no_trace() {
-        assert_eq!(redact("a=1&sig=xyz&Signature=s"), "a=1&sig=REDACTED&Signature=REDACTED");
+        assert_eq!(
+            redact("a=1&sig=xyz&Signature=s"),
+            "a=1&sig=REDACTED&Signature=REDACTED"
+        );
     }
 }

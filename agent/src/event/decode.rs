@@ -93,8 +93,11 @@ impl<'a> Event<'a> {
                 let head: &LogHead = view(record, kind)?;
                 let end = LOG_HEAD_BYTES.saturating_add(head.captured as usize);
                 let data = record.get(LOG_HEAD_BYTES..end);
-                let too_short =
-                    DecodeError::TooShort { kind, length: record.len(), needed: end };
+                let too_short = DecodeError::TooShort {
+                    kind,
+                    length: record.len(),
+                    needed: end,
+                };
                 Self::Log(head, data.ok_or(too_short)?)
             }
             _ => return Err(DecodeError::UnknownKind { kind }),
@@ -123,7 +126,11 @@ pub fn process_event(record: &[u8]) -> Result<&ProcessEvent, DecodeError> {
 
 fn view<T: Wire>(record: &[u8], kind: u32) -> Result<&T, DecodeError> {
     if record.len() < size_of::<T>() {
-        return Err(DecodeError::TooShort { kind, length: record.len(), needed: size_of::<T>() });
+        return Err(DecodeError::TooShort {
+            kind,
+            length: record.len(),
+            needed: size_of::<T>(),
+        });
     }
     let start = record.as_ptr().cast::<T>();
     if !start.is_aligned() {
@@ -144,14 +151,24 @@ mod tests {
     fn a_short_record_is_an_error() {
         let record = Aligned([0; 1024]);
         let error = Event::decode(&record.0[..31]).unwrap_err();
-        assert_eq!(error, DecodeError::TooShort { kind: 0, length: 31, needed: 32 });
+        assert_eq!(
+            error,
+            DecodeError::TooShort {
+                kind: 0,
+                length: 31,
+                needed: 32
+            }
+        );
     }
 
     #[test]
     fn an_unknown_kind_is_an_error() {
         let mut record = Aligned([0; 1024]);
         record.0[0] = 99;
-        assert_eq!(Event::decode(&record.0).unwrap_err(), DecodeError::UnknownKind { kind: 99 });
+        assert_eq!(
+            Event::decode(&record.0).unwrap_err(),
+            DecodeError::UnknownKind { kind: 99 }
+        );
     }
 
     #[test]
@@ -160,7 +177,10 @@ mod tests {
         record.0[0] = KIND_LOG as u8;
         // `captured` sits at byte 112.
         record.0[112..116].copy_from_slice(&u32::MAX.to_le_bytes());
-        assert!(matches!(Event::decode(&record.0), Err(DecodeError::TooShort { .. })));
+        assert!(matches!(
+            Event::decode(&record.0),
+            Err(DecodeError::TooShort { .. })
+        ));
         record.0[112..116].copy_from_slice(&5u32.to_le_bytes());
         assert!(matches!(Event::decode(&record.0), Ok(Event::Log(_, data)) if data.len() == 5));
     }
@@ -168,6 +188,9 @@ mod tests {
     #[test]
     fn an_unaligned_record_is_an_error() {
         let record = Aligned([0; 1024]);
-        assert_eq!(Event::decode(&record.0[1..]).unwrap_err(), DecodeError::Unaligned);
+        assert_eq!(
+            Event::decode(&record.0[1..]).unwrap_err(),
+            DecodeError::Unaligned
+        );
     }
 }

@@ -29,13 +29,24 @@ impl Waiter {
         }
         // SAFETY: just made, nobody else knows it.
         let epoll = unsafe { OwnedFd::from_raw_fd(raw) };
-        let mut interest =
-            libc::epoll_event { events: (libc::EPOLLIN | libc::EPOLLET) as u32, u64: 0 };
+        let mut interest = libc::epoll_event {
+            events: (libc::EPOLLIN | libc::EPOLLET) as u32,
+            u64: 0,
+        };
         // SAFETY: both descriptors are open and `interest` outlives the call.
         let added = unsafe {
-            libc::epoll_ctl(raw, libc::EPOLL_CTL_ADD, ring.as_raw_fd(), &raw mut interest)
+            libc::epoll_ctl(
+                raw,
+                libc::EPOLL_CTL_ADD,
+                ring.as_raw_fd(),
+                &raw mut interest,
+            )
         };
-        if added < 0 { Err(io::Error::last_os_error()) } else { Ok(Self { epoll }) }
+        if added < 0 {
+            Err(io::Error::last_os_error())
+        } else {
+            Ok(Self { epoll })
+        }
     }
 
     /// Returns after `timeout`, or sooner when the mark was crossed.

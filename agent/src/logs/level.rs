@@ -16,7 +16,9 @@ pub fn level_of(line: &str) -> Option<Level> {
         end -= 1;
     }
     let head = line.get(..end)?;
-    stated(head).or_else(|| leading_word(head)).or_else(|| klog(head))
+    stated(head)
+        .or_else(|| leading_word(head))
+        .or_else(|| klog(head))
 }
 
 /// The value behind a severity key, in logfmt or JSON.
@@ -61,7 +63,9 @@ fn klog(head: &str) -> Option<Level> {
 
 /// A severity word at the start of `text`; slog writes `INFO+2` for custom levels.
 fn word(text: &str) -> Option<Level> {
-    let end = text.find(|character: char| !character.is_ascii_alphabetic()).unwrap_or(text.len());
+    let end = text
+        .find(|character: char| !character.is_ascii_alphabetic())
+        .unwrap_or(text.len());
     match text.get(..end)?.to_ascii_lowercase().as_str() {
         "trace" => Some(Level::Trace),
         "debug" | "dbg" => Some(Level::Debug),
@@ -82,9 +86,18 @@ mod tests {
     #[test]
     fn forms_of_go_loggers() {
         for (line, level) in [
-            (r#"time=2026-01-02T03:04:05Z level=INFO msg="x level=ERROR""#, Some(Level::Info)),
-            (r#"{"time":"2026","level":"WARN","msg":"x"}"#, Some(Level::Warn)),
-            (r#"{"level":"error","ts":1.2,"msg":"zap"}"#, Some(Level::Error)),
+            (
+                r#"time=2026-01-02T03:04:05Z level=INFO msg="x level=ERROR""#,
+                Some(Level::Info),
+            ),
+            (
+                r#"{"time":"2026","level":"WARN","msg":"x"}"#,
+                Some(Level::Warn),
+            ),
+            (
+                r#"{"level":"error","ts":1.2,"msg":"zap"}"#,
+                Some(Level::Error),
+            ),
             (r#"{"severity": "CRITICAL"}"#, Some(Level::Fatal)),
             ("2026/01/02 03:04:05 ERROR something", Some(Level::Error)),
             ("[WARN] disk", Some(Level::Warn)),

@@ -26,7 +26,11 @@ pub fn split(captured: &[u8], length: usize, stored: bool) -> Records<'_> {
         .filter(|line| !line.is_empty())
         .collect();
     let newlines = captured.iter().filter(|byte| **byte == b'\n').count();
-    Records { own: ends_whole && newlines == 1 && lines.len() == 1 && !stored, lines, truncated }
+    Records {
+        own: ends_whole && newlines == 1 && lines.len() == 1 && !stored,
+        lines,
+        truncated,
+    }
 }
 
 #[cfg(test)]

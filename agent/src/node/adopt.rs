@@ -46,8 +46,11 @@ impl Adopter {
     pub(super) fn adopt(&self, candidate: &Candidate) -> Result<Target, AdoptError> {
         let process = lock(&self.opener).open(candidate)?;
         let binary = self.resolve(&process)?;
-        let resource =
-            Arc::new(identity::resolve(&self.node, &ProcessFacts::read(&process), &program(&binary)));
+        let resource = Arc::new(identity::resolve(
+            &self.node,
+            &ProcessFacts::read(&process),
+            &program(&binary),
+        ));
         let bias = process.load_base(binary.base_address)?;
         let reference = lock(&self.slots).take()?;
         // Known before the first hit can arrive.
@@ -97,7 +100,9 @@ impl Adopter {
         bias: u64,
     ) -> Result<(Attachment, Vec<UnresolvedReport>), AdoptError> {
         let offsets = Offsets {
-            work_address: binary.work_address.map_or(0, |address| address.wrapping_add(bias)),
+            work_address: binary
+                .work_address
+                .map_or(0, |address| address.wrapping_add(bias)),
             ..binary.offsets
         };
         self.kernel.register(process.id.pid, reference, &offsets)?;
@@ -106,10 +111,13 @@ impl Adopter {
         process.recheck()?;
         let mut attachment = Attachment::default();
         let mut problems = Vec::new();
-        for &feature in binary.features.iter().filter(|feature| self.wants(**feature)) {
+        for &feature in binary
+            .features
+            .iter()
+            .filter(|feature| self.wants(**feature))
+        {
             let file = (process.file.as_fd(), file_key(&process.incarnation.binary));
-            let added =
-                attachment.add(&self.kernel, feature, file, process.id.pid, &binary.sites);
+            let added = attachment.add(&self.kernel, feature, file, process.id.pid, &binary.sites);
             if let Err(error) = added {
                 problems.push(UnresolvedReport {
                     what: format!("feature {}", feature.name()),
@@ -140,7 +148,9 @@ impl Adopter {
         // kills golens with SIGBUS: running executables are protected from that by ETXTBSY.
         let mapping = unsafe { memmap2::Mmap::map(&process.file) };
         let answer = match mapping {
-            Ok(bytes) => resolve::resolve(&bytes).map(Arc::new).map_err(|error| error.to_string()),
+            Ok(bytes) => resolve::resolve(&bytes)
+                .map(Arc::new)
+                .map_err(|error| error.to_string()),
             Err(error) => Err(format!("cannot map it: {error}")),
         };
         let answer = answer.map_err(Arc::from);
@@ -150,7 +160,10 @@ impl Adopter {
 }
 
 pub(super) fn file_key(binary: &BinaryKey) -> FileKey {
-    FileKey { device: binary.device, inode: binary.inode }
+    FileKey {
+        device: binary.device,
+        inode: binary.inode,
+    }
 }
 
 /// An error with its causes, in one line.

@@ -23,8 +23,9 @@ impl Stopped {
     ///
     /// ptrace belongs to a thread: the one that starts the child also releases it and waits for it.
     pub(super) async fn start(command: &[String]) -> io::Result<Self> {
-        let (program, arguments) =
-            command.split_first().ok_or_else(|| io::Error::from(io::ErrorKind::InvalidInput))?;
+        let (program, arguments) = command
+            .split_first()
+            .ok_or_else(|| io::Error::from(io::ErrorKind::InvalidInput))?;
         let mut command = Command::new(program);
         command.args(arguments);
         // SAFETY: `ptrace(PTRACE_TRACEME)` is async-signal-safe and touches no memory.
@@ -32,18 +33,22 @@ impl Stopped {
         let (tell_pid, pid) = oneshot::channel();
         let (tell_end, ended) = oneshot::channel();
         let (resume, resumed) = std_mpsc::channel();
-        thread::Builder::new().name("command".to_owned()).spawn(move || {
-            let child = command.spawn().and_then(|child| wait_for_stop(&child).map(|()| child));
-            match child {
-                Ok(mut child) => {
-                    // Nobody hears these when golens is ending already.
-                    drop(tell_pid.send(Ok(child.id())));
-                    drop(resumed.recv());
-                    drop(tell_end.send(release(&child).and_then(|()| child.wait())));
+        thread::Builder::new()
+            .name("command".to_owned())
+            .spawn(move || {
+                let child = command
+                    .spawn()
+                    .and_then(|child| wait_for_stop(&child).map(|()| child));
+                match child {
+                    Ok(mut child) => {
+                        // Nobody hears these when golens is ending already.
+                        drop(tell_pid.send(Ok(child.id())));
+                        drop(resumed.recv());
+                        drop(tell_end.send(release(&child).and_then(|()| child.wait())));
+                    }
+                    Err(error) => drop(tell_pid.send(Err(error))),
                 }
-                Err(error) => drop(tell_pid.send(Err(error))),
-            }
-        })?;
+            })?;
         let pid = pid.await.map_err(io::Error::other)??;
         Ok(Self { pid, resume, ended })
     }
@@ -59,7 +64,11 @@ impl Stopped {
 fn trace_me() -> io::Result<()> {
     // SAFETY: PTRACE_TRACEME ignores its other arguments.
     let result = unsafe { libc::ptrace(libc::PTRACE_TRACEME, 0, 0, 0) };
-    if result == -1 { Err(io::Error::last_os_error()) } else { Ok(()) }
+    if result == -1 {
+        Err(io::Error::last_os_error())
+    } else {
+        Ok(())
+    }
 }
 
 fn wait_for_stop(child: &Child) -> io::Result<()> {
@@ -69,19 +78,28 @@ fn wait_for_stop(child: &Child) -> io::Result<()> {
     match waited {
         -1 => Err(io::Error::last_os_error()),
         _ if libc::WIFSTOPPED(status) => Ok(()),
-        _ => Err(io::Error::other("the program ended before its first instruction")),
+        _ => Err(io::Error::other(
+            "the program ended before its first instruction",
+        )),
     }
 }
 
 fn release(child: &Child) -> io::Result<()> {
     // SAFETY: the child is a stopped tracee of this very thread; no signal is delivered.
     let result = unsafe { libc::ptrace(libc::PTRACE_DETACH, child.id().cast_signed(), 0, 0) };
-    if result == -1 { Err(io::Error::last_os_error()) } else { Ok(()) }
+    if result == -1 {
+        Err(io::Error::last_os_error())
+    } else {
+        Ok(())
+    }
 }
 
 /// The status a shell would report: the program's own, or 128 and the signal that ended it.
 pub(super) fn exit_code(status: ExitStatus) -> ExitCode {
-    let code = status.code().or_else(|| status.signal().map(|signal| 128 + signal)).unwrap_or(1);
+    let code = status
+        .code()
+        .or_else(|| status.signal().map(|signal| 128 + signal))
+        .unwrap_or(1);
     ExitCode::from(u8::try_from(code).unwrap_or(1))
 }
 

@@ -94,9 +94,16 @@ fn settings(args: &RunArgs) -> Result<Config, NodeError> {
     if let Some(listen) = args.listen {
         config.http.listen = listen;
     }
-    config.scope.cgroups.extend(args.scope_cgroup.iter().cloned());
+    config
+        .scope
+        .cgroups
+        .extend(args.scope_cgroup.iter().cloned());
     let problems = config.validate();
-    if problems.is_empty() { Ok(config) } else { Err(NodeError::Settings { problems }) }
+    if problems.is_empty() {
+        Ok(config)
+    } else {
+        Err(NodeError::Settings { problems })
+    }
 }
 
 /// A running agent.
@@ -130,12 +137,20 @@ impl Agent {
             config.loki.mode,
         );
         let clock = Arc::new(Clock::new());
-        let sink = NodeSink { telemetry: Arc::clone(&telemetry), fanout };
+        let sink = NodeSink {
+            telemetry: Arc::clone(&telemetry),
+            fanout,
+        };
         let correlator = Arc::new(Correlator::new(Arc::clone(&clock), sink));
 
         let (changes, changed) = mpsc::channel(pump::CHANGES);
-        let pump = Pump::start(rings, Arc::clone(&correlator), changes, config.probes.drain.0)
-            .map_err(NodeError::Ring)?;
+        let pump = Pump::start(
+            rings,
+            Arc::clone(&correlator),
+            changes,
+            config.probes.drain.0,
+        )
+        .map_err(NodeError::Ring)?;
         if let Err(error) = kernel.watch_processes() {
             tracing::warn!(%error, "exec and exit are not reported; new processes are found by scans");
         }
@@ -167,16 +182,31 @@ impl Agent {
         let (stop, stopped) = watch::channel(false);
         let (requests, requested) = mpsc::channel(16);
         let supervisor = tokio::spawn(supervisor.run(changed, requested, stopped.clone()));
-        let background = background(config, &kernel, &table, &telemetry, clock, abandoned, &counters);
-        let server = serve(config, &table, kernel, telemetry, recent, counters, ready, stopped).await?;
-        Ok(Self { stop, requests, supervisor, background, server, pump, otlp, loki })
+        let background = background(
+            config, &kernel, &table, &telemetry, clock, abandoned, &counters,
+        );
+        let server = serve(
+            config, &table, kernel, telemetry, recent, counters, ready, stopped,
+        )
+        .await?;
+        Ok(Self {
+            stop,
+            requests,
+            supervisor,
+            background,
+            server,
+            pump,
+            otlp,
+            loki,
+        })
     }
 
     /// Waits for a signal, or for the command to end.
     async fn wait(&self, command: Option<Stopped>) -> ExitCode {
-        let (Ok(mut terminate), Ok(mut interrupt)) =
-            (signal(SignalKind::terminate()), signal(SignalKind::interrupt()))
-        else {
+        let (Ok(mut terminate), Ok(mut interrupt)) = (
+            signal(SignalKind::terminate()),
+            signal(SignalKind::interrupt()),
+        ) else {
             tracing::error!("signals cannot be received");
             return ExitCode::FAILURE;
         };
@@ -189,7 +219,10 @@ impl Agent {
         };
         let pid = command.pid;
         if !self.adopt(pid).await {
-            tracing::warn!(pid, "the program is not instrumented; /api/v1/targets says why");
+            tracing::warn!(
+                pid,
+                "the program is not instrumented; /api/v1/targets says why"
+            );
         }
         let mut ended = command.resume();
         loop {
@@ -212,7 +245,12 @@ impl Agent {
     /// Adopts one process now; `true` when its probes are attached.
     async fn adopt(&self, pid: u32) -> bool {
         let (answer, adopted) = oneshot::channel();
-        if self.requests.send(Request::Adopt(pid, answer)).await.is_err() {
+        if self
+            .requests
+            .send(Request::Adopt(pid, answer))
+            .await
+            .is_err()
+        {
             return false;
         }
         adopted.await.unwrap_or(false)
@@ -261,7 +299,9 @@ fn background(
             ticks.tick().await;
             clock.tick();
             counters.publish();
-            let before = MonotonicNanos::now().0.saturating_sub(SPAN_AGE.as_nanos() as u64);
+            let before = MonotonicNanos::now()
+                .0
+                .saturating_sub(SPAN_AGE.as_nanos() as u64);
             let swept = sweeper.sweep_open_spans(before);
             abandoned.fetch_add(swept, std::sync::atomic::Ordering::Relaxed);
         }
@@ -278,8 +318,10 @@ fn background(
         kernel: Arc::clone(kernel),
         telemetry: Arc::clone(telemetry),
     });
-    let settings =
-        [(Feature::Goroutine, &config.probes.goroutines), (Feature::Net, &config.probes.net)];
+    let settings = [
+        (Feature::Goroutine, &config.probes.goroutines),
+        (Feature::Net, &config.probes.net),
+    ];
     for (feature, window) in settings {
         if window.enabled {
             tasks.spawn(Arc::clone(&windows).run(feature, window.clone()));
@@ -288,7 +330,10 @@ fn background(
     tasks
 }
 
-#[expect(clippy::too_many_arguments, reason = "assembles the parts that the routes read")]
+#[expect(
+    clippy::too_many_arguments,
+    reason = "assembles the parts that the routes read"
+)]
 async fn serve(
     config: &Config,
     table: &Arc<Table>,
@@ -319,7 +364,10 @@ async fn serve(
 }
 
 /// Tells a person, or the program that started golens, where it can be reached.
-#[expect(clippy::print_stdout, reason = "the one line that golens prints for its caller")]
+#[expect(
+    clippy::print_stdout,
+    reason = "the one line that golens prints for its caller"
+)]
 fn announce(address: std::net::SocketAddr) {
     println!("golens: listening on http://{address}");
 }

@@ -54,14 +54,22 @@ impl Pump {
         let work = move || {
             while !stopping.load(Ordering::Acquire) {
                 waiter.wait(period);
-                rings.processes.drain(|record| forward(record, &changes, &missing));
+                rings
+                    .processes
+                    .drain(|record| forward(record, &changes, &missing));
                 rings.events.drain(|record| correlator.handle(record));
             }
             // What was submitted before the probes were detached.
             rings.events.drain(|record| correlator.handle(record));
         };
-        let thread = thread::Builder::new().name("events".to_owned()).spawn(work)?;
-        Ok(Self { stop, thread: Some(thread), missed })
+        let thread = thread::Builder::new()
+            .name("events".to_owned())
+            .spawn(work)?;
+        Ok(Self {
+            stop,
+            thread: Some(thread),
+            missed,
+        })
     }
 
     /// Reads what is left and ends the thread.
@@ -77,7 +85,11 @@ impl Pump {
 
 fn forward(record: &[u8], changes: &mpsc::Sender<ProcessChange>, missed: &AtomicU64) {
     let change = match process_event(record) {
-        Ok(&ProcessEvent { kind: PROCESS_EXEC, pid, .. }) => ProcessChange::Exec(pid),
+        Ok(&ProcessEvent {
+            kind: PROCESS_EXEC,
+            pid,
+            ..
+        }) => ProcessChange::Exec(pid),
         // Most processes of a node are no targets; their exits matter to nobody.
         Ok(event) if event.generation != 0 => ProcessChange::Exit(event.pid),
         Ok(_) => return,

@@ -31,7 +31,9 @@ pub(super) async fn run(table: Arc<Table>, telemetry: Arc<Telemetry>, period: Du
 /// Reads one target and publishes the result, unless the process changed meanwhile.
 pub(super) fn read(target: &Target, telemetry: &Telemetry) {
     let mut reader = target.reader.lock().unwrap_or_else(PoisonError::into_inner);
-    let Some(reader) = reader.as_mut() else { return };
+    let Some(reader) = reader.as_mut() else {
+        return;
+    };
     match reader.read() {
         Ok(reading) if target.process.recheck().is_ok() => {
             telemetry.update_runtime(&target.resource, &reading);

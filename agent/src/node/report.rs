@@ -57,7 +57,10 @@ impl Counters {
             ("logs.correlated", counts.log_records_correlated),
             ("http.route_unknown", counts.route_unknown),
             ("spans.abandoned", self.abandoned.load(Ordering::Relaxed)),
-            ("process_changes.missed", self.missed_changes.load(Ordering::Relaxed)),
+            (
+                "process_changes.missed",
+                self.missed_changes.load(Ordering::Relaxed),
+            ),
             ("drops", self.drops(&kernel)),
         ];
         all.extend(own.map(|(name, total)| (name.to_owned(), total)));
@@ -65,7 +68,10 @@ impl Counters {
     }
 
     fn drops(&self, kernel: &BTreeMap<Counter, u64>) -> u64 {
-        let lost: u64 = LOSSES.iter().filter_map(|counter| kernel.get(counter)).sum();
+        let lost: u64 = LOSSES
+            .iter()
+            .filter_map(|counter| kernel.get(counter))
+            .sum();
         let counts = self.correlator.counts();
         lost + counts.unknown_target + counts.undecodable
     }

@@ -126,7 +126,9 @@ impl Supervisor {
             }
             ProcessChange::Exit(pid) => {
                 // Only a hint: the first thread may have ended alone, or another one's exec ended it.
-                let Some(target) = self.table.get(pid) else { return };
+                let Some(target) = self.table.get(pid) else {
+                    return;
+                };
                 if target.process.recheck().is_err() {
                     self.scanner.exited(target.process.id);
                     self.end(pid);
@@ -179,7 +181,11 @@ impl Supervisor {
             Err(AdoptError::Refused(RefusedReason::Replaced)) => self.look_again(&candidate),
             Err(error) => {
                 tracing::warn!(pid, executable = candidate.executable, %error, "process is not instrumented");
-                self.table.refuse_because(pid, candidate.executable, super::adopt::error_chain(&error));
+                self.table.refuse_because(
+                    pid,
+                    candidate.executable,
+                    super::adopt::error_chain(&error),
+                );
             }
         }
         self.answer_waiting();
@@ -221,7 +227,9 @@ impl Supervisor {
     /// Ends the target with this pid, if there is one: its hits stop counting at once, its probes are
     /// removed behind the kernel's grace period on another thread.
     fn end(&mut self, pid: u32) {
-        let Some(target) = self.table.remove(pid) else { return };
+        let Some(target) = self.table.remove(pid) else {
+            return;
+        };
         self.exits.forget(target.process.id);
         let open = self.adopter.release(pid, target.reference);
         self.abandoned_spans.fetch_add(open, Ordering::Relaxed);
@@ -237,8 +245,10 @@ impl Supervisor {
     }
 
     fn answer_waiting(&mut self) {
-        let (done, waiting): (Vec<_>, Vec<_>) =
-            self.waiting.drain(..).partition(|(pid, _)| !self.adopting.contains(pid));
+        let (done, waiting): (Vec<_>, Vec<_>) = self
+            .waiting
+            .drain(..)
+            .partition(|(pid, _)| !self.adopting.contains(pid));
         self.waiting = waiting;
         for (pid, answer) in done {
             // Nobody may be waiting any more, which is fine.
@@ -255,7 +265,8 @@ impl Supervisor {
         let mut detaching = JoinSet::new();
         for target in targets {
             self.table.remove(target.process.id.pid);
-            self.adopter.release(target.process.id.pid, target.reference);
+            self.adopter
+                .release(target.process.id.pid, target.reference);
             detaching.spawn_blocking(move || drop(std::mem::take(&mut *target.attachment())));
         }
         while detaching.join_next().await.is_some() {}

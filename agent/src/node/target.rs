@@ -8,9 +8,7 @@ use std::{
 use agent_ebpf::target::TargetRef;
 
 use crate::{
-    discovery::{
-        Process, ProbeReport, RefusedReason, TargetReport, TargetState, UnresolvedReport,
-    },
+    discovery::{ProbeReport, Process, RefusedReason, TargetReport, TargetState, UnresolvedReport},
     identity::Resource,
     probe::{Attachment, Feature, Kernel},
     resolve::BinaryInfo,
@@ -32,7 +30,9 @@ pub(super) struct Target {
 
 impl Target {
     pub(super) fn attachment(&self) -> MutexGuard<'_, Attachment> {
-        self.attachment.lock().unwrap_or_else(PoisonError::into_inner)
+        self.attachment
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Whether the binary has sites for a feature.
@@ -62,8 +62,14 @@ impl Target {
             pid: self.process.id.pid,
             service: self.resource.service_name.clone(),
             executable: self.process.executable.clone(),
-            state: if unresolved.is_empty() { TargetState::Attached } else { TargetState::Partial },
-            reason: unresolved.first().map(|first| format!("{}: {}", first.what, first.reason)),
+            state: if unresolved.is_empty() {
+                TargetState::Attached
+            } else {
+                TargetState::Partial
+            },
+            reason: unresolved
+                .first()
+                .map(|first| format!("{}: {}", first.what, first.reason)),
             go_version: self.binary.go_version.clone(),
             build_id: self.binary.build_id.clone(),
             symbol_source: self.binary.symbol_source.clone(),
@@ -88,7 +94,8 @@ enum Entry {
 
 impl Table {
     pub(super) fn insert(&self, target: Arc<Target>) {
-        self.write().insert(target.process.id.pid, Entry::Live(target));
+        self.write()
+            .insert(target.process.id.pid, Entry::Live(target));
     }
 
     /// Takes a live target out, or forgets why a process was refused.

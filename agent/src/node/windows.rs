@@ -71,7 +71,9 @@ impl Windows {
                 .filter_map(|target| open(&kernel, feature, target))
                 .collect()
         };
-        tokio::task::spawn_blocking(attach).await.unwrap_or_default()
+        tokio::task::spawn_blocking(attach)
+            .await
+            .unwrap_or_default()
     }
 
     /// Publishes what was counted and detaches behind the grace period.
@@ -81,7 +83,8 @@ impl Windows {
         for &program in feature.programs() {
             let hits = now.get(&program).copied().unwrap_or(0)
                 - window.before.get(&program).copied().unwrap_or(0);
-            self.telemetry.record_window(&window.target.resource, program, hits, length);
+            self.telemetry
+                .record_window(&window.target.resource, program, hits, length);
         }
         if over_budget {
             tracing::info!(
@@ -110,11 +113,20 @@ impl Windows {
 fn open(kernel: &Kernel, feature: Feature, target: Arc<Target>) -> Option<Open> {
     let reference: TargetRef = target.reference;
     let before = kernel.hits(reference);
-    let file = (target.process.file.as_fd(), file_key(&target.process.incarnation.binary));
+    let file = (
+        target.process.file.as_fd(),
+        file_key(&target.process.incarnation.binary),
+    );
     let pid = target.process.id.pid;
-    let added = target.attachment().add(kernel, feature, file, pid, &target.binary.sites);
+    let added = target
+        .attachment()
+        .add(kernel, feature, file, pid, &target.binary.sites);
     match added {
-        Ok(()) => Some(Open { since: Instant::now(), before, target }),
+        Ok(()) => Some(Open {
+            since: Instant::now(),
+            before,
+            target,
+        }),
         Err(error) => {
             tracing::debug!(pid, feature = feature.name(), %error, "no window");
             None

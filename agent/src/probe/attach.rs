@@ -1,10 +1,6 @@
 //! One target's probes: planned from its binary, attached together, detached by dropping.
 
-use std::{
-    collections::BTreeMap,
-    os::fd::BorrowedFd,
-    sync::Arc,
-};
+use std::{collections::BTreeMap, os::fd::BorrowedFd, sync::Arc};
 
 use agent_ebpf::counter::Program;
 
@@ -40,10 +36,15 @@ impl Attachment {
     ) -> Result<(), ProbeError> {
         let mut attached = Vec::new();
         for &program in feature.programs() {
-            let sites: Vec<Site> =
-                sites.iter().filter(|site| site.program == program).cloned().collect();
+            let sites: Vec<Site> = sites
+                .iter()
+                .filter(|site| site.program == program)
+                .cloned()
+                .collect();
             let offsets: Vec<u64> = sites.iter().map(|site| site.file_offset).collect();
-            let link = kernel.links.attach(&kernel.ebpf, program, file, &offsets, pid)?;
+            let link = kernel
+                .links
+                .attach(&kernel.ebpf, program, file, &offsets, pid)?;
             attached.push((program, AttachedProgram { sites, _link: link }));
         }
         self.programs.extend(attached);
@@ -60,11 +61,16 @@ impl Attachment {
     /// Whether a feature is attached now.
     #[must_use]
     pub fn has(&self, feature: Feature) -> bool {
-        feature.programs().iter().all(|program| self.programs.contains_key(program))
+        feature
+            .programs()
+            .iter()
+            .all(|program| self.programs.contains_key(program))
     }
 
     /// What is attached, by program.
     pub fn programs(&self) -> impl Iterator<Item = (Program, &AttachedProgram)> {
-        self.programs.iter().map(|(program, attached)| (*program, attached))
+        self.programs
+            .iter()
+            .map(|(program, attached)| (*program, attached))
     }
 }

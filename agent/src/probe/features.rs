@@ -21,8 +21,14 @@ pub enum Feature {
 
 impl Feature {
     /// Every feature.
-    pub const ALL: [Self; 6] =
-        [Self::Http, Self::Grpc, Self::Log, Self::Gc, Self::Goroutine, Self::Net];
+    pub const ALL: [Self; 6] = [
+        Self::Http,
+        Self::Grpc,
+        Self::Log,
+        Self::Gc,
+        Self::Goroutine,
+        Self::Net,
+    ];
 
     /// The subject word.
     #[must_use]
@@ -77,7 +83,10 @@ mod tests {
     #[test]
     fn each_program_belongs_to_the_feature_that_lists_it() {
         for &program in Program::ALL {
-            assert!(Feature::of(program).programs().contains(&program), "{program:?}");
+            assert!(
+                Feature::of(program).programs().contains(&program),
+                "{program:?}"
+            );
         }
     }
 }

@@ -99,11 +99,16 @@ impl Kernel {
     /// `Tracepoint` when the kernel refuses; discovery then only scans.
     pub fn watch_processes(&self) -> Result<(), ProbeError> {
         let mut ebpf = lock(&self.ebpf);
-        for (name, tracepoint) in
-            [("process_exec", "sched_process_exec"), ("process_exit", "sched_process_exit")]
-        {
-            attach_tracepoint(&mut ebpf, name, tracepoint)
-                .map_err(|error| ProbeError::Tracepoint { name, source: Box::new(error) })?;
+        for (name, tracepoint) in [
+            ("process_exec", "sched_process_exec"),
+            ("process_exit", "sched_process_exit"),
+        ] {
+            attach_tracepoint(&mut ebpf, name, tracepoint).map_err(|error| {
+                ProbeError::Tracepoint {
+                    name,
+                    source: Box::new(error),
+                }
+            })?;
         }
         Ok(())
     }
@@ -130,12 +135,20 @@ impl Kernel {
         target: TargetRef,
         offsets: &Offsets,
     ) -> Result<(), ProbeError> {
-        lock(&self.offsets).set(target.slot, offsets, 0).map_err(|error| map("OFFSETS", error))?;
+        lock(&self.offsets)
+            .set(target.slot, offsets, 0)
+            .map_err(|error| map("OFFSETS", error))?;
         let mut hits = lock(&self.slot_hits);
         let zeros = aya::maps::PerCpuValues::try_from(vec![[0; PROGRAM_ROW as usize]; cpus()?])
-            .map_err(|error| ProbeError::Prepare { step: "count CPUs", source: Box::new(error) })?;
-        hits.set(target.slot, zeros, 0).map_err(|error| map("SLOT_HITS", error))?;
-        lock(&self.targets).insert(pid, target, 0).map_err(|error| map("TARGETS", error))
+            .map_err(|error| ProbeError::Prepare {
+                step: "count CPUs",
+                source: Box::new(error),
+            })?;
+        hits.set(target.slot, zeros, 0)
+            .map_err(|error| map("SLOT_HITS", error))?;
+        lock(&self.targets)
+            .insert(pid, target, 0)
+            .map_err(|error| map("TARGETS", error))
     }
 
     /// Ends a target in the kernel: removes its registration, if it is still that one, and its open
@@ -153,7 +166,9 @@ impl Kernel {
     /// Whether the kernel still counts the hits of this incarnation of a process.
     #[must_use]
     pub fn is_registered(&self, pid: u32, target: TargetRef) -> bool {
-        lock(&self.targets).get(&pid, 0).is_ok_and(|current| current == target)
+        lock(&self.targets)
+            .get(&pid, 0)
+            .is_ok_and(|current| current == target)
     }
 
     /// Removes open spans that started before `before_ns`: their goroutines never reached an end.
@@ -169,7 +184,10 @@ impl Kernel {
             .filter(|(key, span)| condition(key, span))
             .map(|(key, _)| key)
             .collect();
-        doomed.iter().filter(|key| spans.remove(key).is_ok()).count() as u64
+        doomed
+            .iter()
+            .filter(|key| spans.remove(key).is_ok())
+            .count() as u64
     }
 
     /// Totals of the kernel side's counters.
@@ -192,7 +210,12 @@ impl Kernel {
         };
         Program::ALL
             .iter()
-            .map(|&program| (program, by_cpu.iter().map(|row| row[program as usize]).sum()))
+            .map(|&program| {
+                (
+                    program,
+                    by_cpu.iter().map(|row| row[program as usize]).sum(),
+                )
+            })
             .collect()
     }
 
@@ -204,7 +227,9 @@ impl Kernel {
         };
         programs
             .iter()
-            .filter_map(|(program, fd)| Some((program.name(), syscall::run_count(fd.as_fd()).ok()?)))
+            .filter_map(|(program, fd)| {
+                Some((program.name(), syscall::run_count(fd.as_fd()).ok()?))
+            })
             .collect()
     }
 }
@@ -234,7 +259,9 @@ fn load_programs(ebpf: &mut Ebpf) -> Result<LoadedPrograms, ProbeError> {
 fn prove(programs: &multi::Programs, ebpf: &Ebpf) -> Option<proof::PidFilter> {
     let program = programs.load("self_test").ok()?;
     let counter = Array::<_, u64>::try_from(ebpf.map("SELF_TEST")?).ok()?;
-    match proof::pid_filter(&program, || counter.get(&0, 0).map_err(std::io::Error::other)) {
+    match proof::pid_filter(&program, || {
+        counter.get(&0, 0).map_err(std::io::Error::other)
+    }) {
         Ok(filter) => Some(filter),
         Err(error) => {
             tracing::warn!(%error, "uprobe_multi is not usable, falling back to perf uprobes");
@@ -282,7 +309,9 @@ fn attach_tracepoint(
     name: &str,
     tracepoint: &str,
 ) -> Result<(), aya::programs::ProgramError> {
-    let Some(program) = ebpf.program_mut(name) else { return Ok(()) };
+    let Some(program) = ebpf.program_mut(name) else {
+        return Ok(());
+    };
     let program: &mut RawTracePoint = program.try_into()?;
     program.load()?;
     program.attach(tracepoint)?;
@@ -293,12 +322,17 @@ fn take<T: TryFrom<aya::maps::Map, Error = MapError>>(
     ebpf: &mut Ebpf,
     name: &'static str,
 ) -> Result<T, ProbeError> {
-    let taken = ebpf.take_map(name).ok_or(ProbeError::Map { name, source: None })?;
+    let taken = ebpf
+        .take_map(name)
+        .ok_or(ProbeError::Map { name, source: None })?;
     T::try_from(taken).map_err(|error| map(name, error))
 }
 
 fn map(name: &'static str, source: MapError) -> ProbeError {
-    ProbeError::Map { name, source: Some(Box::new(source)) }
+    ProbeError::Map {
+        name,
+        source: Some(Box::new(source)),
+    }
 }
 
 fn cpus() -> Result<usize, ProbeError> {

@@ -77,7 +77,11 @@ pub(super) struct Links {
 
 impl Links {
     pub(super) fn new(mode: AttachMode, loaded: Loaded) -> Self {
-        Self { mode, loaded, by_file: Mutex::default() }
+        Self {
+            mode,
+            loaded,
+            by_file: Mutex::default(),
+        }
     }
 
     /// Attaches `program` at `offsets` of the file behind `file`.
@@ -95,7 +99,10 @@ impl Links {
             source,
         };
         if self.mode == AttachMode::MultiByProcess {
-            return self.make(ebpf, program, file.0, offsets, Some(pid)).map(Arc::new).map_err(failed);
+            return self
+                .make(ebpf, program, file.0, offsets, Some(pid))
+                .map(Arc::new)
+                .map_err(failed);
         }
         // A second link by file would report every hit twice.
         let mut shared = self.by_file.lock().unwrap_or_else(PoisonError::into_inner);
@@ -103,7 +110,10 @@ impl Links {
         if let Some(link) = shared.get(&(file.1, program)).and_then(Weak::upgrade) {
             return Ok(link);
         }
-        let link = Arc::new(self.make(ebpf, program, file.0, offsets, None).map_err(failed)?);
+        let link = Arc::new(
+            self.make(ebpf, program, file.0, offsets, None)
+                .map_err(failed)?,
+        );
         shared.insert((file.1, program), Arc::downgrade(&link));
         Ok(link)
     }
@@ -122,12 +132,16 @@ impl Links {
             Loaded::Multi(programs) => {
                 let program = programs.get(&program).ok_or(io::ErrorKind::NotFound)?;
                 let descriptor = multi::link(program, &CString::new(path)?, offsets, pid)?;
-                Ok(Link::Multi { _descriptor: descriptor })
+                Ok(Link::Multi {
+                    _descriptor: descriptor,
+                })
             }
             Loaded::Perf => {
                 let mut ebpf = ebpf.lock().unwrap_or_else(PoisonError::into_inner);
-                let uprobe: &mut UProbe =
-                    ebpf.program_mut(program.name()).ok_or(io::ErrorKind::NotFound)?.try_into()?;
+                let uprobe: &mut UProbe = ebpf
+                    .program_mut(program.name())
+                    .ok_or(io::ErrorKind::NotFound)?
+                    .try_into()?;
                 let events = offsets
                     .iter()
                     .map(|&offset| {

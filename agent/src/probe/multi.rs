@@ -37,24 +37,47 @@ impl Programs {
         let mut object = Object::parse(bytes).map_err(|error| prepare("parse", error))?;
         let btf = load_btf(&mut object)?;
         let maps = std::mem::take(&mut object.maps);
-        let descriptors: HashMap<&str, RawFd> =
-            ebpf.maps().filter_map(|(name, map)| Some((name, map_fd(map)?))).collect();
-        let text: HashSet<usize> = object.functions.keys().map(|(section, _)| *section).collect();
+        let descriptors: HashMap<&str, RawFd> = ebpf
+            .maps()
+            .filter_map(|(name, map)| Some((name, map_fd(map)?)))
+            .collect();
+        let text: HashSet<usize> = object
+            .functions
+            .keys()
+            .map(|(section, _)| *section)
+            .collect();
         let known = maps
             .iter()
             .filter_map(|(name, map)| Some((name.as_str(), *descriptors.get(name.as_str())?, map)));
-        object.relocate_maps(known, &text).map_err(|error| prepare("relocate maps", error))?;
-        object.relocate_calls(&text).map_err(|error| prepare("relocate calls", error))?;
+        object
+            .relocate_maps(known, &text)
+            .map_err(|error| prepare("relocate maps", error))?;
+        object
+            .relocate_calls(&text)
+            .map_err(|error| prepare("relocate calls", error))?;
         object.sanitize_functions(aya::features());
         Ok(Self { object, btf })
     }
 
     /// Loads the program that is a function called `name`.
     pub(super) fn load(&self, name: &'static str) -> Result<OwnedFd, ProbeError> {
-        let refused = |verifier: String, source| ProbeError::Program { name, verifier, source };
-        let missing = || refused("it is not in the object".to_owned(), io::ErrorKind::NotFound.into());
+        let refused = |verifier: String, source| ProbeError::Program {
+            name,
+            verifier,
+            source,
+        };
+        let missing = || {
+            refused(
+                "it is not in the object".to_owned(),
+                io::ErrorKind::NotFound.into(),
+            )
+        };
         let program = self.object.programs.get(name).ok_or_else(missing)?;
-        let code = self.object.functions.get(&program.function_key()).ok_or_else(missing)?;
+        let code = self
+            .object
+            .functions
+            .get(&program.function_key())
+            .ok_or_else(missing)?;
         let mut log = vec![0u8; LOG_BYTES];
         let mut attributes = syscall::attributes();
         // SAFETY: every member of the union is plain C data; this is the one `BPF_PROG_LOAD` reads.
@@ -67,7 +90,10 @@ impl Programs {
         for (to, from) in load.prog_name.iter_mut().zip(name.bytes().take(15)) {
             *to = from as libc::c_char;
         }
-        let (functions, lines) = (code.func_info.func_info_bytes(), code.line_info.line_info_bytes());
+        let (functions, lines) = (
+            code.func_info.func_info_bytes(),
+            code.line_info.line_info_bytes(),
+        );
         if let Some(btf) = &self.btf {
             load.prog_btf_fd = btf.as_raw_fd().unsigned_abs();
             load.func_info = functions.as_ptr() as u64;
@@ -93,13 +119,19 @@ fn prepare(
     step: &'static str,
     source: impl Into<Box<dyn std::error::Error + Send + Sync>>,
 ) -> ProbeError {
-    ProbeError::Prepare { step, source: source.into() }
+    ProbeError::Prepare {
+        step,
+        source: source.into(),
+    }
 }
 
 fn load_btf(object: &mut Object) -> Result<Option<OwnedFd>, ProbeError> {
-    let Some(features) = aya::features().btf() else { return Ok(None) };
-    let btf =
-        object.fixup_and_sanitize_btf(features).map_err(|error| prepare("read its BTF", error))?;
+    let Some(features) = aya::features().btf() else {
+        return Ok(None);
+    };
+    let btf = object
+        .fixup_and_sanitize_btf(features)
+        .map_err(|error| prepare("read its BTF", error))?;
     let Some(btf) = btf else { return Ok(None) };
     let bytes = btf.to_bytes();
     let mut attributes = syscall::attributes();
@@ -150,4 +182,3 @@ pub(super) fn link(
     multi.pid = pid.unwrap_or(0);
     syscall::bpf_fd(BPF_LINK_CREATE, &mut attributes)
 }
-

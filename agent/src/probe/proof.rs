@@ -53,7 +53,11 @@ pub(super) fn pid_filter(
     });
     call_in_child()?;
     drop(link);
-    Ok(if hits()? == OWN_HITS { PidFilter::Process } else { PidFilter::Unusable })
+    Ok(if hits()? == OWN_HITS {
+        PidFilter::Process
+    } else {
+        PidFilter::Unusable
+    })
 }
 
 fn call() {
@@ -92,7 +96,14 @@ fn own_file_offset(address: u64) -> io::Result<u64> {
             let start = u64::from_str_radix(start, 16).ok()?;
             let end = u64::from_str_radix(end, 16).ok()?;
             let offset = u64::from_str_radix(fields.nth(1)?, 16).ok()?;
-            (start..end).contains(&address).then(|| address - start + offset)
+            (start..end)
+                .contains(&address)
+                .then(|| address - start + offset)
         })
-        .ok_or_else(|| io::Error::new(io::ErrorKind::NotFound, "own code is not in /proc/self/maps"))
+        .ok_or_else(|| {
+            io::Error::new(
+                io::ErrorKind::NotFound,
+                "own code is not in /proc/self/maps",
+            )
+        })
 }

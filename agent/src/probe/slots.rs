@@ -15,7 +15,10 @@ impl Slots {
     /// All slots free.
     #[must_use]
     pub fn new() -> Self {
-        Self { free: (0..MAX_TARGETS).rev().collect(), next_generation: 1 }
+        Self {
+            free: (0..MAX_TARGETS).rev().collect(),
+            next_generation: 1,
+        }
     }
 
     /// Takes a slot under a new generation.
@@ -23,7 +26,10 @@ impl Slots {
     /// # Errors
     /// `NoSlot` when all are in use.
     pub fn take(&mut self) -> Result<TargetRef, ProbeError> {
-        let slot = self.free.pop().ok_or(ProbeError::NoSlot { limit: MAX_TARGETS })?;
+        let slot = self
+            .free
+            .pop()
+            .ok_or(ProbeError::NoSlot { limit: MAX_TARGETS })?;
         let generation = self.next_generation;
         // Four billion registrations at one a second are 136 years; zero marks "no target".
         self.next_generation = self.next_generation.checked_add(1).unwrap_or(1);
@@ -62,6 +68,9 @@ mod tests {
         for _ in 0..MAX_TARGETS {
             slots.take().unwrap();
         }
-        assert!(matches!(slots.take(), Err(ProbeError::NoSlot { limit: MAX_TARGETS })));
+        assert!(matches!(
+            slots.take(),
+            Err(ProbeError::NoSlot { limit: MAX_TARGETS })
+        ));
     }
 }

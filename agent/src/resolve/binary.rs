@@ -90,7 +90,11 @@ pub fn resolve(bytes: &[u8]) -> Result<BinaryInfo, ResolveError> {
     let binary = GoBinary::parse(bytes)?;
     let mut unresolved = Vec::new();
     let (found, sites) = sites(&binary, &mut unresolved);
-    let wanted: Vec<&str> = offsets::STRUCTS.iter().chain(&RUNTIME_STRUCTS).copied().collect();
+    let wanted: Vec<&str> = offsets::STRUCTS
+        .iter()
+        .chain(&RUNTIME_STRUCTS)
+        .copied()
+        .collect();
     let layouts = binary.layouts(&wanted);
     let (mut offsets, off) = offsets::fill(&binary, &layouts, &found);
     let features: Vec<Feature> = found
@@ -120,7 +124,12 @@ pub fn resolve(bytes: &[u8]) -> Result<BinaryInfo, ResolveError> {
         features,
         offsets,
         work_address: work.ok().map(|fact| fact.value.address),
-        base_address: binary.segments().iter().map(|segment| segment.vaddr).min().unwrap_or(0),
+        base_address: binary
+            .segments()
+            .iter()
+            .map(|segment| segment.vaddr)
+            .min()
+            .unwrap_or(0),
         writers: Writers::of(&binary),
         runtime: Arc::new(runtime),
         unresolved,
@@ -188,7 +197,10 @@ fn site(binary: &GoBinary<'_>, program: Program, name: &str) -> Result<Site, Unr
 }
 
 fn report(missing: &Unresolved) -> UnresolvedReport {
-    UnresolvedReport { what: missing.what.clone(), reason: missing.reason.to_string() }
+    UnresolvedReport {
+        what: missing.what.clone(),
+        reason: missing.reason.to_string(),
+    }
 }
 
 fn module_version(binary: &GoBinary<'_>) -> Option<String> {

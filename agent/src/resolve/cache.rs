@@ -24,7 +24,11 @@ impl Cache {
     /// A known answer.
     #[must_use]
     pub fn get(&self, key: &BinaryKey) -> Option<Resolved> {
-        self.answers.lock().unwrap_or_else(PoisonError::into_inner).get(key).cloned()
+        self.answers
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .get(key)
+            .cloned()
     }
 
     /// Remembers an answer. A full cache is emptied: rebuilding it costs milliseconds per binary.

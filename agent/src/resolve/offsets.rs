@@ -31,25 +31,47 @@ fn required(feature: Feature) -> &'static [Field] {
     match feature {
         Feature::Http => &[
             GOID,
-            ("net/http.Request", "Method", |offsets| &mut offsets.request_method),
-            ("net/http.Request", "ProtoMajor", |offsets| &mut offsets.request_proto_major),
-            ("net/http.Request", "Header", |offsets| &mut offsets.request_header),
-            ("net/http.Request", "Host", |offsets| &mut offsets.request_host),
-            ("net/http.Request", "RemoteAddr", |offsets| &mut offsets.request_remote_addr),
-            ("net/http.Request", "RequestURI", |offsets| &mut offsets.request_request_uri),
-            ("net/http.response", "req", |offsets| &mut offsets.response_req),
-            ("net/http.response", "status", |offsets| &mut offsets.response_status),
-            ("net/http.response", "written", |offsets| &mut offsets.response_written),
+            ("net/http.Request", "Method", |offsets| {
+                &mut offsets.request_method
+            }),
+            ("net/http.Request", "ProtoMajor", |offsets| {
+                &mut offsets.request_proto_major
+            }),
+            ("net/http.Request", "Header", |offsets| {
+                &mut offsets.request_header
+            }),
+            ("net/http.Request", "Host", |offsets| {
+                &mut offsets.request_host
+            }),
+            ("net/http.Request", "RemoteAddr", |offsets| {
+                &mut offsets.request_remote_addr
+            }),
+            ("net/http.Request", "RequestURI", |offsets| {
+                &mut offsets.request_request_uri
+            }),
+            ("net/http.response", "req", |offsets| {
+                &mut offsets.response_req
+            }),
+            ("net/http.response", "status", |offsets| {
+                &mut offsets.response_status
+            }),
+            ("net/http.response", "written", |offsets| {
+                &mut offsets.response_written
+            }),
         ],
         Feature::Grpc => &[
             GOID,
             (STREAM, "method", |offsets| &mut offsets.stream_method),
-            ("google.golang.org/grpc/internal/status.Status", "s", |offsets| {
-                &mut offsets.status_proto
-            }),
-            ("google.golang.org/genproto/googleapis/rpc/status.Status", "Code", |offsets| {
-                &mut offsets.status_code
-            }),
+            (
+                "google.golang.org/grpc/internal/status.Status",
+                "s",
+                |offsets| &mut offsets.status_proto,
+            ),
+            (
+                "google.golang.org/genproto/googleapis/rpc/status.Status",
+                "Code",
+                |offsets| &mut offsets.status_code,
+            ),
         ],
         Feature::Log => &[
             GOID,
@@ -62,13 +84,27 @@ fn required(feature: Feature) -> &'static [Field] {
 
 /// Fields that add to a feature where they exist.
 const OPTIONAL: [Field; 7] = [
-    ("net/http.Request", "Pattern", |offsets| &mut offsets.request_pattern),
-    ("runtime.workType", "cycles", |offsets| &mut offsets.work_cycles),
-    ("runtime.workType", "pauseNS", |offsets| &mut offsets.work_pause_ns),
-    ("runtime.workType", "tSweepTerm", |offsets| &mut offsets.work_t_sweep_term),
-    ("runtime.workType", "tMark", |offsets| &mut offsets.work_t_mark),
-    ("runtime.workType", "tMarkTerm", |offsets| &mut offsets.work_t_mark_term),
-    ("runtime.workType", "tEnd", |offsets| &mut offsets.work_t_end),
+    ("net/http.Request", "Pattern", |offsets| {
+        &mut offsets.request_pattern
+    }),
+    ("runtime.workType", "cycles", |offsets| {
+        &mut offsets.work_cycles
+    }),
+    ("runtime.workType", "pauseNS", |offsets| {
+        &mut offsets.work_pause_ns
+    }),
+    ("runtime.workType", "tSweepTerm", |offsets| {
+        &mut offsets.work_t_sweep_term
+    }),
+    ("runtime.workType", "tMark", |offsets| {
+        &mut offsets.work_t_mark
+    }),
+    ("runtime.workType", "tMarkTerm", |offsets| {
+        &mut offsets.work_t_mark_term
+    }),
+    ("runtime.workType", "tEnd", |offsets| {
+        &mut offsets.work_t_end
+    }),
 ];
 
 /// Fills the offsets that `features` need; a feature with a missing one is returned with the reason.
@@ -91,7 +127,9 @@ pub(super) fn fill(
         }
     }
     for (structure, field, place) in OPTIONAL {
-        *place(&mut offsets) = layouts.field(structure, field).map_or(UNKNOWN, |fact| fact.value);
+        *place(&mut offsets) = layouts
+            .field(structure, field)
+            .map_or(UNKNOWN, |fact| fact.value);
     }
     offsets.map_kind = match binary.map_kind() {
         MapKind::Classic => MAP_CLASSIC,

@@ -53,7 +53,16 @@ pub(super) const WANTED: [Wanted; 9] = [
         program: Program::GoroutineNew,
         functions: Functions::First(&["runtime.newproc1"]),
     },
-    Wanted { program: Program::NetRead, functions: Functions::First(&["net.(*netFD).Read"]) },
-    Wanted { program: Program::NetWrite, functions: Functions::First(&["net.(*netFD).Write"]) },
-    Wanted { program: Program::LogWrite, functions: Functions::First(&["os.(*File).Write"]) },
+    Wanted {
+        program: Program::NetRead,
+        functions: Functions::First(&["net.(*netFD).Read"]),
+    },
+    Wanted {
+        program: Program::NetWrite,
+        functions: Functions::First(&["net.(*netFD).Write"]),
+    },
+    Wanted {
+        program: Program::LogWrite,
+        functions: Functions::First(&["os.(*File).Write"]),
+    },
 ];

@@ -101,7 +101,11 @@ fn is_formatter(function: &str) -> bool {
 
 fn is_own_buffer(function: &str) -> bool {
     // Behind the last slash, so that a package path is no evidence.
-    let own = function.rsplit('/').next().unwrap_or(function).to_ascii_lowercase();
+    let own = function
+        .rsplit('/')
+        .next()
+        .unwrap_or(function)
+        .to_ascii_lowercase();
     BUFFER_WORDS.iter().any(|word| own.contains(word))
 }
 
@@ -125,7 +129,9 @@ impl AddressRanges {
     fn contains(&self, return_address: u64) -> bool {
         let address = return_address.wrapping_sub(1);
         let next = self.0.partition_point(|(start, _)| *start <= address);
-        next.checked_sub(1).and_then(|last| self.0.get(last)).is_some_and(|(_, end)| address < *end)
+        next.checked_sub(1)
+            .and_then(|last| self.0.get(last))
+            .is_some_and(|(_, end)| address < *end)
     }
 }
 
@@ -135,18 +141,36 @@ mod tests {
 
     #[test]
     fn buffers_and_formatters_are_told_apart() {
-        for name in ["bufio.(*Writer).Flush", "bytes.(*Buffer).WriteTo", "io.Copy"] {
+        for name in [
+            "bufio.(*Writer).Flush",
+            "bytes.(*Buffer).WriteTo",
+            "io.Copy",
+        ] {
             assert!(is_buffer(name) && !is_formatter(name), "{name}");
         }
-        for name in ["main.(*queue).flushLoop.func1", "example.com/log.(*BufferedSink).Write"] {
+        for name in [
+            "main.(*queue).flushLoop.func1",
+            "example.com/log.(*BufferedSink).Write",
+        ] {
             assert!(is_own_buffer(name), "{name}");
         }
-        for name in ["log/slog.(*commonHandler).handle", "log.(*Logger).output", "fmt.Fprintln"] {
-            assert!(is_formatter(name) && !is_buffer(name) && !is_own_buffer(name), "{name}");
+        for name in [
+            "log/slog.(*commonHandler).handle",
+            "log.(*Logger).output",
+            "fmt.Fprintln",
+        ] {
+            assert!(
+                is_formatter(name) && !is_buffer(name) && !is_own_buffer(name),
+                "{name}"
+            );
         }
         assert!(!is_own_buffer("example.com/flush/log.(*Logger).Write"));
-        assert!(is_buffer("go.uber.org/zap/zapcore.(*BufferedWriteSyncer).Write"));
-        assert!(!is_formatter("go.uber.org/zap/zapcore.(*BufferedWriteSyncer).Write"));
+        assert!(is_buffer(
+            "go.uber.org/zap/zapcore.(*BufferedWriteSyncer).Write"
+        ));
+        assert!(!is_formatter(
+            "go.uber.org/zap/zapcore.(*BufferedWriteSyncer).Write"
+        ));
     }
 
     #[test]
