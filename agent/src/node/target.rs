@@ -19,7 +19,7 @@ use crate::{
 #[derive(Debug)]
 pub(super) struct Target {
     pub(super) reference: TargetRef,
-    pub(super) process: Process,
+    pub(super) process: Arc<Process>,
     pub(super) resource: Arc<Resource>,
     pub(super) binary: Arc<BinaryInfo>,
     pub(super) attachment: Mutex<Attachment>,

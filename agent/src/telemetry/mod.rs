@@ -15,14 +15,14 @@ pub(crate) mod testing;
 use std::{sync::Arc, time::Instant};
 
 pub use own::{ExporterMetrics, Own};
-pub use runtime::{RuntimeReading, RuntimeSummary};
+pub use runtime::RuntimeSummary;
 pub use services::ServiceSummary;
 
 use self::{
     catalog::Metric,
     store::{Sample, Store},
 };
-use crate::{clock::UnixNanos, correlate::Span, identity::Resource};
+use crate::{clock::UnixNanos, correlate::Span, identity::Resource, runtime::RuntimeReading};
 
 /// Series one target may have; further ones are summed in an overflow series.
 const SERIES_PER_TARGET: usize = 2_000;
