@@ -251,8 +251,9 @@ impl Supervisor {
             .partition(|(pid, _)| !self.adopting.contains(pid));
         self.waiting = waiting;
         for (pid, answer) in done {
-            // Nobody may be waiting any more, which is fine.
-            drop(answer.send(self.table.get(pid).is_some()));
+            if answer.send(self.table.get(pid).is_some()).is_err() {
+                tracing::debug!(pid, "nobody waits for this adoption any more");
+            }
         }
     }
 
