@@ -212,13 +212,14 @@ impl<'d> GoBinary<'d> {
             Err(reason) => return Some(Err(reason)),
         };
         let search = layout::Dwarf::search(&sections, wanted);
-        Some(search.and_then(|(dwarf, found)| Layouts::collect(wanted, found, &dwarf)))
+        Some(search.map(|(dwarf, found)| Layouts::collect(wanted, &found, &dwarf)))
     }
 
     /// Reads type descriptors.
     pub(crate) fn descriptor_layouts(&self, wanted: &[&str]) -> Result<Layouts, Reason> {
         let descriptors = self.descriptors()?;
-        Layouts::collect(wanted, descriptors.search(wanted)?, &descriptors)
+        let found = descriptors.search(wanted)?;
+        Ok(Layouts::collect(wanted, &found, &descriptors))
     }
 
     pub(crate) fn descriptors(&self) -> Result<Descriptors<'_, 'd>, Reason> {

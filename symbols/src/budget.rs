@@ -28,8 +28,10 @@ pub(crate) const MAX_TYPE_EDGES: u64 = 32 << 20;
 pub(crate) const MAX_ENTRIES: u64 = 256 << 20;
 /// Units of debugging information.
 pub(crate) const MAX_UNITS: usize = 256 * 1024;
-/// Fields kept for one answer.
-pub(crate) const MAX_FIELDS: u64 = 1 << 20;
+/// A table of abbreviations larger than this is not expanded; in memory it takes a multiple.
+pub(crate) const MAX_ABBREVIATIONS: u64 = 16 << 20;
+/// Bytes of fields and their names kept for one answer.
+pub(crate) const MAX_FIELD_BYTES: u64 = 32 << 20;
 /// Instructions decoded in search of a probe site.
 pub(crate) const MAX_PROLOGUE: usize = 8;
 

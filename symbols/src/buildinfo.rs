@@ -36,18 +36,26 @@ pub(crate) fn read(image: &Image<'_>) -> Result<(GoVersion, BuildInfo), Error> {
 
 /// Finds the blob and its file offset by its section, else by its magic in the data segments.
 fn find<'d>(image: &Image<'d>) -> Option<(u64, &'d [u8])> {
-    let section = image
-        .go_section(".go.buildinfo")
-        .map(|section| (section.offset, section.data));
+    let section = image.go_section(".go.buildinfo");
+    let section = section.map(|section| (section.address, section.offset, section.data));
     let data = image.segments.iter().filter(|segment| !segment.executable);
-    let data = data.filter_map(|segment| Some((segment.file_offset, image.tail(segment.vaddr)?)));
-    section.into_iter().chain(data).find_map(|(offset, bytes)| {
-        let at = bytes::find_aligned(bytes, MAGIC, ALIGN)?;
+    let data = data.filter_map(|segment| {
         Some((
-            offset.checked_add(u64::try_from(at).ok()?)?,
-            bytes.get(at..)?,
+            segment.vaddr,
+            segment.file_offset,
+            image.tail(segment.vaddr)?,
         ))
-    })
+    });
+    section
+        .into_iter()
+        .chain(data)
+        .find_map(|(address, offset, bytes)| {
+            let at = bytes::find_aligned(bytes, address, MAGIC, ALIGN).next()?;
+            Some((
+                offset.checked_add(u64::try_from(at).ok()?)?,
+                bytes.get(at..)?,
+            ))
+        })
 }
 
 fn inline(blob: &[u8]) -> Option<(&[u8], &[u8])> {

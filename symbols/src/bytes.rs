@@ -54,11 +54,20 @@ pub(crate) fn varint(data: &[u8], at: usize) -> Option<(u32, usize)> {
     None
 }
 
-/// Finds `needle` at multiples of `align` from the start of `data`.
-pub(crate) fn find_aligned(data: &[u8], needle: &[u8], align: usize) -> Option<usize> {
-    (0..data.len())
-        .step_by(align)
-        .find(|&at| data.get(at..).is_some_and(|rest| rest.starts_with(needle)))
+/// Lists where `needle` stands in `data` at addresses that are multiples of `align`; `data` begins at `base`.
+pub(crate) fn find_aligned(
+    data: &[u8],
+    base: u64,
+    needle: &[u8],
+    align: usize,
+) -> impl Iterator<Item = usize> {
+    let over = usize::try_from(base)
+        .ok()
+        .and_then(|base| base.checked_rem(align))
+        .unwrap_or(0);
+    let first = align.saturating_sub(over).checked_rem(align).unwrap_or(0);
+    let places = (first..data.len()).step_by(align.max(1));
+    places.filter(move |&at| data.get(at..).is_some_and(|rest| rest.starts_with(needle)))
 }
 
 #[cfg(test)]
@@ -74,6 +83,14 @@ mod tests {
         assert_eq!(c_str(b"ab\0", 0, 8), Some(&b"ab"[..]));
         assert_eq!(c_str(b"abc", 0, 8), None);
         assert_eq!(c_str(b"abc\0", 0, 3), None);
+    }
+
+    #[test]
+    fn alignment_counts_from_the_address() {
+        let data = b"x.x.x...";
+        assert_eq!(find_aligned(data, 0, b"x", 4).collect::<Vec<_>>(), [0, 4]);
+        assert_eq!(find_aligned(data, 2, b"x", 4).collect::<Vec<_>>(), [2]);
+        assert_eq!(find_aligned(b"", 2, b"x", 4).count(), 0);
     }
 
     #[test]

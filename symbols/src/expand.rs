@@ -5,7 +5,6 @@ use std::io::Read as _;
 
 use flate2::read::ZlibDecoder;
 
-use crate::budget::MAX_EXPANDED;
 use crate::bytes;
 use crate::error::Reason;
 use crate::image::Image;
@@ -14,43 +13,54 @@ use crate::image::Image;
 const CHDR: usize = 24;
 /// `ELFCOMPRESS_ZLIB`.
 const ZLIB: u32 = 1;
-/// Deflate never expands further than this.
-const MAX_RATIO: u64 = 1032;
+/// Room made before the first byte is expanded, as a multiple of the stream; more must be earned by real bytes.
+const FIRST_ROOM: usize = 8;
 
-/// Reads `.debug_{name}` in any of its three forms; empty when the binary has none.
+/// Reads a section of debugging information in any of its three forms; empty when the binary has none.
+///
+/// # Units       `most` bytes may come out of compression
 pub(crate) fn debug_section<'d>(
     image: &Image<'d>,
     name: &'static str,
+    most: u64,
 ) -> Result<Cow<'d, [u8]>, Reason> {
     let suffix = name.strip_prefix(".debug").unwrap_or(name);
     for section in &image.sections {
         if section.name == name.as_bytes() {
             return if section.compressed {
-                expand_chdr(section.data, name)
+                expand_chdr(section.data, name, most)
             } else {
                 Ok(Cow::Borrowed(section.data))
             };
         }
         if section.name.strip_prefix(b".zdebug") == Some(suffix.as_bytes()) {
-            return expand_zdebug(section.data, name);
+            return expand_zdebug(section.data, name, most);
         }
     }
     Ok(Cow::Borrowed(&[]))
 }
 
 /// Expands a section that begins with an `Elf64_Chdr`.
-fn expand_chdr<'d>(data: &'d [u8], section: &'static str) -> Result<Cow<'d, [u8]>, Reason> {
+fn expand_chdr<'d>(
+    data: &'d [u8],
+    section: &'static str,
+    most: u64,
+) -> Result<Cow<'d, [u8]>, Reason> {
     let torn = Reason::Malformed { section, offset: 0 };
     let method = bytes::u32_at(data, 0).ok_or_else(|| torn.clone())?;
     let size = bytes::u64_at(data, 8).ok_or_else(|| torn.clone())?;
     if method != ZLIB {
         return Err(Reason::Compression { section, method });
     }
-    inflate(data.get(CHDR..).ok_or(torn)?, size, section)
+    inflate(data.get(CHDR..).ok_or(torn)?, size, section, most)
 }
 
 /// Expands a section in the older form: `ZLIB`, the size, the stream.
-fn expand_zdebug<'d>(data: &'d [u8], section: &'static str) -> Result<Cow<'d, [u8]>, Reason> {
+fn expand_zdebug<'d>(
+    data: &'d [u8],
+    section: &'static str,
+    most: u64,
+) -> Result<Cow<'d, [u8]>, Reason> {
     let torn = Reason::Malformed { section, offset: 0 };
     let Some(rest) = data.strip_prefix(b"ZLIB") else {
         return Ok(Cow::Borrowed(data));
@@ -58,20 +68,23 @@ fn expand_zdebug<'d>(data: &'d [u8], section: &'static str) -> Result<Cow<'d, [u
     let size = bytes::array(rest, 0)
         .map(u64::from_be_bytes)
         .ok_or_else(|| torn.clone())?;
-    inflate(rest.get(8..).ok_or(torn)?, size, section)
+    inflate(rest.get(8..).ok_or(torn)?, size, section, most)
 }
 
-fn inflate<'d>(stream: &[u8], size: u64, section: &'static str) -> Result<Cow<'d, [u8]>, Reason> {
-    if size > MAX_EXPANDED {
+fn inflate<'d>(
+    stream: &[u8],
+    size: u64,
+    section: &'static str,
+    most: u64,
+) -> Result<Cow<'d, [u8]>, Reason> {
+    if size > most {
         return Err(Reason::Limit {
             what: "bytes in an expanded section",
-            limit: MAX_EXPANDED,
+            limit: most,
         });
     }
-    let possible = (stream.len() as u64)
-        .saturating_mul(MAX_RATIO)
-        .saturating_add(MAX_RATIO);
-    let capacity = usize::try_from(size.min(possible)).unwrap_or(0);
+    let room = stream.len().saturating_mul(FIRST_ROOM);
+    let capacity = usize::try_from(size).unwrap_or(0).min(room);
     let mut expanded = Vec::with_capacity(capacity);
     let malformed = |expanded: &Vec<u8>| Reason::Malformed {
         section,
@@ -95,6 +108,7 @@ mod tests {
     use flate2::{Compression, write::ZlibEncoder};
 
     use super::*;
+    use crate::budget::MAX_EXPANDED;
 
     fn chdr(method: u32, size: u64, content: &[u8]) -> Vec<u8> {
         let mut encoder = ZlibEncoder::new(Vec::new(), Compression::fast());
@@ -109,33 +123,41 @@ mod tests {
     #[test]
     fn both_forms_expand() {
         let section = chdr(ZLIB, 5, b"hello");
-        assert_eq!(expand_chdr(&section, "s").unwrap(), &b"hello"[..]);
+        assert_eq!(
+            expand_chdr(&section, "s", MAX_EXPANDED).unwrap(),
+            &b"hello"[..]
+        );
         let old = [b"ZLIB", &5_u64.to_be_bytes()[..], &section[24..]].concat();
-        assert_eq!(expand_zdebug(&old, "s").unwrap(), &b"hello"[..]);
+        assert_eq!(
+            expand_zdebug(&old, "s", MAX_EXPANDED).unwrap(),
+            &b"hello"[..]
+        );
     }
 
     #[test]
     fn lies_about_size_or_method_are_refused() {
         assert_eq!(
-            expand_chdr(&chdr(ZLIB, 6, b"hello"), "s"),
+            expand_chdr(&chdr(ZLIB, 6, b"hello"), "s", MAX_EXPANDED),
             Err(Reason::Malformed {
                 section: "s",
                 offset: 5
             })
         );
         assert_eq!(
-            expand_chdr(&chdr(2, 5, b"hello"), "s"),
+            expand_chdr(&chdr(2, 5, b"hello"), "s", MAX_EXPANDED),
             Err(Reason::Compression {
                 section: "s",
                 method: 2
             })
         );
-        let huge = expand_chdr(&chdr(ZLIB, u64::MAX, b"hello"), "s").unwrap_err();
+        let huge = expand_chdr(&chdr(ZLIB, u64::MAX, b"hello"), "s", MAX_EXPANDED).unwrap_err();
         assert_eq!(huge.error_type(), "limit");
-        let bomb = expand_chdr(&chdr(ZLIB, MAX_EXPANDED, b"hello"), "s").unwrap_err();
+        let bomb = expand_chdr(&chdr(ZLIB, MAX_EXPANDED, b"hello"), "s", MAX_EXPANDED).unwrap_err();
         assert_eq!(bomb.error_type(), "malformed");
         assert_eq!(
-            expand_chdr(&[1, 0, 0], "s").unwrap_err().error_type(),
+            expand_chdr(&[1, 0, 0], "s", MAX_EXPANDED)
+                .unwrap_err()
+                .error_type(),
             "malformed"
         );
     }

@@ -190,14 +190,14 @@ impl<'d> Image<'d> {
     pub(crate) fn words_equal_to(&self, value: u64) -> impl Iterator<Item = u64> {
         let needle = value.to_le_bytes();
         let relocated = self.relocations.pointing_to(value);
-        let plain = self
-            .segments
-            .iter()
-            .filter(|segment| !segment.executable)
-            .filter_map(move |segment| {
-                let at = bytes::find_aligned(self.tail(segment.vaddr)?, &needle, 8)?;
-                segment.vaddr.checked_add(u64::try_from(at).ok()?)
-            });
+        let data = self.segments.iter().filter(|segment| !segment.executable);
+        let plain = data.flat_map(move |segment| {
+            let bytes = self.tail(segment.vaddr).unwrap_or_default();
+            let words = (0..bytes.len())
+                .step_by(8)
+                .filter(move |&at| bytes::array(bytes, at) == Some(needle));
+            words.filter_map(|at| segment.vaddr.checked_add(u64::try_from(at).ok()?))
+        });
         relocated.chain(plain)
     }
 

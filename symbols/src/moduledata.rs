@@ -39,10 +39,12 @@ pub(crate) enum TypeRoots {
         /// Array of pointers to interface tables.
         tables: (u64, u64),
     },
-    /// go1.27: descriptors lie back to back.
+    /// go1.27: the same descriptors lie back to back, and so do the interface tables.
     Sequence {
         /// First address behind the descriptors.
-        end: u64,
+        types_end: u64,
+        /// First address of the interface tables, and the first behind them.
+        tables: (u64, u64),
     },
 }
 
@@ -119,16 +121,20 @@ impl ModuleData {
                 };
                 (word(at(8)?)?, roots)
             }
-            None => (
-                word(at(16)?)?,
-                TypeRoots::Sequence {
-                    end: start.checked_add(word(at(8)?)?)?,
-                },
-            ),
+            None => {
+                let tables = start.checked_add(word(at(24)?)?)?;
+                let roots = TypeRoots::Sequence {
+                    types_end: start.checked_add(word(at(8)?)?)?,
+                    tables: (tables, tables.checked_add(word(at(32)?)?)?),
+                };
+                (word(at(16)?)?, roots)
+            }
         };
         let in_order = match roots {
             TypeRoots::Links { .. } => start < end,
-            TypeRoots::Sequence { end: descriptors } => start < descriptors && descriptors <= end,
+            TypeRoots::Sequence { types_end, tables } => {
+                start < types_end && types_end <= end && tables.1 <= end
+            }
         };
         (in_order && image.tail(start).is_some()).then_some(TypeSection { start, end, roots })
     }

@@ -29,8 +29,9 @@ const ARGUMENTS: [Register; 12] = [
     Register::R14,
     Register::RSP,
 ];
-/// Offset of `g.stackguard0`, which the stack check compares with, in every release since go1.2.
-const STACK_GUARD: u64 = 16;
+/// Offsets of `g.stackguard0` and of `g.stackguard1`, with which functions of the system stack compare,
+/// in every release since go1.4.
+const STACK_GUARDS: [u64; 2] = [16, 24];
 
 /// Finds `push %rbp`, else the stack check's `jbe`.
 pub(crate) fn find(image: &Image<'_>, function: &Function) -> Result<ProbeSite, Reason> {
@@ -123,7 +124,7 @@ fn is_stack_check(previous: Option<&Instruction>, branch: &Instruction) -> bool 
                 && previous.op1_kind() == OpKind::Memory
                 && previous.memory_base() == Register::R14
                 && previous.memory_index() == Register::None
-                && previous.memory_displacement64() == STACK_GUARD
+                && STACK_GUARDS.contains(&previous.memory_displacement64())
         }
         (Mnemonic::Sub, Mnemonic::Jb) => previous.op0_register() == Register::R12,
         _ => false,

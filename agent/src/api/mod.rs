@@ -1,6 +1,17 @@
 //! HTTP: /metrics, /healthz, /readyz, /api/v1/* and the status page.
 
+mod error;
+mod guard;
+mod health;
+mod json;
+mod page;
 mod state;
+#[cfg(test)]
+mod tests;
+
+use std::sync::Arc;
+
+use axum::{Router, middleware, routing::get};
 
 pub use state::State;
 
@@ -10,10 +21,35 @@ pub use state::State;
 /// The listener failed.
 pub async fn serve(
     listener: tokio::net::TcpListener,
-    _state: State,
+    state: State,
     shutdown: impl Future<Output = ()> + Send + 'static,
 ) -> std::io::Result<()> {
-    axum::serve(listener, axum::Router::new())
+    axum::serve(listener, router(state))
         .with_graceful_shutdown(shutdown)
         .await
+}
+
+/// Every route. Only GET (and with it HEAD) is answered: nothing here changes anything.
+fn router(state: State) -> Router {
+    let guarded = Router::new()
+        .route("/", get(page::status))
+        .route("/traces/{trace_id}", get(page::trace))
+        .route("/api/v1/targets", get(json::targets))
+        .route("/api/v1/services", get(json::services))
+        .route("/api/v1/runtime", get(json::runtime))
+        .route("/api/v1/traces", get(json::traces))
+        .route("/api/v1/traces/{trace_id}", get(json::trace))
+        .route("/api/v1/logs", get(json::logs))
+        .route("/api/v1/spans", get(json::spans))
+        .route("/api/v1/counters", get(json::counters))
+        .layer(middleware::from_fn(guard::host));
+    Router::new()
+        .merge(guarded)
+        .route("/metrics", get(health::metrics))
+        .route("/healthz", get(health::alive))
+        .route("/readyz", get(health::ready))
+        .fallback(error::no_such_route)
+        .method_not_allowed_fallback(error::only_get)
+        .layer(middleware::from_fn(guard::headers))
+        .with_state(Arc::new(state))
 }

@@ -6,19 +6,28 @@ use tracing_subscriber::{EnvFilter, fmt, layer::SubscriberExt as _, util::Subscr
 
 use super::CliError;
 
-/// Sends messages at or above a level to stderr; output on stdout stays clean.
+/// Checks the value of `--log-level`.
+pub(super) fn filter(text: &str) -> Result<String, String> {
+    match EnvFilter::try_new(text) {
+        Ok(_) => Ok(text.to_owned()),
+        Err(_) => Err(
+            "use error, warn, info, debug, trace, or a list such as info,golens::probe=debug"
+                .to_owned(),
+        ),
+    }
+}
+
+/// Sends messages that pass a filter to stderr; output on stdout stays clean.
 pub(super) fn start(filter: &str) -> Result<(), CliError> {
-    let wrong = || CliError::LogLevel {
-        filter: filter.to_owned(),
-    };
-    let filter = EnvFilter::try_new(filter).map_err(|_error| wrong())?;
     let messages = fmt::layer()
         .with_writer(io::stderr)
         .with_ansi(io::stderr().is_terminal())
         .with_target(false);
     tracing_subscriber::registry()
-        .with(filter)
+        .with(EnvFilter::new(filter))
         .with(messages)
         .try_init()
-        .map_err(|_already_set| wrong())
+        .map_err(|source| CliError::Logging {
+            source: Box::new(source),
+        })
 }

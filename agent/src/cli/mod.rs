@@ -6,6 +6,7 @@ mod logging;
 mod output;
 mod ps;
 mod run;
+mod symbols;
 
 use std::process::ExitCode;
 
@@ -21,6 +22,7 @@ Examples:
   golens run -- ./server --port 80  Start a program and observe only that
   golens run --scope-cgroup /kubepods --config /etc/golens/golens.yaml
   golens ps                         What is instrumented, what is not, and why
+  golens symbols 4711               What golens knows of the binary of process 4711
   golens config check golens.yaml   All mistakes of a configuration at once
 
 Exit status: 0 done, 1 failed or found a problem, 2 wrong use of the command line.";
@@ -30,7 +32,8 @@ Exit status: 0 done, 1 failed or found a problem, 2 wrong use of the command lin
 #[command(name = "golens", version, after_help = EXAMPLES, arg_required_else_help = true)]
 struct Cli {
     /// Least level of golens' own messages on stderr, also per module: `info,golens::probe=debug`.
-    #[arg(long, global = true, value_name = "FILTER", default_value = "info")]
+    #[arg(long, global = true, value_name = "FILTER", default_value = "info",
+          value_parser = logging::filter)]
     log_level: String,
     #[command(subcommand)]
     verb: Verb,
@@ -42,6 +45,8 @@ enum Verb {
     Run(Box<RunArgs>),
     /// List the Go processes: instrumented or not, and why.
     Ps(ps::PsArgs),
+    /// Show what golens knows of a Go binary: probe sites, offsets, and where each comes from.
+    Symbols(symbols::SymbolsArgs),
     /// Check kernel, rights and surroundings, and say what to do about what is missing.
     Doctor(doctor::DoctorArgs),
     /// Check a configuration, or show the effective one.
@@ -73,6 +78,7 @@ fn dispatch(verb: Verb, output: &mut Output) -> Result<ExitCode, CliError> {
     match verb {
         Verb::Run(args) => block_on(run::run(*args)),
         Verb::Ps(args) => block_on(ps::run(args, output)),
+        Verb::Symbols(args) => symbols::run(&args, output),
         Verb::Doctor(args) => doctor::run(&args, output),
         Verb::Config(args) => config::run(&args, output),
     }

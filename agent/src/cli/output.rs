@@ -34,11 +34,11 @@ pub enum CliError {
     /// The configuration cannot be used.
     #[error(transparent)]
     Config(#[from] ConfigError),
-    /// `--log-level` is no filter.
-    #[error("--log-level {filter} is no level (error, warn, info, debug, trace) or filter")]
-    LogLevel {
-        /// What was given.
-        filter: String,
+    /// Somebody else takes the messages already.
+    #[error("cannot start logging")]
+    Logging {
+        /// Why.
+        source: Box<dyn std::error::Error + Send + Sync>,
     },
     /// A value does not print as JSON or YAML.
     #[error("cannot print as {format}")]
@@ -102,7 +102,7 @@ impl CliError {
             Self::Output { .. } => "output",
             Self::Runtime { .. } => "runtime",
             Self::Config(error) => error.error_type(),
-            Self::LogLevel { .. } => "log_level",
+            Self::Logging { .. } => "logging",
             Self::Encode { .. } => "encode",
             Self::Read { .. } => "read",
             Self::Scan { .. } => "scan",

@@ -1,12 +1,16 @@
 //! `golens ps`: the Go processes of this node, instrumented or not, and why.
 
-use std::{path::PathBuf, process::ExitCode, time::Duration};
+use std::{io::Read as _, path::PathBuf, process::ExitCode, time::Duration};
 
 use serde::{Deserialize, Serialize};
+use symbols::GoBinary;
 
 use super::{CliError, Output, config::load};
-use crate::discovery::{
-    Candidate, Opener, Procfs, RefusedReason, Scanner, ScopeRules, TargetReport, TargetState,
+use crate::{
+    discovery::{
+        Opener, Process, Procfs, RefusedReason, Scanner, ScopeRules, TargetReport, TargetState,
+    },
+    identity::{GoProgram, Node, ProcessFacts, resolve},
 };
 
 const EXAMPLES: &str = "\
@@ -96,36 +100,63 @@ fn look(args: &PsArgs) -> Result<Vec<TargetReport>, CliError> {
     let procfs = Procfs::default();
     let mut scanner = Scanner::new(procfs.clone(), ScopeRules::new(&scope));
     let changes = scanner.scan().map_err(|source| CliError::Scan { source })?;
+    let node = Node::read(&procfs).map_err(|source| CliError::Scan { source })?;
     let mut opener = Opener::new(procfs);
     let mut targets = Vec::new();
     for candidate in &changes.new {
         match opener.open(candidate) {
-            Ok(_) => targets.push(report(
-                candidate,
-                TargetState::Resolving,
-                "no agent is running",
-            )),
+            Ok(process) => targets.push(describe(&process, &node)),
             Err(RefusedReason::NotGo) if !args.all => {}
             Err(RefusedReason::Exited) => {}
-            Err(reason) => {
-                targets.push(report(candidate, TargetState::Refused, &reason.to_string()))
-            }
+            Err(reason) => targets.push(TargetReport {
+                executable: candidate.executable.clone(),
+                ..refused(candidate.id.pid, &reason)
+            }),
         }
     }
     for (pid, reason) in changes.refused {
-        targets.push(TargetReport {
-            reason: Some(reason.to_string()),
-            ..empty(pid, TargetState::Refused)
-        });
+        targets.push(refused(pid, &reason));
     }
     Ok(targets)
 }
 
-fn report(candidate: &Candidate, state: TargetState, reason: &str) -> TargetReport {
+/// What the agent would make of a process.
+fn describe(process: &Process, node: &Node) -> TargetReport {
+    let facts = ProcessFacts::read(process);
+    let known = TargetReport {
+        service: resolve(node, &facts, &GoProgram::default()).service_name,
+        executable: process.executable.clone(),
+        ..empty(process.id.pid, TargetState::Resolving)
+    };
+    let mut bytes = Vec::new();
+    if let Err(error) = (&process.file).read_to_end(&mut bytes) {
+        return TargetReport {
+            reason: Some(format!("golens could not read its executable: {error}")),
+            state: TargetState::Refused,
+            ..known
+        };
+    }
+    match GoBinary::parse(&bytes) {
+        Ok(binary) => TargetReport {
+            go_version: binary.go_version().to_string(),
+            build_id: binary.build_id().to_owned(),
+            symbol_source: binary.sources().functions.to_string(),
+            layout_source: binary.sources().layouts.to_string(),
+            reason: Some("no agent is running".to_owned()),
+            ..known
+        },
+        Err(error) => TargetReport {
+            state: TargetState::Refused,
+            reason: Some(error.to_string()),
+            ..known
+        },
+    }
+}
+
+fn refused(pid: u32, reason: &RefusedReason) -> TargetReport {
     TargetReport {
-        executable: candidate.executable.clone(),
-        reason: Some(reason.to_owned()),
-        ..empty(candidate.id.pid, state)
+        reason: Some(reason.to_string()),
+        ..empty(pid, TargetState::Refused)
     }
 }
 

@@ -186,7 +186,7 @@ otpl: {}
             "names what is allowed: {shown:#?}"
         );
         assert!(
-            shown[2].starts_with("line 4: runtime.interval: `soon` is no duration"),
+            shown[2].starts_with("line 4: runtime: `soon` is no duration"),
             "{shown:#?}"
         );
         assert!(shown[3].starts_with("recent.memory: "), "{shown:#?}");

@@ -22,10 +22,18 @@ const CHUNK: u64 = 64 << 10;
 /// Tells whether a file is a 64-bit little-endian ELF file with Go's build information.
 ///
 /// # Errors
-/// When reading fails; a file that ends early is no Go program.
+/// When reading fails; a file that ends before a place it refers to is no Go program.
 pub fn is_go(file: &File) -> io::Result<bool> {
     match check(file) {
-        Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => Ok(false),
+        // The kernel calls places past the largest file size invalid.
+        Err(error)
+            if matches!(
+                error.kind(),
+                io::ErrorKind::UnexpectedEof | io::ErrorKind::InvalidInput
+            ) =>
+        {
+            Ok(false)
+        }
         other => other,
     }
 }

@@ -1,9 +1,9 @@
 //! A candidate becomes a [`Process`]: the first step that opens anything of it.
 
-use std::{fs::File, io};
+use std::{fs::File, io, os::unix::fs::FileExt as _};
 
 use super::{
-    Candidate, NotGoCache, PidFd, ProcessId, Procfs, RefusedReason, go_check::is_go,
+    Candidate, NotGoCache, PidFd, ProcessId, Procfs, RefusedReason, Stat, go_check::is_go,
     scan::Incarnation,
 };
 
@@ -22,8 +22,13 @@ pub struct Process {
     pub handle: PidFd,
     /// Cgroup paths on all hierarchies.
     pub cgroups: Vec<String>,
+    /// Its status line, which stays that of this process even when its pid is reused.
+    status: File,
     procfs: Procfs,
 }
+
+/// Longer than any status line: 52 numbers and a name of at most 64 bytes.
+const STATUS_LINE: usize = 2_048;
 
 /// Opens candidates, and remembers which binaries are no Go programs.
 #[derive(Debug)]
@@ -66,6 +71,8 @@ impl Opener {
             .open_executable(pid)
             .map_err(failed("open its executable"))?;
         self.opened += 1;
+        let status =
+            File::open(self.procfs.path(pid, "stat")).map_err(failed("read its status"))?;
         let process = Process {
             id: candidate.id,
             incarnation: candidate.incarnation,
@@ -73,6 +80,7 @@ impl Opener {
             file,
             handle,
             cgroups: candidate.cgroups.clone(),
+            status,
             procfs: self.procfs.clone(),
         };
         process.check_file()?;
@@ -94,17 +102,21 @@ impl Process {
     /// # Errors
     /// `Exited` or `Replaced`.
     pub fn recheck(&self) -> Result<(), RefusedReason> {
-        let stat = self
-            .procfs
-            .stat(self.id.pid)
+        let mut line = [0; STATUS_LINE];
+        let length = self
+            .status
+            .read_at(&mut line, 0)
             .map_err(|error| RefusedReason::from_io("read its status", error))?;
         if !self.handle.is_alive() {
             return Err(RefusedReason::Exited);
         }
-        if stat.id == self.id && stat.stack_start == self.incarnation.stack_start {
-            Ok(())
-        } else {
-            Err(RefusedReason::Replaced)
+        match line.get(..length).and_then(Stat::parse) {
+            Some(stat)
+                if stat.id == self.id && stat.stack_start == self.incarnation.stack_start =>
+            {
+                Ok(())
+            }
+            _ => Err(RefusedReason::Replaced),
         }
     }
 
@@ -150,12 +162,13 @@ impl Process {
     pub fn load_base(&self, first_segment: u64) -> Result<u64, RefusedReason> {
         let action = "find its executable in its memory";
         let maps = self.checked(action, Procfs::mappings)?;
-        super::proc::load_base(&maps, self.incarnation.binary.inode, first_segment).ok_or_else(
-            || RefusedReason::Failed {
+        let inode = self.incarnation.binary.inode;
+        super::proc::load_base(&maps, inode, &self.executable, first_segment).ok_or_else(|| {
+            RefusedReason::Failed {
                 action,
                 source: io::ErrorKind::NotFound.into(),
-            },
-        )
+            }
+        })
     }
 
     fn checked<T>(

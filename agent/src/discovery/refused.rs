@@ -26,7 +26,9 @@ pub enum RefusedReason {
         nanoseconds: i64,
     },
     /// The agent lacks a right.
-    #[error("golens may not {action} (it needs CAP_SYS_PTRACE): {source}")]
+    #[error(
+        "golens may not {action}; with CAP_SYS_PTRACE it may, unless a security module forbids it: {source}"
+    )]
     Denied {
         /// What was tried.
         action: &'static str,
@@ -58,7 +60,7 @@ impl RefusedReason {
     }
 
     /// Sorts an error of the kernel while `action` was tried on a process.
-    pub(super) fn from_io(action: &'static str, source: io::Error) -> Self {
+    pub(crate) fn from_io(action: &'static str, source: io::Error) -> Self {
         match source.raw_os_error() {
             Some(libc::ENOENT | libc::ESRCH) => Self::Exited,
             Some(libc::EACCES | libc::EPERM) => Self::Denied { action, source },

@@ -74,8 +74,10 @@ fn targets(config: &Config) -> Check {
         (0, 0) => Check::ok(name, "none in scope right now"),
         (found, denied) => Check::warn(
             name,
-            format!("{found} in scope, {denied} processes may not be looked at"),
-            "add CAP_SYS_PTRACE",
+            format!(
+                "{found} in scope; golens may not look at {denied} more, which may be Go or not"
+            ),
+            "add CAP_SYS_PTRACE; where golens has it, a security module or user namespace forbids it",
         ),
     }
 }

@@ -1,14 +1,18 @@
 //! Everything that leaves the node: one bounded queue per back end.
 
 mod fanout;
+mod http;
 pub mod loki;
 pub mod otlp;
+mod outcome;
 mod queue;
+mod worker;
 
 pub use fanout::Fanout;
 pub use loki::start as start_loki;
 pub use otlp::start as start_otlp;
-pub use queue::{ExporterHandle, Sender};
+pub use queue::Sender;
+pub use worker::ExporterHandle;
 
 /// An exporter that cannot be started with these settings.
 #[derive(Debug, thiserror::Error)]
@@ -24,6 +28,38 @@ pub enum Error {
         /// Why.
         problem: &'static str,
     },
+    /// A header cannot be sent.
+    #[error("{exporter} header `{name}` cannot be sent")]
+    Header {
+        /// `otlp` or `loki`.
+        exporter: &'static str,
+        /// Its name; values may be secrets.
+        name: String,
+    },
+    /// The protocol is none of those golens speaks.
+    #[error("otlp protocol `{protocol}` is not supported; use `grpc` or `http/protobuf`")]
+    Protocol {
+        /// As set in the environment.
+        protocol: String,
+    },
+    /// The HTTP client could not be built.
+    #[error("{exporter} http client cannot be built")]
+    HttpClient {
+        /// `otlp` or `loki`.
+        exporter: &'static str,
+        /// Cause.
+        #[source]
+        source: reqwest::Error,
+    },
+    /// The gRPC client could not be built.
+    #[error("{exporter} grpc client cannot be built")]
+    GrpcClient {
+        /// `otlp`.
+        exporter: &'static str,
+        /// Cause.
+        #[source]
+        source: tonic::transport::Error,
+    },
 }
 
 impl Error {
@@ -32,6 +68,10 @@ impl Error {
     pub fn error_type(&self) -> &'static str {
         match self {
             Self::Endpoint { .. } => "endpoint",
+            Self::Header { .. } => "header",
+            Self::Protocol { .. } => "protocol",
+            Self::HttpClient { .. } => "http_client",
+            Self::GrpcClient { .. } => "grpc_client",
         }
     }
 }

@@ -159,6 +159,13 @@ impl Adopter {
     }
 }
 
+fn program(binary: &BinaryInfo) -> GoProgram {
+    GoProgram {
+        version: binary.go_version.clone(),
+        main_version: binary.module_version.clone(),
+    }
+}
+
 pub(super) fn file_key(binary: &BinaryKey) -> FileKey {
     FileKey {
         device: binary.device,

@@ -12,7 +12,10 @@ use super::{
 use crate::{
     config,
     probe::{Feature, Kernel},
-    telemetry::Telemetry,
+    telemetry::{
+        Telemetry,
+        catalog::{self, Metric},
+    },
 };
 
 /// Hits one target may cost in one window; past it, its window ends early.
@@ -83,9 +86,16 @@ impl Windows {
         for &program in feature.programs() {
             let hits = now.get(&program).copied().unwrap_or(0)
                 - window.before.get(&program).copied().unwrap_or(0);
-            self.telemetry
-                .record_window(&window.target.resource, program, hits, length);
+            let resource = &window.target.resource;
+            if let Some(metric) = metric(program) {
+                self.telemetry.add(resource, metric, &[], hits as f64);
+            }
         }
+        let attributes = [feature.name()];
+        let seconds = length.as_secs_f64();
+        let resource = &window.target.resource;
+        self.telemetry
+            .add(resource, &catalog::PROBE_WINDOW, &attributes, seconds);
         if over_budget {
             tracing::info!(
                 pid = window.target.process.id.pid,
@@ -107,6 +117,16 @@ impl Windows {
                 total.saturating_sub(window.before.get(program).copied().unwrap_or(0))
             })
             .sum()
+    }
+}
+
+/// What the hits of a windowed program count.
+fn metric(program: Program) -> Option<&'static Metric> {
+    match program {
+        Program::GoroutineNew => Some(&catalog::GOROUTINES_CREATED),
+        Program::NetRead => Some(&catalog::NET_READS),
+        Program::NetWrite => Some(&catalog::NET_WRITES),
+        _ => None,
     }
 }
 

@@ -130,7 +130,7 @@ impl Links {
         let path = format!("/proc/self/fd/{}", file.as_raw_fd());
         match &self.loaded {
             Loaded::Multi(programs) => {
-                let program = programs.get(&program).ok_or(io::ErrorKind::NotFound)?;
+                let program = programs.get(&program).ok_or_else(not_loaded)?;
                 let descriptor = multi::link(program, &CString::new(path)?, offsets, pid)?;
                 Ok(Link::Multi {
                     _descriptor: descriptor,
@@ -140,7 +140,7 @@ impl Links {
                 let mut ebpf = ebpf.lock().unwrap_or_else(PoisonError::into_inner);
                 let uprobe: &mut UProbe = ebpf
                     .program_mut(program.name())
-                    .ok_or(io::ErrorKind::NotFound)?
+                    .ok_or_else(not_loaded)?
                     .try_into()?;
                 let events = offsets
                     .iter()
@@ -153,4 +153,8 @@ impl Links {
             }
         }
     }
+}
+
+fn not_loaded() -> io::Error {
+    io::Error::new(io::ErrorKind::NotFound, "the program is not loaded")
 }

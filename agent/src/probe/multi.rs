@@ -78,7 +78,6 @@ impl Programs {
             .functions
             .get(&program.function_key())
             .ok_or_else(missing)?;
-        let mut log = vec![0u8; LOG_BYTES];
         let mut attributes = syscall::attributes();
         // SAFETY: every member of the union is plain C data; this is the one `BPF_PROG_LOAD` reads.
         let load = unsafe { &mut attributes.__bindgen_anon_3 };
@@ -103,11 +102,17 @@ impl Programs {
             load.line_info_cnt = length(code.line_info.len());
             load.line_info_rec_size = length(code.line_info_rec_size);
         }
-        load.log_level = 1;
-        load.log_buf = log.as_mut_ptr() as u64;
-        load.log_size = length(log.len());
-        syscall::bpf_fd(BPF_PROG_LOAD, &mut attributes)
-            .map_err(|source| refused(last_lines(&log), source))
+        syscall::bpf_fd(BPF_PROG_LOAD, &mut attributes).or_else(|error| {
+            // Once more, now with a log: it slows a load that succeeds and may not fit.
+            let mut log = vec![0u8; LOG_BYTES];
+            // SAFETY: as above, the same member.
+            let load = unsafe { &mut attributes.__bindgen_anon_3 };
+            load.log_level = 1;
+            load.log_buf = log.as_mut_ptr() as u64;
+            load.log_size = length(log.len());
+            syscall::bpf_fd(BPF_PROG_LOAD, &mut attributes)
+                .map_err(|_same| refused(last_lines(&log), error))
+        })
     }
 }
 

@@ -39,7 +39,7 @@ pub struct BinaryInfo {
     pub go_version: String,
     /// GNU or Go build id.
     pub build_id: String,
-    /// Version of the main module, when it is a release.
+    /// Version of the main module, such as `v1.4.2` or `(devel)`.
     pub module_version: Option<String>,
     /// Where function addresses come from.
     pub symbol_source: String,
@@ -204,6 +204,5 @@ fn report(missing: &Unresolved) -> UnresolvedReport {
 }
 
 fn module_version(binary: &GoBinary<'_>) -> Option<String> {
-    let version = &binary.build_info().main.as_ref()?.version;
-    version.starts_with('v').then(|| version.clone())
+    Some(binary.build_info().main.as_ref()?.version.clone())
 }

@@ -1,1 +1,15 @@
-//! Reads the Go runtime's own variables from outside.
+//! Reads the Go runtime's own variables from outside: no probe, no stop, nothing written.
+
+mod error;
+mod facts;
+mod gc;
+mod goroutines;
+mod memory;
+mod pacer;
+mod reader;
+mod reading;
+
+pub use error::ReadError;
+pub use facts::{GcFacts, GoroutineFacts, PacerFacts, RUNTIME_STRUCTS, RuntimeFacts};
+pub use reader::Reader;
+pub use reading::RuntimeReading;

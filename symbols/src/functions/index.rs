@@ -1,6 +1,6 @@
 //! Names to table rows without keeping the names: 8 bytes per row.
 
-use crate::budget::{Budget, MAX_NAME_BYTES};
+use crate::budget::{Budget, MAX_NAME, MAX_NAME_BYTES};
 use crate::error::Reason;
 
 /// Rows ordered by a hash of their name.
@@ -8,13 +8,17 @@ use crate::error::Reason;
 pub(super) struct NameIndex(Vec<(u32, u32)>);
 
 impl NameIndex {
-    /// Hashes the names of all rows.
-    pub(super) fn build<'d>(rows: impl Iterator<Item = (u32, &'d [u8])>) -> Result<Self, Reason> {
+    /// Hashes the names of all rows; a row without a readable name costs as much as the search for its end.
+    pub(super) fn build<'d>(
+        rows: impl Iterator<Item = (u32, Option<&'d [u8]>)>,
+    ) -> Result<Self, Reason> {
         let mut budget = Budget::new("bytes of names", MAX_NAME_BYTES);
         let mut order = Vec::new();
         for (row, name) in rows {
-            budget.spend(name.len() as u64)?;
-            order.push((hash(name), row));
+            budget.spend(name.map_or(MAX_NAME, <[u8]>::len) as u64)?;
+            if let Some(name) = name.filter(|name| !name.is_empty()) {
+                order.push((hash(name), row));
+            }
         }
         order.sort_unstable();
         Ok(Self(order))
@@ -45,7 +49,7 @@ mod tests {
     #[test]
     fn all_rows_of_a_name_are_candidates() {
         let names: [&[u8]; 4] = [b"a", b"b", b"a", b"c"];
-        let index = NameIndex::build((0..).zip(names)).unwrap();
+        let index = NameIndex::build((0..).zip(names.map(Some))).unwrap();
         assert_eq!(index.candidates(b"a").collect::<Vec<_>>(), [0, 2]);
         assert_eq!(index.candidates(b"d").count(), 0);
     }

@@ -9,7 +9,7 @@ use crate::budget::{MAX_FUNCTIONS, MAX_NAME};
 use crate::bytes;
 use crate::error::Reason;
 use crate::fact::{Function, Provenance};
-use crate::image::Image;
+use crate::image::{Image, Machine};
 
 /// Padding byte between functions on amd64.
 const INT3: u8 = 0xcc;
@@ -33,30 +33,68 @@ enum Body {
     Wrapper,
 }
 
-/// The function table and the address its entries count from.
-#[derive(Debug)]
-pub(crate) struct Pclntab<'d> {
-    address: u64,
-    data: &'d [u8],
+/// The header: how many functions, and where the parts of the table begin.
+#[derive(Debug, Clone, Copy)]
+struct Header {
     generation: Generation,
     rows: u32,
-    text: u64,
     names_at: usize,
     units_at: usize,
     files_at: usize,
     pcs_at: usize,
     rows_at: usize,
+}
+
+impl Header {
+    /// Reads a header whose parts lie inside `data`.
+    fn read(data: &[u8]) -> Option<Self> {
+        let generation = generation(data)?;
+        let first = if generation == Generation::Absolute {
+            24_usize
+        } else {
+            32
+        };
+        let place = |step: usize| {
+            let at = step.checked_mul(8)?.checked_add(first)?;
+            usize::try_from(bytes::u64_at(data, at)?)
+                .ok()
+                .filter(|&value| value < data.len())
+        };
+        Some(Self {
+            generation,
+            rows: u32::try_from(bytes::u64_at(data, 8)?)
+                .ok()
+                .filter(|&rows| rows > 0)?,
+            names_at: place(0)?,
+            units_at: place(1)?,
+            files_at: place(2)?,
+            pcs_at: place(3)?,
+            rows_at: place(4)?,
+        })
+    }
+}
+
+/// The function table and the address its entries count from.
+#[derive(Debug)]
+pub(crate) struct Pclntab<'d> {
+    address: u64,
+    data: &'d [u8],
+    header: Header,
+    text: u64,
+    /// Functions are padded with a byte that is no part of them.
+    trim: bool,
     names: OnceLock<Result<NameIndex, Reason>>,
 }
 
 impl<'d> Pclntab<'d> {
-    /// Finds the table by its section, else by its magic in the segments.
+    /// Finds the table by its section, else by a header that makes sense in the segments.
     pub(crate) fn address(image: &Image<'_>) -> Option<u64> {
+        let is_table = |data: &[u8]| Header::read(data).is_some();
         let by_section = image
             .go_section(".gopclntab")
             .map(|section| section.address);
         by_section
-            .filter(|&address| generation(image.tail(address).unwrap_or_default()).is_some())
+            .filter(|&address| image.tail(address).is_some_and(is_table))
             .or_else(|| {
                 image
                     .segments
@@ -66,7 +104,7 @@ impl<'d> Pclntab<'d> {
                         let data = image.tail(segment.vaddr)?;
                         let at = (0..data.len())
                             .step_by(8)
-                            .find(|&at| data.get(at..).and_then(generation).is_some())?;
+                            .find(|&at| data.get(at..).is_some_and(is_table))?;
                         segment.vaddr.checked_add(u64::try_from(at).ok()?)
                     })
             })
@@ -88,52 +126,35 @@ impl<'d> Pclntab<'d> {
         address: u64,
         text: Option<u64>,
     ) -> Result<Self, Reason> {
-        let data = image.tail(address).unwrap_or_default();
         let malformed = |at: usize| Reason::Malformed {
             section: ".gopclntab",
             offset: at as u64,
         };
-        let generation = generation(data).ok_or_else(|| malformed(0))?;
-        let text = match generation {
+        let data = image.tail(address).unwrap_or_default();
+        let header = Header::read(data).ok_or_else(|| malformed(0))?;
+        let text = match header.generation {
             Generation::Absolute => 0,
             Generation::Relative => text.ok_or(Reason::NoTextStart)?,
         };
-        let first = if generation == Generation::Absolute {
-            24
-        } else {
-            32
-        };
-        let place = |step: usize| {
-            let at = step.saturating_mul(8).saturating_add(first);
-            let value = bytes::u64_at(data, at).and_then(|value| usize::try_from(value).ok());
-            value
-                .filter(|&value| value < data.len())
-                .ok_or_else(|| malformed(at))
-        };
-        let rows = bytes::u64_at(data, 8).ok_or_else(|| malformed(8))?;
-        let rows = u32::try_from(rows)
-            .ok()
-            .filter(|&rows| rows as usize <= MAX_FUNCTIONS);
+        if header.rows as usize > MAX_FUNCTIONS {
+            return Err(Reason::Limit {
+                what: "functions",
+                limit: MAX_FUNCTIONS as u64,
+            });
+        }
+        let trim = image.machine == Machine::Amd64;
         let table = Self {
             address,
             data,
-            generation,
-            rows: rows.ok_or(Reason::Limit {
-                what: "functions",
-                limit: MAX_FUNCTIONS as u64,
-            })?,
+            header,
             text,
-            names_at: place(0)?,
-            units_at: place(1)?,
-            files_at: place(2)?,
-            pcs_at: place(3)?,
-            rows_at: place(4)?,
+            trim,
             names: OnceLock::new(),
         };
         // One more row than functions ends the table.
         table
-            .row_start(image, table.rows)
-            .ok_or_else(|| malformed(table.rows_at))?;
+            .row_start(image, header.rows)
+            .ok_or_else(|| malformed(header.rows_at))?;
         Ok(table)
     }
 
@@ -182,7 +203,11 @@ impl<'d> Pclntab<'d> {
 
     /// Says whether a function of this name prefix exists.
     pub(crate) fn any_function(&self, prefix: &[u8]) -> bool {
-        self.all_names().any(|(_, name)| name.starts_with(prefix))
+        let starts = |row| {
+            let name = self.name_at(row).and_then(|at| self.data.get(at..));
+            name.is_some_and(|name| name.starts_with(prefix))
+        };
+        (0..self.header.rows).any(starts)
     }
 
     /// Lists the functions whose name satisfies `matches`.
@@ -192,7 +217,7 @@ impl<'d> Pclntab<'d> {
         matches: impl Fn(&str) -> bool,
     ) -> Vec<Function> {
         let named = self.all_names().filter_map(|(row, name)| {
-            let name = str::from_utf8(name).ok().filter(|name| matches(name))?;
+            let name = str::from_utf8(name?).ok().filter(|name| matches(name))?;
             Some(Function {
                 name: name.to_owned(),
                 address: self.row_start(image, row)?,
@@ -203,13 +228,13 @@ impl<'d> Pclntab<'d> {
         named.collect()
     }
 
-    fn all_names(&self) -> impl Iterator<Item = (u32, &'d [u8])> {
-        (0..self.rows).filter_map(|row| Some((row, self.name(row)?)))
+    fn all_names(&self) -> impl Iterator<Item = (u32, Option<&'d [u8]>)> {
+        (0..self.header.rows).map(|row| (row, self.name(row)))
     }
 
     /// Finds the last row that starts at or before `address`.
     fn row_before(&self, image: &Image<'_>, address: u64) -> Option<u32> {
-        let (mut low, mut high) = (0, self.rows);
+        let (mut low, mut high) = (0, self.header.rows);
         while low < high {
             let middle = low.midpoint(high);
             if self.row_start(image, middle)? <= address {
@@ -223,7 +248,7 @@ impl<'d> Pclntab<'d> {
 
     fn row_start(&self, image: &Image<'_>, row: u32) -> Option<u64> {
         let at = self.row_at(row)?;
-        match self.generation {
+        match self.header.generation {
             Generation::Relative => self
                 .text
                 .checked_add(u64::from(bytes::u32_at(self.data, at)?)),
@@ -233,7 +258,7 @@ impl<'d> Pclntab<'d> {
     }
 
     fn row_at(&self, row: u32) -> Option<usize> {
-        let width = if self.generation == Generation::Absolute {
+        let width = if self.header.generation == Generation::Absolute {
             16
         } else {
             8
@@ -241,7 +266,7 @@ impl<'d> Pclntab<'d> {
         usize::try_from(row)
             .ok()?
             .checked_mul(width)?
-            .checked_add(self.rows_at)
+            .checked_add(self.header.rows_at)
     }
 
     /// Measures the body up to the next function, without the padding before it.
@@ -249,7 +274,8 @@ impl<'d> Pclntab<'d> {
         let start = self.row_start(image, row)?;
         let end = self.row_start(image, row.checked_add(1)?)?;
         let length = end.checked_sub(start)?;
-        let Some(body) = image.bytes(start, length) else {
+        let body = image.bytes(start, length).filter(|_| self.trim);
+        let Some(body) = body else {
             return Some(length);
         };
         let padding = body.iter().rev().take_while(|&&byte| byte == INT3).count();
@@ -261,16 +287,17 @@ impl<'d> Pclntab<'d> {
     /// Finds the row's record: entry, then name, arguments, pc tables.
     fn record(&self, row: u32) -> Option<usize> {
         let at = self.row_at(row)?;
-        let offset = match self.generation {
+        let offset = match self.header.generation {
             Generation::Relative => u64::from(bytes::u32_at(self.data, at.checked_add(4)?)?),
             Generation::Absolute => bytes::u64_at(self.data, at.checked_add(8)?)?,
         };
-        let entry_width = if self.generation == Generation::Absolute {
+        let entry_width = if self.header.generation == Generation::Absolute {
             8
         } else {
             4
         };
-        self.rows_at
+        self.header
+            .rows_at
             .checked_add(usize::try_from(offset).ok()?)?
             .checked_add(entry_width)
     }
@@ -280,8 +307,12 @@ impl<'d> Pclntab<'d> {
     }
 
     fn name(&self, row: u32) -> Option<&'d [u8]> {
+        bytes::c_str(self.data, self.name_at(row)?, MAX_NAME)
+    }
+
+    fn name_at(&self, row: u32) -> Option<usize> {
         let offset = usize::try_from(self.record_field(row, 0)?).ok()?;
-        bytes::c_str(self.data, self.names_at.checked_add(offset)?, MAX_NAME)
+        self.header.names_at.checked_add(offset)
     }
 
     fn body(&self, row: u32) -> Body {
@@ -297,16 +328,20 @@ impl<'d> Pclntab<'d> {
         let table = usize::try_from(self.record_field(row, 16)?).ok()?;
         let unit = usize::try_from(self.record_field(row, 28)?).ok()?;
         // Tables start from -1 and hold zigzag deltas.
-        let (delta, _) = bytes::varint(self.data, self.pcs_at.checked_add(table)?)?;
+        let (delta, _) = bytes::varint(self.data, self.header.pcs_at.checked_add(table)?)?;
         let number = usize::try_from((delta >> 1).checked_sub(1)?)
             .ok()
             .filter(|_| delta & 1 == 0)?;
         let at = unit
             .checked_add(number)?
             .checked_mul(4)?
-            .checked_add(self.units_at)?;
+            .checked_add(self.header.units_at)?;
         let offset = usize::try_from(bytes::u32_at(self.data, at)?).ok()?;
-        bytes::c_str(self.data, self.files_at.checked_add(offset)?, MAX_NAME)
+        bytes::c_str(
+            self.data,
+            self.header.files_at.checked_add(offset)?,
+            MAX_NAME,
+        )
     }
 }
 

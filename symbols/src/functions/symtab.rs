@@ -4,10 +4,11 @@ use std::sync::OnceLock;
 
 use object::LittleEndian;
 use object::elf::{self, FileHeader64};
-use object::read::elf::{FileHeader, Sym, SymbolTable};
+use object::read::elf::{FileHeader, SectionHeader, Sym, SymbolTable};
 
 use super::index::NameIndex;
 use crate::budget::{MAX_FUNCTIONS, MAX_NAME};
+use crate::bytes;
 use crate::error::Reason;
 use crate::fact::{Function, Provenance, Variable};
 use crate::image::Image;
@@ -20,6 +21,7 @@ const LE: LittleEndian = LittleEndian;
 #[derive(Debug)]
 pub(crate) struct Symtab<'d> {
     table: Table<'d>,
+    strings: &'d [u8],
     names: OnceLock<Result<NameIndex, Reason>>,
     addresses: OnceLock<Vec<(u64, u32)>>,
 }
@@ -33,8 +35,11 @@ impl<'d> Symtab<'d> {
         if table.is_empty() || table.len() > MAX_FUNCTIONS {
             return None;
         }
+        let link = sections.section(table.string_section()).ok()?;
+        let strings = link.data(LE, image.data).ok()?;
         let symtab = Self {
             table,
+            strings,
             names: OnceLock::new(),
             addresses: OnceLock::new(),
         };
@@ -84,13 +89,13 @@ impl<'d> Symtab<'d> {
 
     /// Says whether a function of this name prefix exists.
     pub(crate) fn any_function(&self, prefix: &[u8]) -> bool {
-        let functions = self
-            .table
-            .iter()
-            .filter(|symbol| symbol.st_type() == elf::STT_FUNC);
-        functions
-            .filter_map(|symbol| self.name(symbol))
-            .any(|name| name.starts_with(prefix))
+        let starts = |symbol: &Symbol| {
+            let at = usize::try_from(symbol.st_name(LE)).ok();
+            let name = at.and_then(|at| self.strings.get(at..));
+            name.is_some_and(|name| name.starts_with(prefix))
+        };
+        let mut symbols = self.table.iter();
+        symbols.any(|symbol| symbol.st_type() == elf::STT_FUNC && starts(symbol))
     }
 
     /// Lists the functions whose name satisfies `matches`.
@@ -118,12 +123,10 @@ impl<'d> Symtab<'d> {
         Ok(symbols.filter(move |symbol| self.name(symbol) == Some(name.as_bytes())))
     }
 
-    fn rows(&self) -> impl Iterator<Item = (u32, &'d [u8])> {
-        let defined = self
-            .table
-            .enumerate()
-            .filter(|(_, symbol)| !symbol.is_undefined(LE));
-        defined.filter_map(|(row, symbol)| Some((u32::try_from(row.0).ok()?, self.name(symbol)?)))
+    fn rows(&self) -> impl Iterator<Item = (u32, Option<&'d [u8]>)> {
+        let defined = self.table.enumerate();
+        let defined = defined.filter(|(_, symbol)| !symbol.is_undefined(LE));
+        defined.filter_map(|(row, symbol)| Some((u32::try_from(row.0).ok()?, self.name(symbol))))
     }
 
     fn order_by_address(&self) -> Vec<(u64, u32)> {
@@ -141,10 +144,8 @@ impl<'d> Symtab<'d> {
     }
 
     fn name(&self, symbol: &Symbol) -> Option<&'d [u8]> {
-        self.table
-            .symbol_name(LE, symbol)
-            .ok()
-            .filter(|name| !name.is_empty() && name.len() <= MAX_NAME)
+        let at = usize::try_from(symbol.st_name(LE)).ok()?;
+        bytes::c_str(self.strings, at, MAX_NAME)
     }
 }
 

@@ -9,7 +9,7 @@
 use std::collections::HashSet;
 
 use super::{Found, RawField, RawStruct, TypeSource};
-use crate::budget::{Budget, MAX_FIELDS, MAX_NAME, MAX_TYPE_EDGES, MAX_TYPES};
+use crate::budget::{Budget, MAX_NAME, MAX_TYPE_EDGES, MAX_TYPES};
 use crate::bytes;
 use crate::error::Reason;
 use crate::fact::Provenance;
@@ -72,72 +72,101 @@ impl<'a, 'd> Descriptors<'a, 'd> {
         Ok(found)
     }
 
-    /// Calls `seen` once for every descriptor.
+    /// Calls `seen` once for every descriptor that the roots lead to.
     pub(crate) fn visit(&self, mut seen: impl FnMut(u64)) -> Result<(), Reason> {
         let mut budget = Budget::new("type descriptors", MAX_TYPES);
-        match self.section.roots {
-            TypeRoots::Sequence { end } => {
-                // The section begins with a reserved word.
-                let mut at = self.section.start.checked_add(8);
-                while let Some(ty) = at
-                    .and_then(|at| at.checked_next_multiple_of(8))
-                    .filter(|&ty| ty < end)
-                {
-                    budget.spend(1)?;
-                    let size = self.descriptor_size(ty).ok_or(malformed(ty))?;
-                    seen(ty);
-                    at = ty.checked_add(size);
-                }
+        let mut edges = Budget::new("references between type descriptors", MAX_TYPE_EDGES);
+        let mut todo = match self.section.roots {
+            TypeRoots::Links { types, tables } => self.linked_roots(types, tables, &mut edges)?,
+            TypeRoots::Sequence { types_end, tables } => {
+                self.sequence_roots(types_end, tables, &mut edges)?
             }
-            TypeRoots::Links { types, tables } => {
-                let mut edges = Budget::new("references between type descriptors", MAX_TYPE_EDGES);
-                let mut todo = Vec::new();
-                self.roots(types, tables, &mut todo, &mut edges)?;
-                let mut known = HashSet::new();
-                while let Some(ty) = todo.pop() {
-                    if !self.covers(ty) || !known.insert(ty) {
-                        continue;
-                    }
-                    budget.spend(1)?;
-                    let before = todo.len();
-                    // A descriptor that ends outside the file leads nowhere.
-                    self.references(ty, &mut todo, &mut edges)?;
-                    edges.spend(todo.len().saturating_sub(before) as u64)?;
-                    seen(ty);
-                }
+        };
+        let mut known = HashSet::new();
+        while let Some(ty) = todo.pop() {
+            if !self.covers(ty) || !known.insert(ty) {
+                continue;
             }
+            budget.spend(1)?;
+            let before = todo.len();
+            // A descriptor that ends outside the file leads nowhere.
+            self.references(ty, &mut todo, &mut edges)?;
+            edges.spend(todo.len().saturating_sub(before) as u64)?;
+            seen(ty);
         }
         Ok(())
     }
 
-    fn roots(
+    /// Reads the roots up to go1.26.
+    fn linked_roots(
         &self,
         types: (u64, u64),
         tables: (u64, u64),
-        todo: &mut Vec<u64>,
         edges: &mut Budget,
-    ) -> Result<(), Reason> {
+    ) -> Result<Vec<u64>, Reason> {
         edges.spend(types.1.saturating_add(tables.1))?;
         let links = self
             .image
             .bytes(types.0, types.1.saturating_mul(4))
             .ok_or(malformed(types.0))?;
-        todo.extend(
-            links
-                .chunks_exact(4)
-                .filter_map(|link| self.at_offset(bytes::u32_at(link, 0)?)),
-        );
+        let offsets = links
+            .chunks_exact(4)
+            .filter_map(|link| bytes::u32_at(link, 0));
+        let mut roots: Vec<u64> = offsets
+            .filter_map(|offset| self.at_offset(offset))
+            .collect();
         for number in 0..tables.1 {
             let at = tables.0.saturating_add(number.saturating_mul(8));
             let table = self.image.word(at).ok_or(malformed(at))?;
-            // An interface table starts with the interface and the type that fulfils it.
-            todo.extend(
-                [table, table.saturating_add(8)]
-                    .iter()
-                    .filter_map(|&at| self.image.word(at)),
-            );
+            roots.extend(self.table_types(table));
         }
-        Ok(())
+        Ok(roots)
+    }
+
+    /// Reads the roots of go1.27, where each descriptor and each interface table tells its own size.
+    fn sequence_roots(
+        &self,
+        types_end: u64,
+        tables: (u64, u64),
+        edges: &mut Budget,
+    ) -> Result<Vec<u64>, Reason> {
+        let mut roots = Vec::new();
+        // The section begins with a reserved word.
+        let mut at = self.section.start.checked_add(8);
+        while let Some(ty) = at
+            .and_then(|at| at.checked_next_multiple_of(8))
+            .filter(|&ty| ty < types_end)
+        {
+            edges.spend(1)?;
+            roots.push(ty);
+            at = ty.checked_add(self.descriptor_size(ty).ok_or(malformed(ty))?);
+        }
+        let mut at = Some(tables.0);
+        while let Some(table) = at.filter(|&table| table < tables.1) {
+            edges.spend(1)?;
+            roots.extend(self.table_types(table));
+            at = table.checked_add(self.table_size(table).ok_or(malformed(table))?);
+        }
+        Ok(roots)
+    }
+
+    /// Reads the interface and the type that fulfils it, with which an interface table starts.
+    fn table_types(&self, table: u64) -> impl Iterator<Item = u64> {
+        [table, table.saturating_add(8)]
+            .into_iter()
+            .filter_map(|at| self.image.word(at))
+    }
+
+    /// Measures an interface table: two types, a hash, and one word for each method.
+    fn table_size(&self, table: u64) -> Option<u64> {
+        let first_method = self.image.word(table.checked_add(24)?)?;
+        // A type that does not fulfil the interface has one empty word.
+        let methods = if first_method == 0 {
+            1
+        } else {
+            self.image.word(self.image.word(table)?.checked_add(64)?)?
+        };
+        methods.max(1).checked_mul(8)?.checked_add(24)
     }
 
     /// Adds the types that a descriptor names.
@@ -279,37 +308,48 @@ impl<'a, 'd> Descriptors<'a, 'd> {
         std::str::from_utf8(bytes.get(start..start.checked_add(length)?)?).ok()
     }
 
-    fn read_struct(&self, ty: u64) -> Option<RawStruct> {
-        let size = u32::try_from(self.image.word(ty)?).ok()?;
-        let (first, count) = (
-            self.image.word(ty.checked_add(56)?)?,
-            self.image.word(ty.checked_add(64)?)?,
-        );
+    fn read_struct(&self, ty: u64, budget: &mut Budget) -> Result<Option<RawStruct>, Reason> {
+        let word = |at: u64| self.image.word(ty.checked_add(at)?);
+        let (Some(size), Some(first), Some(count)) = (word(0), word(56), word(64)) else {
+            return Ok(None);
+        };
         let mut fields = Vec::new();
-        for number in 0..count.min(MAX_FIELDS) {
-            let at = first.checked_add(number.checked_mul(24)?)?;
-            let name = self.name_at(self.image.word(at)?)?.to_owned();
-            let field = self.image.word(at.checked_add(8)?)?;
-            let offset = self
-                .image
-                .word(at.checked_add(16)?)?
-                .checked_shr(self.offset_shift)?;
-            fields.push(RawField {
-                name,
-                offset: u32::try_from(offset).ok()?,
-                ty: Some(field),
-            });
+        for number in 0..count {
+            budget.spend(1)?;
+            let Some(field) = self.read_field(first, number) else {
+                return Ok(None);
+            };
+            let (name, offset, ty) = field;
+            budget.spend(RawField::cost(name))?;
+            let (name, ty) = (name.to_owned(), Some(ty));
+            fields.push(RawField { name, offset, ty });
         }
-        Some(RawStruct { size, fields })
+        Ok(u32::try_from(size)
+            .ok()
+            .map(|size| RawStruct { size, fields }))
+    }
+
+    fn read_field(&self, first: u64, number: u64) -> Option<(&'d str, u32, u64)> {
+        let at = first.checked_add(number.checked_mul(24)?)?;
+        let name = self.name_at(self.image.word(at)?)?;
+        let ty = self.image.word(at.checked_add(8)?)?;
+        let offset = self
+            .image
+            .word(at.checked_add(16)?)?
+            .checked_shr(self.offset_shift)?;
+        Some((name, u32::try_from(offset).ok()?, ty))
     }
 }
 
 impl TypeSource for Descriptors<'_, '_> {
-    fn structure(&self, key: u64) -> Result<Option<RawStruct>, Reason> {
+    fn structure(&self, key: u64, budget: &mut Budget) -> Result<Option<RawStruct>, Reason> {
         if !self.covers(key) || self.kind(key) != Some(STRUCT) {
             return Ok(None);
         }
-        self.read_struct(key).map(Some).ok_or(malformed(key))
+        match self.read_struct(key, budget)? {
+            Some(raw) => Ok(Some(raw)),
+            None => Err(malformed(key)),
+        }
     }
 
     fn missing(&self) -> Reason {

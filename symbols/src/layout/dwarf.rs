@@ -3,17 +3,17 @@
 //! Location lists, line tables and ranges are never expanded.
 
 use std::borrow::Cow;
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
 use gimli::{
     Abbreviations, AttributeValue, DebugAbbrev, DebugAbbrevOffset, DebugInfo, DebugInfoOffset,
-    DebugLineStr, DebugStr, EndianSlice, EntriesRaw, LittleEndian, Section as _, UnitHeader,
-    UnitOffset, constants as dw,
+    DebugLineStr, DebugStr, EndianSlice, EntriesRaw, LittleEndian, UnitHeader, UnitOffset,
+    constants as dw,
 };
 
 use super::{Found, RawField, RawStruct, TypeSource};
-use crate::budget::{Budget, MAX_ENTRIES, MAX_FIELDS, MAX_UNITS};
+use crate::budget::{Budget, MAX_ABBREVIATIONS, MAX_ENTRIES, MAX_EXPANDED, MAX_UNITS};
 use crate::error::Reason;
 use crate::expand::debug_section;
 use crate::fact::Provenance;
@@ -36,16 +36,60 @@ pub(crate) struct Sections<'d> {
 impl<'d> Sections<'d> {
     /// Expands what is needed; `None` when the binary has no debugging information.
     pub(crate) fn expand(image: &Image<'d>) -> Result<Option<Self>, Reason> {
-        let info = debug_section(image, INFO)?;
+        let info = debug_section(image, INFO, MAX_EXPANDED)?;
         if info.is_empty() {
             return Ok(None);
         }
         Ok(Some(Self {
             info,
-            abbrev: debug_section(image, ".debug_abbrev")?,
-            strings: debug_section(image, ".debug_str")?,
-            line_strings: debug_section(image, ".debug_line_str")?,
+            abbrev: debug_section(image, ".debug_abbrev", MAX_ABBREVIATIONS)?,
+            strings: debug_section(image, ".debug_str", MAX_EXPANDED)?,
+            line_strings: debug_section(image, ".debug_line_str", MAX_EXPANDED)?,
         }))
+    }
+
+    /// Reads all unit headers, in the order of the file.
+    fn headers(&self) -> Result<Vec<UnitHeader<Slice<'_>>>, Reason> {
+        let info = DebugInfo::new(&self.info, LittleEndian);
+        let mut units = info.units();
+        let mut headers = Vec::new();
+        let mut end = 0;
+        while let Some(header) = units.next().map_err(|_cause| malformed(end))? {
+            if headers.len() >= MAX_UNITS {
+                return Err(Reason::Limit {
+                    what: "units",
+                    limit: MAX_UNITS as u64,
+                });
+            }
+            end = start_of(&header).saturating_add(header.length_including_self());
+            headers.push(header);
+        }
+        Ok(headers)
+    }
+
+    /// Reads each table of abbreviations once; all units of a Go program share one.
+    ///
+    /// A table ends where the next one begins, so that no byte is read for two of them.
+    fn abbreviations(
+        &self,
+        headers: &[UnitHeader<Slice<'_>>],
+    ) -> HashMap<usize, Arc<Abbreviations>> {
+        let offset = |header: &UnitHeader<Slice<'_>>| header.debug_abbrev_offset().0;
+        let starts: BTreeSet<usize> = headers.iter().map(offset).collect();
+        let mut ends = starts.iter().copied().skip(1).chain([self.abbrev.len()]);
+        let mut tables = HashMap::new();
+        for &start in &starts {
+            let window = ends
+                .next()
+                .and_then(|end| self.abbrev.get(..end))
+                .unwrap_or_default();
+            let section = DebugAbbrev::new(window, LittleEndian);
+            // Units of an unreadable table are passed over.
+            if let Ok(table) = section.abbreviations(DebugAbbrevOffset(start)) {
+                tables.insert(start, Arc::new(table));
+            }
+        }
+        tables
     }
 }
 
@@ -71,10 +115,18 @@ impl<'a> Dwarf<'a> {
         sections: &'a Sections<'_>,
         wanted: &[&str],
     ) -> Result<(Self, Found), Reason> {
-        let info = DebugInfo::new(&sections.info, LittleEndian);
-        let abbrev = DebugAbbrev::new(&sections.abbrev, LittleEndian);
-        let mut dwarf = Self {
-            units: Vec::new(),
+        let headers = sections.headers()?;
+        let tables = sections.abbreviations(&headers);
+        let units = headers.into_iter().filter_map(|header| {
+            let abbreviations = Arc::clone(tables.get(&header.debug_abbrev_offset().0)?);
+            Some(Unit {
+                start: start_of(&header),
+                header,
+                abbreviations,
+            })
+        });
+        let dwarf = Self {
+            units: units.filter(|unit| is_go(unit).unwrap_or(false)).collect(),
             strings: DebugStr::new(&sections.strings, LittleEndian),
             line_strings: DebugLineStr::new(&sections.line_strings, LittleEndian),
         };
@@ -83,55 +135,17 @@ impl<'a> Dwarf<'a> {
             .map(|&name| (name.to_owned(), Vec::new()))
             .collect();
         let mut budget = Budget::new("debugging entries", MAX_ENTRIES);
-        let mut cache = HashMap::new();
-        let mut headers = info.units();
-        let mut end = 0;
-        while let Some(header) = headers.next().map_err(|_cause| malformed(end))? {
-            let start = header.debug_info_offset().map_or(end, |offset| offset.0);
-            end = start.saturating_add(header.length_including_self());
-            if cache.len() > MAX_UNITS || dwarf.units.len() >= MAX_UNITS {
-                return Err(Reason::Limit {
-                    what: "units",
-                    limit: MAX_UNITS as u64,
-                });
-            }
-            let abbreviations = abbreviations(
-                &abbrev,
-                header.debug_abbrev_offset(),
-                &mut cache,
-                &mut budget,
-            )?;
-            let unit = Unit {
-                start,
-                header,
-                abbreviations,
-            };
-            if dwarf
-                .scan(&unit, &mut found, &mut budget)
-                .map_err(|error| error.at(start))?
-            {
-                dwarf.units.push(unit);
-            }
+        for unit in &dwarf.units {
+            dwarf
+                .scan(unit, &mut found, &mut budget)
+                .map_err(|stop| stop.at(unit.start))?;
         }
         Ok((dwarf, found))
     }
 
-    /// Looks at the top level of a unit; answers whether it is Go's.
-    fn scan(&self, unit: &Unit<'a>, found: &mut Found, budget: &mut Budget) -> Result<bool, Stop> {
+    /// Notes where the top level of a unit defines a wanted struct.
+    fn scan(&self, unit: &Unit<'a>, found: &mut Found, budget: &mut Budget) -> Result<(), Stop> {
         let mut entries = unit.header.entries_raw(&unit.abbreviations, None)?;
-        let Some(root) = entries.read_abbreviation()? else {
-            return Ok(false);
-        };
-        let mut go = false;
-        for &attribute in root.attributes() {
-            let attribute = entries.read_attribute(attribute)?;
-            if attribute.name() == dw::DW_AT_language {
-                go = attribute.value() == AttributeValue::Language(dw::DW_LANG_Go);
-            }
-        }
-        if !go {
-            return Ok(false);
-        }
         while !entries.is_empty() {
             budget.spend(1)?;
             let (depth, offset) = (entries.next_depth(), entries.next_offset());
@@ -153,18 +167,18 @@ impl<'a> Dwarf<'a> {
                 }
             }
         }
-        Ok(true)
+        Ok(())
     }
 
     /// Reads an entry of any kind of type: a struct, another name for one, or something else.
-    fn read_type(&self, key: u64) -> Result<Type, Reason> {
+    fn read_type(&self, key: u64, budget: &mut Budget) -> Result<Type, Reason> {
         let torn = || malformed(usize::try_from(key).unwrap_or(usize::MAX));
         let (unit, offset) = self.unit_of(key).ok_or_else(torn)?;
         let mut entries = unit
             .header
             .entries_raw(&unit.abbreviations, Some(offset))
             .map_err(|_cause| torn())?;
-        self.read_entry(unit, &mut entries)
+        self.read_entry(unit, &mut entries, budget)
             .map_err(|error| error.at(unit.start))
     }
 
@@ -172,6 +186,7 @@ impl<'a> Dwarf<'a> {
         &self,
         unit: &Unit<'a>,
         entries: &mut EntriesRaw<'_, Slice<'a>>,
+        budget: &mut Budget,
     ) -> Result<Type, Stop> {
         let Some(entry) = entries.read_abbreviation()? else {
             return Ok(Type::Other);
@@ -193,7 +208,7 @@ impl<'a> Dwarf<'a> {
             dw::DW_TAG_typedef => Ok(target.map_or(Type::Other, Type::Name)),
             dw::DW_TAG_structure_type => {
                 let fields = if entry.has_children() {
-                    self.read_fields(unit, entries)?
+                    self.read_fields(unit, entries, budget)?
                 } else {
                     Vec::new()
                 };
@@ -207,8 +222,8 @@ impl<'a> Dwarf<'a> {
         &self,
         unit: &Unit<'a>,
         entries: &mut EntriesRaw<'_, Slice<'a>>,
+        budget: &mut Budget,
     ) -> Result<Vec<RawField>, Stop> {
-        let mut budget = Budget::new("fields", MAX_FIELDS);
         let mut fields = Vec::new();
         let members = entries.next_depth();
         while entries.next_depth() >= members && !entries.is_empty() {
@@ -225,7 +240,7 @@ impl<'a> Dwarf<'a> {
             for &attribute in entry.attributes() {
                 let attribute = entries.read_attribute(attribute)?;
                 match attribute.name() {
-                    dw::DW_AT_name => name = self.text(&attribute.value()).map(str::to_owned),
+                    dw::DW_AT_name => name = self.text(&attribute.value()),
                     dw::DW_AT_data_member_location => offset = attribute.udata_value(),
                     dw::DW_AT_type => ty = reference(unit, &attribute.value()),
                     _ => {}
@@ -235,6 +250,8 @@ impl<'a> Dwarf<'a> {
             if let (Some(name), Some(offset)) =
                 (name, offset.and_then(|offset| u32::try_from(offset).ok()))
             {
+                budget.spend(RawField::cost(name))?;
+                let name = name.to_owned();
                 fields.push(RawField { name, offset, ty });
             }
         }
@@ -264,10 +281,10 @@ impl<'a> Dwarf<'a> {
 }
 
 impl TypeSource for Dwarf<'_> {
-    fn structure(&self, key: u64) -> Result<Option<RawStruct>, Reason> {
+    fn structure(&self, key: u64, budget: &mut Budget) -> Result<Option<RawStruct>, Reason> {
         let mut key = key;
         for _ in 0..MAX_TYPEDEFS {
-            match self.read_type(key)? {
+            match self.read_type(key, budget)? {
                 Type::Name(target) => key = target,
                 Type::Struct(raw) => return Ok(Some(raw)),
                 Type::Other => return Ok(None),
@@ -305,25 +322,25 @@ fn reference(unit: &Unit<'_>, value: &AttributeValue<Slice<'_>>) -> Option<u64> 
     }
 }
 
-/// Reads a table of abbreviations once; all units of a Go program share one.
-fn abbreviations(
-    abbrev: &DebugAbbrev<Slice<'_>>,
-    offset: DebugAbbrevOffset,
-    cache: &mut HashMap<usize, Arc<Abbreviations>>,
-    budget: &mut Budget,
-) -> Result<Arc<Abbreviations>, Reason> {
-    if let Some(known) = cache.get(&offset.0) {
-        return Ok(Arc::clone(known));
-    }
-    // A hostile file names a new table in every unit: charge each with all that may lie behind it.
-    budget.spend(abbrev.reader().len().saturating_sub(offset.0) as u64)?;
-    let torn = |_cause| Reason::Malformed {
-        section: ".debug_abbrev",
-        offset: offset.0 as u64,
+/// Reads the language that the first entry of a unit states.
+fn is_go(unit: &Unit<'_>) -> Result<bool, Stop> {
+    let mut entries = unit.header.entries_raw(&unit.abbreviations, None)?;
+    let Some(root) = entries.read_abbreviation()? else {
+        return Ok(false);
     };
-    let table = Arc::new(abbrev.abbreviations(offset).map_err(torn)?);
-    cache.insert(offset.0, Arc::clone(&table));
-    Ok(table)
+    for &attribute in root.attributes() {
+        let attribute = entries.read_attribute(attribute)?;
+        if attribute.name() == dw::DW_AT_language {
+            return Ok(attribute.value() == AttributeValue::Language(dw::DW_LANG_Go));
+        }
+    }
+    Ok(false)
+}
+
+fn start_of(header: &UnitHeader<Slice<'_>>) -> usize {
+    header
+        .debug_info_offset()
+        .map_or(usize::MAX, |offset| offset.0)
 }
 
 fn malformed(offset: usize) -> Reason {

@@ -10,6 +10,7 @@ pub(crate) use descriptors::Descriptors;
 pub(crate) use dwarf::{Dwarf, Sections};
 use shapes::Shapes;
 
+use crate::budget::{Budget, MAX_FIELD_BYTES};
 use crate::error::{Reason, Unresolved};
 use crate::fact::{Fact, LayoutSource, Provenance};
 
@@ -88,23 +89,20 @@ impl Layouts {
     }
 
     /// Reads the wanted structs, and all they hold by value, from one source.
-    pub(crate) fn collect(
-        wanted: &[&str],
-        found: Found,
-        source: &impl TypeSource,
-    ) -> Result<Self, Reason> {
+    pub(crate) fn collect(wanted: &[&str], found: &Found, source: &impl TypeSource) -> Self {
+        let mut budget = Budget::new("bytes of fields", MAX_FIELD_BYTES);
         let mut shapes = Shapes::default();
         let mut structs = HashMap::new();
         for &name in wanted {
             let answer = match found.get(name).map(Vec::as_slice) {
                 None | Some([]) => Err(source.missing()),
                 Some(keys) => shapes
-                    .same(keys, source)?
+                    .same(keys, source, &mut budget)
                     .map(|shape| (shape, source.provenance(keys))),
             };
             structs.insert(name.to_owned(), answer);
         }
-        Ok(Self { shapes, structs })
+        Self { shapes, structs }
     }
 }
 
@@ -114,7 +112,7 @@ pub(crate) type Found = HashMap<String, Vec<u64>>;
 /// Reads the definition of a type from bytes; keys are offsets or addresses.
 pub(crate) trait TypeSource {
     /// Reads a struct, through any number of other names; `None` when the type is something else.
-    fn structure(&self, key: u64) -> Result<Option<RawStruct>, Reason>;
+    fn structure(&self, key: u64, budget: &mut Budget) -> Result<Option<RawStruct>, Reason>;
     /// Says what it means when a name was not found.
     fn missing(&self) -> Reason;
     /// Says where these definitions stand.
@@ -134,4 +132,11 @@ pub(crate) struct RawField {
     pub(crate) name: String,
     pub(crate) offset: u32,
     pub(crate) ty: Option<u64>,
+}
+
+impl RawField {
+    /// What a field of this name costs in memory, charged before it is kept.
+    pub(crate) fn cost(name: &str) -> u64 {
+        (name.len() as u64).saturating_add(64)
+    }
 }

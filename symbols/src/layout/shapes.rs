@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use super::{RawStruct, TypeSource};
-use crate::budget::{Budget, MAX_FIELDS};
+use crate::budget::Budget;
 use crate::error::Reason;
 
 /// A wrapper of a wrapper of a value is the most that occurs.
@@ -32,47 +32,45 @@ struct Field {
 
 impl Shapes {
     /// Reads the definitions of one name; they must agree.
-    ///
-    /// The outer error ends the whole pass, the inner one concerns this name.
     pub(super) fn same(
         &mut self,
         keys: &[u64],
         source: &impl TypeSource,
-    ) -> Result<Result<usize, Reason>, Reason> {
+        budget: &mut Budget,
+    ) -> Result<usize, Reason> {
         let mut shapes = Vec::new();
         for &key in keys {
-            if let Some(shape) = self.read(key, source)? {
-                shapes.push(shape);
-            }
+            shapes.extend(self.read(key, source, budget)?);
         }
-        let Some(&first) = shapes.first() else {
-            return Ok(Err(source.missing()));
-        };
+        let first = *shapes.first().ok_or_else(|| source.missing())?;
         let differing = shapes
             .iter()
             .filter(|&&other| !self.alike(first, other))
             .count();
-        if differing > 0 {
-            return Ok(Err(Reason::Ambiguous {
-                count: differing.saturating_add(1),
-            }));
+        match differing {
+            0 => Ok(first),
+            others => Err(Reason::Ambiguous {
+                count: others.saturating_add(1),
+            }),
         }
-        Ok(Ok(first))
     }
 
     /// Reads one definition and the structs it holds by value.
-    fn read(&mut self, key: u64, source: &impl TypeSource) -> Result<Option<usize>, Reason> {
-        let mut budget = Budget::new("fields", MAX_FIELDS);
+    fn read(
+        &mut self,
+        key: u64,
+        source: &impl TypeSource,
+        budget: &mut Budget,
+    ) -> Result<Option<usize>, Reason> {
         let mut todo = vec![key];
         while let Some(key) = todo.pop() {
             if self.known.contains_key(&key) {
                 continue;
             }
-            let raw = source.structure(key)?;
-            if let Some(raw) = &raw {
-                budget.spend(raw.fields.len() as u64)?;
-                todo.extend(raw.fields.iter().filter_map(|field| field.ty));
-            }
+            budget.spend(1)?;
+            let raw = source.structure(key, budget)?;
+            let fields = raw.iter().flat_map(|raw| &raw.fields);
+            todo.extend(fields.filter_map(|field| field.ty));
             let shape = raw.map(|raw| self.add(raw));
             self.known.insert(key, shape);
         }
@@ -172,10 +170,14 @@ mod tests {
     use crate::fact::Provenance;
     use crate::layout::RawField;
 
+    fn budget() -> Budget {
+        Budget::new("bytes of fields", 1 << 20)
+    }
+
     struct Fake(HashMap<u64, RawStruct>);
 
     impl TypeSource for Fake {
-        fn structure(&self, key: u64) -> Result<Option<RawStruct>, Reason> {
+        fn structure(&self, key: u64, _budget: &mut Budget) -> Result<Option<RawStruct>, Reason> {
             Ok(self.0.get(&key).cloned())
         }
         fn missing(&self) -> Reason {
@@ -214,7 +216,7 @@ mod tests {
             (3, 16, &[("_", 0, 9), ("value", 8, 9)]),
         ]);
         let mut shapes = Shapes::default();
-        let shape = shapes.same(&[1], &source).unwrap().unwrap();
+        let shape = shapes.same(&[1], &source, &mut budget()).unwrap();
         assert_eq!(shapes.offset("t", shape, "in.x"), Ok(24));
         assert_eq!(shapes.offset("t", shape, "in"), Ok(16));
         assert_eq!(shapes.offset("t", shape, "count"), Ok(56));
@@ -238,9 +240,9 @@ mod tests {
             (3, 8, &[("a", 0, 9)]),
         ]);
         let mut shapes = Shapes::default();
-        assert!(shapes.same(&[1, 3], &source).unwrap().is_ok());
+        assert!(shapes.same(&[1, 3], &source, &mut budget()).is_ok());
         assert_eq!(
-            shapes.same(&[1, 2], &source).unwrap(),
+            shapes.same(&[1, 2], &source, &mut budget()),
             Err(Reason::Ambiguous { count: 2 })
         );
     }
@@ -249,7 +251,7 @@ mod tests {
     fn a_struct_that_holds_itself_ends() {
         let source = fake(&[(1, 8, &[("value", 0, 1)])]);
         let mut shapes = Shapes::default();
-        let shape = shapes.same(&[1], &source).unwrap().unwrap();
+        let shape = shapes.same(&[1], &source, &mut budget()).unwrap();
         assert_eq!(shapes.offset("t", shape, "value"), Ok(0));
     }
 }

@@ -171,6 +171,15 @@ impl Golens {
             .collect()
     }
 
+    /// How much was lost for one reason, 0 when the agent does not list it. The kernel side's counter
+    /// and the agent's own metric of it are the same number twice.
+    #[must_use]
+    pub fn lost(&self, reason: &str) -> u64 {
+        let counters = self.counters().into_iter();
+        let of_reason = counters.filter(|(name, _)| loss_reason(name) == Some(reason));
+        of_reason.map(|(_, count)| count).max().unwrap_or(0)
+    }
+
     /// Waits until a process is attached with these features and returns its row.
     ///
     /// # Panics
@@ -230,6 +239,25 @@ impl Golens {
         );
     }
 
+    /// Waits until exactly that many spans are kept; a span may be held until its trace is complete.
+    ///
+    /// # Panics
+    /// When there are more, or not as many in time.
+    #[must_use]
+    pub fn await_spans(&self, count: u64) -> Vec<SpanRow> {
+        let mut kept = 0;
+        let spans = (0..PATIENCE.as_millis() / 100).find_map(|_| {
+            let spans = self.spans();
+            kept = spans.len() as u64;
+            if kept < count {
+                thread::sleep(Duration::from_millis(100));
+            }
+            (kept >= count).then_some(spans)
+        });
+        assert_eq!(kept, count, "spans kept; drops {:?}", self.drops());
+        spans.unwrap_or_default()
+    }
+
     /// Asks it to detach and end.
     ///
     /// # Panics
@@ -266,8 +294,15 @@ impl Drop for Golens {
 
 /// Whether a counter counts what should have become a record and did not.
 fn is_loss(name: &str) -> bool {
-    let reason = name.rsplit('.').next().unwrap_or(name);
-    name.contains("drop") || LOSSES.contains(&reason)
+    name.contains("drop") || loss_reason(name).is_some_and(|reason| LOSSES.contains(&reason))
+}
+
+/// `ring_full` of `ring_full`, `kernel.ring_full` and `golens_drops_total{reason="ring_full"}`.
+fn loss_reason(name: &str) -> Option<&str> {
+    match name.split_once("reason=\"") {
+        Some((_, rest)) => rest.split('"').next(),
+        None => name.rsplit('.').next(),
+    }
 }
 
 #[cfg(test)]
@@ -279,6 +314,11 @@ mod tests {
         assert!(is_loss("ring_full"));
         assert!(is_loss("kernel.ring_full"));
         assert!(is_loss("otlp.dropped_queue_full"));
+        let metric = "golens_drops_total{reason=\"ring_full\"}";
+        assert_eq!(
+            (is_loss(metric), loss_reason(metric)),
+            (true, Some("ring_full"))
+        );
         assert!(!is_loss("events_submitted"));
         assert!(!is_loss("kernel_runs.http_server_start"));
     }

@@ -98,6 +98,17 @@ impl Load {
         self.start().finish()
     }
 
+    /// Sends one request and returns its trace id.
+    ///
+    /// # Panics
+    /// When it is not answered with 200.
+    #[must_use]
+    pub fn run_one(self) -> String {
+        let summary = self.requests(1).run();
+        summary.assert_all("200");
+        summary.trace_ids.concat()
+    }
+
     /// Starts it without a limit other than its own.
     ///
     /// # Panics

@@ -10,10 +10,9 @@ use std::{
 
 /// The workspace's target directory, where nothing is under version control.
 pub(super) fn target_dir() -> PathBuf {
-    env::var_os("CARGO_TARGET_DIR").map_or_else(
-        || Path::new(env!("CARGO_MANIFEST_DIR")).join("../target"),
-        PathBuf::from,
-    )
+    let workspace = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    // An absolute path replaces the workspace's.
+    workspace.join(env::var_os("CARGO_TARGET_DIR").unwrap_or_else(|| "target".into()))
 }
 
 /// A number that no other part of this test process has.

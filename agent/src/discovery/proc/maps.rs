@@ -1,7 +1,7 @@
 //! /proc/PID/maps: where the main executable lies in memory.
 
 /// One mapping of a file.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Mapping {
     /// First address.
     pub start: u64,
@@ -11,6 +11,8 @@ pub struct Mapping {
     pub offset: u64,
     /// Inode of the file; never 0 here.
     pub inode: u64,
+    /// Path of the file as the process sees it.
+    pub path: String,
 }
 
 /// All mappings of files; lines of another form are passed over.
@@ -24,20 +26,28 @@ pub fn mappings(content: &[u8]) -> Vec<Mapping> {
 
 /// Takes `START-END PERMISSIONS OFFSET DEVICE INODE PATH` apart; the path may hold any bytes.
 fn mapping(line: &[u8]) -> Option<Mapping> {
-    let mut fields = line
-        .split(|byte| *byte == b' ')
-        .filter(|field| !field.is_empty())
-        .map(|field| std::str::from_utf8(field).ok());
-    let (start, end) = fields.next()??.split_once('-')?;
-    let _permissions = fields.next()?;
-    let offset = fields.next()??;
-    let _device = fields.next()?;
-    let inode: u64 = fields.next()??.parse().ok()?;
+    let mut rest = line;
+    let mut field = || {
+        let start = rest.iter().position(|byte| *byte != b' ')?;
+        let (_, from_start) = rest.split_at(start);
+        let end = from_start.iter().position(|byte| *byte == b' ');
+        let (field, after) = from_start.split_at(end.unwrap_or(from_start.len()));
+        rest = after;
+        std::str::from_utf8(field).ok()
+    };
+    let (start, end) = field()?.split_once('-')?;
+    let _permissions = field()?;
+    let offset = field()?;
+    let _device = field()?;
+    let inode: u64 = field()?.parse().ok()?;
+    let path = String::from_utf8_lossy(rest);
+    let path = path.trim_start_matches(' ');
     let mapping = Mapping {
         start: u64::from_str_radix(start, 16).ok()?,
         end: u64::from_str_radix(end, 16).ok()?,
         offset: u64::from_str_radix(offset, 16).ok()?,
         inode,
+        path: path.strip_suffix(" (deleted)").unwrap_or(path).to_owned(),
     };
     (inode != 0 && mapping.start < mapping.end).then_some(mapping)
 }
@@ -48,15 +58,22 @@ const PAGE: u64 = 4096;
 /// What to add to an address in the file to get the address in the process.
 ///
 /// `first_segment` is the virtual address of the first loaded segment in the file. The device is not
-/// compared: overlay file systems show another one in maps than stat tells.
+/// compared, and the path counts where no inode fits: overlay file systems show others in maps than
+/// stat tells.
 #[must_use]
-pub fn load_base(mappings: &[Mapping], inode: u64, first_segment: u64) -> Option<u64> {
-    let lowest = mappings
-        .iter()
-        .filter(|mapping| mapping.inode == inode)
-        .map(|mapping| mapping.start)
-        .min()?;
-    lowest.checked_sub(first_segment & !(PAGE - 1))
+pub fn load_base(
+    mappings: &[Mapping],
+    inode: u64,
+    executable: &str,
+    first_segment: u64,
+) -> Option<u64> {
+    let lowest = |of_file: &dyn Fn(&&Mapping) -> bool| {
+        let starts = mappings.iter().filter(of_file).map(|mapping| mapping.start);
+        starts.min()
+    };
+    let start = lowest(&|mapping| mapping.inode == inode)
+        .or_else(|| lowest(&|mapping| mapping.path == executable))?;
+    start.checked_sub(first_segment & !(PAGE - 1))
 }
 
 #[cfg(test)]
@@ -76,11 +93,13 @@ nonsense
     fn the_lowest_mapping_of_the_file_gives_the_base() {
         let maps = mappings(MAPS);
         assert_eq!(maps.len(), 3);
-        assert_eq!(load_base(&maps, 77, 0x40_0000), Some(0));
-        assert_eq!(load_base(&maps, 99, 0), Some(0x7f00_0000_1000));
-        assert_eq!(load_base(&maps, 99, 0x238), Some(0x7f00_0000_1000));
-        assert_eq!(load_base(&maps, 12, 0), None);
-        assert_eq!(load_base(&maps, 77, u64::MAX), None);
+        let base = |inode, first_segment| load_base(&maps, inode, "/srv/x", first_segment);
+        assert_eq!(base(77, 0x40_0000), Some(0));
+        assert_eq!(base(99, 0), Some(0x7f00_0000_1000));
+        assert_eq!(base(99, 0x238), Some(0x7f00_0000_1000));
+        assert_eq!(base(12, 0), None);
+        assert_eq!(base(77, u64::MAX), None);
+        assert_eq!(load_base(&maps, 12, "/srv/a b", 0x40_0000), Some(0));
     }
 
     proptest! {

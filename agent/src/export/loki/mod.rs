@@ -1,19 +1,122 @@
 //! Log lines over Loki's push API.
 
+mod encode;
+mod proto;
+#[cfg(test)]
+mod tests;
+
 use std::sync::Arc;
 
-use super::{Error, ExporterHandle};
+use reqwest::{
+    StatusCode,
+    header::{CONTENT_TYPE, HeaderMap},
+};
+
+use super::{
+    Error, ExporterHandle, http,
+    outcome::{Outcome, Policy},
+    worker::{self, Backend},
+};
 use crate::{config, logs::LogRecord, telemetry::Telemetry};
+
+const EXPORTER: &str = "loki";
+const PUSH_PATH: &str = "/loki/api/v1/push";
 
 /// Starts the exporter when the configuration names an endpoint.
 ///
 /// Call it inside a tokio runtime.
 ///
 /// # Errors
-/// `Endpoint` when the address cannot be used.
+/// `Endpoint`, `Header` or `HttpClient`, when the settings cannot work.
 pub fn start(
-    _config: &config::Loki,
-    _telemetry: &Telemetry,
+    config: &config::Loki,
+    telemetry: &Telemetry,
 ) -> Result<Option<ExporterHandle<Arc<LogRecord>>>, Error> {
-    Ok(None)
+    start_with(config, Policy::default(), telemetry)
+}
+
+fn start_with(
+    config: &config::Loki,
+    policy: Policy,
+    telemetry: &Telemetry,
+) -> Result<Option<ExporterHandle<Arc<LogRecord>>>, Error> {
+    let Some(endpoint) = &config.endpoint else {
+        return Ok(None);
+    };
+    let url = url(endpoint).map_err(|problem| Error::Endpoint {
+        exporter: EXPORTER,
+        endpoint: endpoint.clone(),
+        problem,
+    })?;
+    tracing::info!(url, mode = ?config.mode, "sending log lines");
+    let tenant = config
+        .tenant
+        .iter()
+        .map(|tenant| ("x-scope-orgid", &**tenant));
+    let backend = Loki {
+        client: http::client(EXPORTER, &url, config.timeout.0)?,
+        headers: http::headers(EXPORTER, tenant)?,
+        url,
+        encoder: encode::Encoder::new(&config.labels),
+    };
+    let metrics = telemetry.own().exporter(EXPORTER);
+    Ok(Some(worker::start(backend, config.queue, policy, metrics)))
+}
+
+/// The push address below a base address; an address without scheme means `http`.
+fn url(endpoint: &str) -> Result<String, &'static str> {
+    let endpoint = endpoint.trim();
+    let base = match endpoint.contains("://") {
+        true => endpoint.to_owned(),
+        false => format!("http://{endpoint}"),
+    };
+    let parsed = reqwest::Url::parse(&base).map_err(|_invalid| "it is no URL")?;
+    if !matches!(parsed.scheme(), "http" | "https") {
+        return Err("the scheme is neither http nor https");
+    }
+    let base = base.trim_end_matches('/');
+    match base.ends_with(PUSH_PATH) {
+        true => Ok(base.to_owned()),
+        false => Ok(format!("{base}{PUSH_PATH}")),
+    }
+}
+
+/// A Loki, or what speaks its push API.
+struct Loki {
+    client: reqwest::Client,
+    headers: HeaderMap,
+    url: String,
+    encoder: encode::Encoder,
+}
+
+impl Backend for Loki {
+    type Item = Arc<LogRecord>;
+    type Request = Vec<u8>;
+
+    fn weight(item: &Arc<LogRecord>) -> usize {
+        256 + item.line.len()
+    }
+
+    fn encode(&mut self, batch: &[Arc<LogRecord>]) -> Vec<u8> {
+        self.encoder.encode(batch)
+    }
+
+    async fn send(&self, request: &Vec<u8>) -> Outcome {
+        let post = self
+            .client
+            .post(&self.url)
+            .headers(self.headers.clone())
+            .header(CONTENT_TYPE, "application/x-protobuf")
+            .body(request.clone());
+        match http::send(post).await {
+            Ok(answer) if answer.status.is_success() => Outcome::Delivered {
+                rejected: 0,
+                message: String::new(),
+            },
+            Ok(answer) => answer.failure(|status| {
+                status == StatusCode::TOO_MANY_REQUESTS || status.is_server_error()
+            }),
+            Err(outcome) => outcome,
+        }
+    }
 }

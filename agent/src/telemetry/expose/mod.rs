@@ -11,7 +11,7 @@ use prometheus::proto::MetricFamily;
 pub use accept::negotiate;
 
 use writer::Writer;
-pub(super) use writer::escape_label;
+pub(crate) use writer::escape_label;
 
 use super::{
     catalog,

@@ -133,7 +133,7 @@ impl std::fmt::Display for Number {
 }
 
 /// Escapes a label value; both formats use the same three escapes.
-pub(in crate::telemetry) fn escape_label(out: &mut String, value: &str) {
+pub(crate) fn escape_label(out: &mut String, value: &str) {
     for character in value.chars() {
         match character {
             '\\' => out.push_str("\\\\"),

@@ -1,0 +1,204 @@
+//! The runtime's ring of the last 256 GC pauses: every cycle exactly once, to the nanosecond.
+//!
+//! The runtime publishes a cycle by writing, in this order: the end time `last_gc_unix`, the ring
+//! entries, the total, the count. A copy is of one moment when the count is the same before and
+//! after it, and the end time after it is still that of the last counted cycle.
+
+use super::{GcFacts, memory::Piece};
+
+/// Cycles the runtime keeps.
+pub(super) const RING: u64 = 256;
+
+/// The copied variables, in the order they must be copied.
+#[derive(Debug)]
+pub(super) struct GcPieces {
+    before: Piece,
+    span: Piece,
+    after_end: Piece,
+    after_count: Piece,
+    /// Offsets within `span`.
+    total: usize,
+    pauses: usize,
+    ends: usize,
+}
+
+/// What one copy holds.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct GcCopy {
+    /// All parts are of one moment.
+    pub(super) stable: bool,
+    pub(super) cycles: u32,
+    pub(super) total_ns: u64,
+    /// By `(cycle - 1) % 256`.
+    pub(super) ring: Vec<u64>,
+}
+
+impl GcPieces {
+    pub(super) fn new(facts: &GcFacts, base: u64) -> Self {
+        let address = |offset: u32| {
+            base.wrapping_add(facts.memstats)
+                .wrapping_add(u64::from(offset))
+        };
+        let ring_bytes = 8 * u32::try_from(RING).unwrap_or_default();
+        let parts = [
+            (facts.pause_total_ns, 8),
+            (facts.pause_ns, ring_bytes),
+            (facts.pause_end, ring_bytes),
+        ];
+        let start = parts.iter().map(|(offset, _)| *offset).min().unwrap_or(0);
+        let end = parts
+            .iter()
+            .map(|(offset, length)| offset.saturating_add(*length))
+            .max()
+            .unwrap_or(0);
+        let within = |offset: u32| usize::try_from(offset - start).unwrap_or(usize::MAX);
+        Self {
+            before: Piece::new(address(facts.numgc), 4),
+            span: Piece::new(address(start), within(end)),
+            after_end: Piece::new(address(facts.last_gc_unix), 8),
+            after_count: Piece::new(address(facts.numgc), 4),
+            total: within(facts.pause_total_ns),
+            pauses: within(facts.pause_ns),
+            ends: within(facts.pause_end),
+        }
+    }
+
+    /// Pieces to copy before and after all others.
+    pub(super) fn in_order(&mut self) -> ([&mut Piece; 2], [&mut Piece; 2]) {
+        (
+            [&mut self.before, &mut self.span],
+            [&mut self.after_end, &mut self.after_count],
+        )
+    }
+
+    pub(super) fn copied(&self) -> GcCopy {
+        let cycles = self.before.u32_at(0);
+        let last = usize::try_from(u64::from(cycles.wrapping_sub(1)) % RING).unwrap_or_default();
+        let last_end = if cycles == 0 {
+            0
+        } else {
+            self.span.u64_at(self.ends + 8 * last)
+        };
+        let entries = usize::try_from(RING).unwrap_or_default();
+        GcCopy {
+            stable: self.after_count.u32_at(0) == cycles && self.after_end.u64_at(0) == last_end,
+            cycles,
+            total_ns: self.span.u64_at(self.total),
+            ring: (0..entries)
+                .map(|entry| self.span.u64_at(self.pauses + 8 * entry))
+                .collect(),
+        }
+    }
+}
+
+/// Tells which cycles are new since the last look.
+#[derive(Debug, Default)]
+pub(super) struct GcHistory {
+    /// The last stable copy.
+    last: Option<GcCopy>,
+}
+
+/// What a look adds.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct GcNews {
+    pub(super) pauses_ns: Vec<u64>,
+    pub(super) lost: u64,
+}
+
+impl GcHistory {
+    /// Takes a stable copy in; cycles before the first one are a baseline, not news.
+    pub(super) fn advance(&mut self, copy: GcCopy) -> GcNews {
+        let news = match &self.last {
+            None => GcNews::default(),
+            Some(last) => {
+                // The counter has 32 bits and may wrap.
+                let new = u64::from(copy.cycles.wrapping_sub(last.cycles));
+                GcNews {
+                    pauses_ns: newest(&copy, new),
+                    lost: new.saturating_sub(RING),
+                }
+            }
+        };
+        self.last = Some(copy);
+        news
+    }
+
+    pub(super) fn last(&self) -> Option<&GcCopy> {
+        self.last.as_ref()
+    }
+
+    /// Pauses of the last cycles, newest last, up to 256.
+    pub(super) fn pauses_ns(&self) -> Vec<u64> {
+        self.last
+            .as_ref()
+            .map(|copy| newest(copy, u64::from(copy.cycles)))
+            .unwrap_or_default()
+    }
+}
+
+fn newest(copy: &GcCopy, count: u64) -> Vec<u64> {
+    (0..count.min(RING))
+        .rev()
+        .filter_map(|back| {
+            let cycle = u64::from(copy.cycles).wrapping_sub(1).wrapping_sub(back);
+            copy.ring.get(usize::try_from(cycle % RING).ok()?).copied()
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    /// The ring after a number of cycles, of which cycle n (from 1) paused for n ns.
+    fn after(cycles: u32) -> GcCopy {
+        let mut ring = vec![0; 256];
+        for cycle in cycles.saturating_sub(255).max(1)..=cycles {
+            ring[(cycle as usize - 1) % 256] = u64::from(cycle);
+        }
+        GcCopy {
+            stable: true,
+            cycles,
+            total_ns: 0,
+            ring,
+        }
+    }
+
+    #[test]
+    fn the_first_look_is_a_baseline_with_a_history() {
+        let mut history = GcHistory::default();
+        assert_eq!(history.advance(after(3)), GcNews::default());
+        assert_eq!(history.pauses_ns(), [1, 2, 3]);
+        assert_eq!(history.advance(after(5)).pauses_ns, [4, 5]);
+        assert_eq!(history.advance(after(5)).pauses_ns, [0; 0]);
+    }
+
+    #[test]
+    fn more_than_the_ring_holds_is_counted_as_lost() {
+        let mut history = GcHistory::default();
+        history.advance(after(0));
+        let news = history.advance(after(256));
+        assert_eq!((news.pauses_ns.len(), news.lost), (256, 0));
+        let news = history.advance(after(256 + 300));
+        assert_eq!((news.pauses_ns.len(), news.lost), (256, 44));
+        assert_eq!(news.pauses_ns.first(), Some(&301));
+    }
+
+    proptest! {
+        #[test]
+        fn each_cycle_comes_once_whatever_the_rhythm(steps in proptest::collection::vec(0u32..300, 1..40)) {
+            let mut history = GcHistory::default();
+            history.advance(after(0));
+            let (mut at, mut told, mut lost) = (0, Vec::new(), 0);
+            for step in steps {
+                at += step;
+                let news = history.advance(after(at));
+                told.extend(news.pauses_ns);
+                lost += news.lost;
+            }
+            prop_assert_eq!(told.len() as u64 + lost, u64::from(at));
+            prop_assert!(told.windows(2).all(|pair| pair[0] < pair[1]), "in order, none twice");
+        }
+    }
+}

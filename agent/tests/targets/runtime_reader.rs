@@ -1,0 +1,167 @@
+//! The memory reader against what a Go program says of itself.
+
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use crate::support::{Target, build};
+use golens::runtime::{RUNTIME_STRUCTS, Reader, RuntimeFacts, RuntimeReading};
+use serde_json::Value;
+use symbols::GoBinary;
+
+fn reader(target: &Target) -> Reader {
+    let process = Arc::new(target.open());
+    let bytes = std::fs::read(&process.executable).expect("readable");
+    let binary = GoBinary::parse(&bytes).expect("Go");
+    let layouts = binary.layouts(&RUNTIME_STRUCTS);
+    let facts = RuntimeFacts::from_symbols(&binary, &layouts).expect("has symbols");
+    assert_eq!(facts.unresolved, []);
+    Reader::new(process, &facts).expect("mapped")
+}
+
+/// Reads until the goroutine count is the target's, and collects the pauses told on the way.
+fn settled(reader: &mut Reader, truth: &Value) -> (RuntimeReading, Vec<u64>) {
+    let deadline = Instant::now() + Duration::from_secs(5);
+    let mut told = Vec::new();
+    loop {
+        let reading = reader.read().expect("readable");
+        told.extend(&reading.new_gc_pauses_ns);
+        if reading.goroutines == truth["Goroutines"].as_u64() || Instant::now() > deadline {
+            return (reading, told);
+        }
+        std::thread::yield_now();
+    }
+}
+
+fn cycles(truth: &Value) -> u64 {
+    truth["NumGC"].as_u64().expect("a number")
+}
+
+fn total(truth: &Value) -> u64 {
+    truth["PauseTotalNs"].as_u64().expect("a number")
+}
+
+fn numbers(value: &Value) -> Vec<u64> {
+    let list = value.as_array().expect("a list").iter();
+    list.map(|number| number.as_u64().expect("a number"))
+        .collect()
+}
+
+fn assert_equal(reading: &RuntimeReading, truth: &Value) {
+    assert!(reading.complete);
+    assert_eq!(Some(reading.gc_cycles), truth["NumGC"].as_u64());
+    assert_eq!(
+        Some(reading.gc_pause_total_ns),
+        truth["PauseTotalNs"].as_u64()
+    );
+    assert_eq!(reading.goroutines, truth["Goroutines"].as_u64());
+    assert_eq!(reading.gomaxprocs.map(u64::from), truth["Procs"].as_u64());
+    assert_eq!(reading.heap_goal_bytes, truth["Goal"].as_u64());
+    assert_eq!(reading.heap_live_bytes, truth["Live"].as_u64());
+}
+
+fn follow(flags: &[&str], name: &str) {
+    let mut target = Target::start(build("runtimeload", name, flags), &[]);
+    target.ask("hold 37");
+    let truth = target.ask("gc 3");
+    let mut reader = reader(&target);
+    let (reading, told) = settled(&mut reader, &truth);
+    assert_equal(&reading, &truth);
+    assert_eq!(told, [0; 0], "the first reading is a baseline");
+    assert_eq!(reader.history(), numbers(&truth["PauseNs"]));
+
+    let truth = target.ask("gc 40");
+    let (reading, told) = settled(&mut reader, &truth);
+    assert_equal(&reading, &truth);
+    let all = numbers(&truth["PauseNs"]);
+    assert_eq!(told, all[3..], "to the nanosecond");
+    assert_eq!(reader.history(), all);
+
+    let truth = target.ask("gc 300");
+    let reading = reader.read().expect("readable");
+    assert_eq!(reading.new_gc_pauses_ns, numbers(&truth["PauseNs"]));
+    assert_eq!(reading.gc_pauses_lost, 300 - 256);
+
+    let truth = target.ask(&format!("limit {}", 64 << 20));
+    let reading = reader.read().expect("readable");
+    assert_eq!(reading.heap_goal_bytes, truth["Goal"].as_u64());
+}
+
+#[test]
+fn figures_equal_those_of_the_target() {
+    follow(&[], "plain");
+}
+
+#[test]
+fn figures_equal_those_of_a_target_that_is_loaded_anywhere() {
+    follow(&["-buildmode=pie"], "pie");
+}
+
+/// Reads without pause while the target collects: no cycle may be missed, doubled or torn.
+#[test]
+fn every_cycle_comes_once_while_the_target_works() {
+    let mut target = Target::start(build("runtimeload", "busy", &[]), &[]);
+    let before = target.ask("gc 1");
+    let mut reader = reader(&target);
+    reader.read().expect("readable");
+    target.send("gc 200");
+    target.send("churn 20000");
+    let mut told = Vec::new();
+    let mut readings = 0;
+    let answered = std::thread::scope(|scope| {
+        let answers = scope.spawn(|| {
+            target.answer();
+            target.answer()
+        });
+        while !answers.is_finished() {
+            let reading = reader.read().expect("readable");
+            assert_eq!(reading.gc_pauses_lost, 0);
+            assert!(
+                reading.goroutines.is_none_or(|count| count < 1_000),
+                "{reading:?}"
+            );
+            told.extend(reading.new_gc_pauses_ns);
+            readings += 1;
+        }
+        answers.join().expect("answered")
+    });
+    assert!(cycles(&answered) > cycles(&before));
+    // A cycle that allocation began may still run; a forced one waits for it, and then all rests.
+    let last = target.ask("gc 1");
+    told.extend(reader.read().expect("readable").new_gc_pauses_ns);
+    assert_eq!(
+        told.len() as u64,
+        cycles(&last) - cycles(&before),
+        "{readings} readings"
+    );
+    assert_eq!(told.iter().sum::<u64>(), total(&last) - total(&before));
+    let all = numbers(&last["PauseNs"]);
+    let common = all.len().min(told.len());
+    assert_eq!(told[told.len() - common..], all[all.len() - common..]);
+}
+
+#[test]
+fn a_binary_without_symbols_is_refused_with_reasons() {
+    let binary = build("runtimeload", "stripped", &["-ldflags=-s -w"]);
+    let bytes = std::fs::read(&binary).expect("readable");
+    let binary = GoBinary::parse(&bytes).expect("Go");
+    let missing = RuntimeFacts::from_symbols(&binary, &binary.layouts(&RUNTIME_STRUCTS));
+    let missing = missing.expect_err("no variables");
+    assert!(
+        missing.iter().any(|fact| fact.what == "runtime.memstats"),
+        "{missing:?}"
+    );
+}
+
+#[test]
+fn a_process_that_ended_is_not_read() {
+    let mut target = Target::start(build("runtimeload", "ended", &[]), &[]);
+    target.ask("stats");
+    let mut reader = reader(&target);
+    target.end();
+    assert_eq!(
+        reader.read().expect_err("it has ended").error_type(),
+        "exited"
+    );
+}

@@ -1,0 +1,225 @@
+//! Damaged files give values, never a panic, and cost bounded memory.
+#![expect(
+    clippy::unwrap_used,
+    reason = "a test that cannot read its own fixture must stop"
+)]
+
+mod common;
+
+use std::alloc::{GlobalAlloc, Layout, System};
+use std::cell::Cell;
+use std::hint::black_box;
+use std::sync::OnceLock;
+
+use common::{Built, build};
+use object::{Object as _, ObjectSection as _};
+use proptest::prelude::{ProptestConfig, any, prop, proptest};
+use symbols::GoBinary;
+
+/// What one file of 2.5 MB may cost at its worst moment.
+const MOST_BYTES: usize = 64 << 20;
+
+thread_local! {
+    static LIVE: Cell<usize> = const { Cell::new(0) };
+    static PEAK: Cell<usize> = const { Cell::new(0) };
+}
+
+/// Counts what the current thread holds.
+struct Counting;
+
+// SAFETY: every call goes to the system allocator with the caller's own layout and pointer.
+unsafe impl GlobalAlloc for Counting {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        let live = LIVE.get().saturating_add(layout.size());
+        LIVE.set(live);
+        PEAK.set(PEAK.get().max(live));
+        // SAFETY: the caller keeps the contract of `alloc`.
+        unsafe { System.alloc(layout) }
+    }
+
+    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
+        LIVE.set(LIVE.get().saturating_sub(layout.size()));
+        // SAFETY: the pointer came from `System.alloc` above.
+        unsafe { System.dealloc(pointer, layout) }
+    }
+}
+
+#[global_allocator]
+static ALLOCATOR: Counting = Counting;
+
+/// The smallest Go program in three forms: with everything, with neither symbols nor DWARF, and relocated.
+fn seeds() -> &'static [Built; 3] {
+    static SEEDS: OnceLock<[Built; 3]> = OnceLock::new();
+    SEEDS.get_or_init(|| {
+        let tiny = |name: &str, flags: &[&str]| build("tiny", name, flags, &[]);
+        [
+            tiny("tiny-default", &[]),
+            tiny("tiny-stripped", &["-ldflags=-s -w"]),
+            tiny("tiny-pie", &["-buildmode=pie", "-ldflags=-s -w"]),
+        ]
+    })
+}
+
+/// Asks a file everything; answers whether it was read as a Go binary.
+fn exercise(data: &[u8]) -> bool {
+    PEAK.set(LIVE.get());
+    let before = LIVE.get();
+    let read = ask(data);
+    let cost = PEAK.get().saturating_sub(before);
+    assert!(cost < MOST_BYTES, "{cost} bytes at the peak");
+    read
+}
+
+fn ask(data: &[u8]) -> bool {
+    let Ok(binary) = GoBinary::parse(data) else {
+        return false;
+    };
+    for name in ["runtime.newproc1", "os.(*File).Write", "runtime.memequal"] {
+        if let Ok(function) = binary.function(name) {
+            black_box(binary.probe_site(&function).is_ok());
+            black_box(binary.function_at(function.address.wrapping_add(1)));
+        }
+    }
+    black_box(binary.function_at(0x0040_1000));
+    let layouts = binary.layouts(&["runtime.g", "runtime.m", "os.file", "runtime.mstats"]);
+    black_box((
+        layouts.field("runtime.g", "sched.pc").is_ok(),
+        layouts.size("os.file").is_ok(),
+    ));
+    black_box((
+        binary.variable("runtime.memstats").is_ok(),
+        binary.map_kind(),
+        binary.sources(),
+        binary.build_id(),
+    ));
+    true
+}
+
+#[test]
+fn the_undamaged_files_are_read() {
+    for seed in seeds() {
+        assert!(exercise(&seed.data), "{}", seed.path.display());
+    }
+}
+
+#[test]
+fn files_cut_at_any_length_are_harmless() {
+    for seed in seeds() {
+        let length = seed.data.len();
+        // Every byte of the ELF header, then the whole file in uneven steps.
+        for cut in (0..128).chain((128..length).step_by(length / 40 + 7)) {
+            exercise(&seed.data[..cut]);
+        }
+    }
+}
+
+#[test]
+fn sections_of_zeros_and_ones_are_harmless() {
+    for seed in seeds() {
+        let file = object::File::parse(seed.data.as_slice()).unwrap();
+        for section in file.sections() {
+            let Some((start, size)) = section.file_range() else {
+                continue;
+            };
+            let range = usize::try_from(start).unwrap()..usize::try_from(start + size).unwrap();
+            for fill in [0x00, 0xff] {
+                let mut data = seed.data.clone();
+                data[range.clone()].fill(fill);
+                exercise(&data);
+            }
+        }
+    }
+}
+
+/// The places where counts, sizes, offsets and addresses are kept: headers, and the heads of the tables.
+fn numbers(data: &[u8]) -> Vec<usize> {
+    let file = object::File::parse(data).unwrap();
+    let word = |at: usize| u64::from_le_bytes(data[at..at + 8].try_into().unwrap());
+    let count = |at: usize| usize::from(u16::from_le_bytes(data[at..at + 2].try_into().unwrap()));
+    let (segments, sections) = (
+        usize::try_from(word(0x20)).unwrap(),
+        usize::try_from(word(0x28)).unwrap(),
+    );
+    let mut places: Vec<usize> = (0x10..0x40).step_by(4).collect();
+    places.extend((segments..segments + count(0x38) * 56).step_by(8));
+    places.extend((sections + 64..sections + count(0x3c) * 64).step_by(8));
+    let heads = [
+        (".gopclntab", 128),
+        (".go.buildinfo", 64),
+        (".go.module", 400),
+        (".debug_info", 64),
+        (".debug_abbrev", 64),
+        (".symtab", 72),
+        (".rela.dyn", 72),
+        (".dynamic", 128),
+        (".typelink", 32),
+        (".itablink", 32),
+    ];
+    for (suffix, length) in heads {
+        let named = |name: &str| name.strip_prefix(".data.rel.ro").unwrap_or(name) == suffix;
+        let section = file
+            .sections()
+            .find(|section| section.name().is_ok_and(named));
+        if let Some((start, size)) = section.and_then(|section| section.file_range()) {
+            let start = usize::try_from(start).unwrap();
+            places.extend((start..start + length.min(usize::try_from(size).unwrap())).step_by(8));
+        }
+    }
+    places
+}
+
+#[test]
+fn huge_counts_are_harmless() {
+    for seed in seeds() {
+        for at in numbers(&seed.data) {
+            for value in [u64::MAX, 1 << 40, 0x00ff_ffff] {
+                let mut data = seed.data.clone();
+                let end = data.len().min(at + 8);
+                data[at..end].copy_from_slice(&value.to_le_bytes()[..end - at]);
+                exercise(&data);
+            }
+        }
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 64, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn flipped_bytes_are_harmless(
+        seed in 0_usize..3,
+        flips in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..400),
+    ) {
+        let mut data = seeds()[seed].data.clone();
+        for (place, value) in flips {
+            let at = place.index(data.len());
+            data[at] = value;
+        }
+        exercise(&data);
+    }
+
+    #[test]
+    fn flipped_numbers_are_harmless(
+        seed in 0_usize..3,
+        flips in prop::collection::vec((any::<prop::sample::Index>(), any::<u64>(), 0_u32..64), 1..4),
+    ) {
+        let mut data = seeds()[seed].data.clone();
+        let places = numbers(&data);
+        for (place, value, shift) in flips {
+            let at = *place.get(&places);
+            let end = data.len().min(at + 8);
+            data[at..end].copy_from_slice(&(value >> shift).to_le_bytes()[..end - at]);
+        }
+        exercise(&data);
+    }
+
+    #[test]
+    fn noise_is_no_binary(mut data in prop::collection::vec(any::<u8>(), 0..4096), magic: bool) {
+        if magic {
+            for (byte, header) in data.iter_mut().zip(&seeds()[0].data[..20]) {
+                *byte = *header;
+            }
+        }
+        assert!(!exercise(&data));
+    }
+}
