@@ -67,8 +67,8 @@ fn dispatch(command: Command) -> Result<ExitCode> {
     match command {
         Command::Setup(options) => setup::run(&paths, &options).map(|_| ExitCode::SUCCESS),
         Command::Build(options) => {
-            let ready = setup::run(&paths, &setup::Options::default())?;
-            build::run(&paths, &ready.bpf, &options).map(|_| ExitCode::SUCCESS)
+            let bpf = setup::bpf(&paths)?;
+            build::run(&paths, &bpf, &options).map(|_| ExitCode::SUCCESS)
         }
         Command::Check => check::run(&paths).map(|()| ExitCode::SUCCESS),
         Command::Tidy => tidy::run(&paths).map(|()| ExitCode::SUCCESS),

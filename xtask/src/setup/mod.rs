@@ -79,9 +79,6 @@ pub(crate) struct Ready {
 /// # Errors
 /// When a step fails; the message says what to install or run.
 pub(crate) fn run(paths: &Paths, options: &Options) -> Result<Ready> {
-    if !matches!(ARCH, "x86_64" | "aarch64") {
-        bail!("golens runs on x86_64 and aarch64, not on {ARCH}");
-    }
     go::check()?;
     let bpf = bpf(paths)?;
     let backends = match options.backends {
@@ -92,7 +89,13 @@ pub(crate) fn run(paths: &Paths, options: &Options) -> Result<Ready> {
 }
 
 /// The eBPF compiler and linker, installed when they are missing.
+///
+/// # Errors
+/// On processors golens does not run on; when an installation fails.
 pub(crate) fn bpf(paths: &Paths) -> Result<Bpf> {
+    if !matches!(ARCH, "x86_64" | "aarch64") {
+        bail!("golens runs on x86_64 and aarch64, not on {ARCH}");
+    }
     let compiler = match apt::is_installed()? {
         true => {
             skip("eBPF compiler", apt::version()?);
