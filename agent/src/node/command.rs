@@ -44,8 +44,8 @@ impl Stopped {
                         // Nobody hears these when golens is ending already.
                         drop(tell_pid.send(Ok(child.id())));
                         if resumed.recv().is_err() {
-                        tracing::debug!("released without having been observed");
-                    }
+                            tracing::debug!("released without having been observed");
+                        }
                         drop(tell_end.send(release(&child).and_then(|()| child.wait())));
                     }
                     Err(error) => drop(tell_pid.send(Err(error))),

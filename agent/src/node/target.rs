@@ -142,6 +142,13 @@ impl Table {
         self.read().values().filter_map(live).collect()
     }
 
+    /// Live targets, and how many processes were refused.
+    pub(super) fn numbers(&self) -> (Vec<Arc<Target>>, usize) {
+        let live = self.live();
+        let refused = self.read().len().saturating_sub(live.len());
+        (live, refused)
+    }
+
     pub(super) fn reports(&self, kernel: &Kernel) -> Vec<TargetReport> {
         self.read()
             .values()

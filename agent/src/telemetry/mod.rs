@@ -64,6 +64,27 @@ impl Telemetry {
         runtime::update(&self.store, resource, reading);
     }
 
+    /// Adds a value to a histogram of a target.
+    pub fn observe(
+        &self,
+        resource: &Arc<Resource>,
+        metric: &'static Metric,
+        attributes: &[&str],
+        value: f64,
+    ) {
+        debug_assert_eq!(attributes.len(), metric.attributes.len(), "{}", metric.name);
+        let own_series = self
+            .store
+            .with_sample(resource, metric, attributes, |sample| {
+                if let Sample::Histogram(histogram) = sample {
+                    histogram.observe(value, UnixNanos::now(), None);
+                }
+            });
+        if !own_series {
+            self.own.series_dropped(metric);
+        }
+    }
+
     /// Raises a counter of a target to a total that something else counts.
     pub fn set_counter(
         &self,

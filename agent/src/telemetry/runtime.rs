@@ -43,6 +43,7 @@ pub struct RuntimeSummary {
 pub(super) struct RuntimeState {
     last: Option<RuntimeReading>,
     pauses_ns: VecDeque<u64>,
+    pauses_lost: u64,
 }
 
 impl RuntimeState {
@@ -50,6 +51,7 @@ impl RuntimeState {
         self.pauses_ns.extend(&reading.new_gc_pauses_ns);
         let surplus = self.pauses_ns.len().saturating_sub(PAUSES);
         self.pauses_ns.drain(..surplus);
+        self.pauses_lost += reading.gc_pauses_lost;
         self.last = Some(reading.clone());
     }
 
@@ -61,7 +63,7 @@ impl RuntimeState {
             goroutines: last.goroutines,
             gc_cycles: last.gc_cycles,
             gc_pause_total_seconds: last.gc_pause_total_ns as f64 / 1e9,
-            gc_pauses_lost: last.gc_pauses_lost,
+            gc_pauses_lost: self.pauses_lost,
             last_pauses_ns: self.pauses_ns.iter().copied().collect(),
             heap_live_bytes: last.heap_live_bytes,
             heap_goal_bytes: last.heap_goal_bytes,
@@ -94,7 +96,6 @@ pub(super) fn update(store: &Store, resource: &Arc<Resource>, reading: &RuntimeR
         &catalog::GC_PAUSE_TIME,
         reading.gc_pause_total_ns as f64 / 1e9,
     );
-    number(&catalog::GC_PAUSES_LOST, reading.gc_pauses_lost as f64);
     store.with_sample(resource, &catalog::GC_PAUSE_DURATION, &[], |sample| {
         if let Sample::Histogram(histogram) = sample {
             for pause_ns in &reading.new_gc_pauses_ns {
@@ -102,7 +103,12 @@ pub(super) fn update(store: &Store, resource: &Arc<Resource>, reading: &RuntimeR
             }
         }
     });
-    store.target(resource).lock().runtime.take(reading);
+    let target = store.target(resource);
+    let mut state = target.lock();
+    state.runtime.take(reading);
+    let lost = state.runtime.pauses_lost;
+    drop(state);
+    number(&catalog::GC_PAUSES_LOST, lost as f64);
 }
 
 /// The latest reading of each target whose process lives.
