@@ -67,19 +67,9 @@ impl Counters {
                 "process_changes.missed",
                 self.missed_changes.load(Ordering::Relaxed),
             ),
-            ("drops", self.drops(&kernel)),
         ];
         all.extend(own.map(|(name, total)| (name.to_owned(), total)));
         all
-    }
-
-    fn drops(&self, kernel: &BTreeMap<Counter, u64>) -> u64 {
-        let lost: u64 = LOSSES
-            .iter()
-            .filter_map(|counter| kernel.get(counter))
-            .sum();
-        let counts = self.correlator.counts();
-        lost + counts.unknown_target + counts.undecodable
     }
 
     /// Brings the agent's own metrics up to date.

@@ -61,7 +61,6 @@ fn required(feature: Feature) -> &'static [Field] {
         ],
         Feature::Grpc => &[
             GOID,
-            (STREAM, "method", |offsets| &mut offsets.stream_method),
             (
                 "google.golang.org/grpc/internal/status.Status",
                 "s",
@@ -116,14 +115,8 @@ pub(super) fn fill(
     let mut offsets = Offsets::EMPTY;
     let mut off = Vec::new();
     for &feature in features {
-        for (structure, field, place) in required(feature) {
-            match layouts.field(structure, field) {
-                Ok(fact) => *place(&mut offsets) = fact.value,
-                Err(unresolved) => {
-                    off.push((feature, unresolved));
-                    break;
-                }
-            }
+        if let Err(unresolved) = fill_feature(&mut offsets, layouts, feature) {
+            off.push((feature, unresolved));
         }
     }
     for (structure, field, place) in OPTIONAL {
@@ -137,8 +130,48 @@ pub(super) fn fill(
         MapKind::Unknown => MAP_UNKNOWN,
     };
     offsets.stw_arguments = stop_arguments(binary.go_version());
-    offsets.stream_indirect = u32::from(layouts.has(SERVER_STREAM));
     (offsets, off)
+}
+
+fn fill_feature(
+    offsets: &mut Offsets,
+    layouts: &Layouts,
+    feature: Feature,
+) -> Result<(), Unresolved> {
+    for (structure, field, place) in required(feature) {
+        *place(offsets) = layouts.field(structure, field)?.value;
+    }
+    if feature == Feature::Grpc {
+        (offsets.stream_method, offsets.stream_indirect) = stream_method(layouts)?;
+    }
+    Ok(())
+}
+
+/// Where a server finds the method of its stream, and whether behind a pointer (1) or not (0).
+///
+/// Up to grpc-go 1.68 the server's stream is a `Stream`; then a `ServerStream` that starts with a
+/// pointer to one; from about 1.80 one that contains it.
+fn stream_method(layouts: &Layouts) -> Result<(u32, u32), Unresolved> {
+    if !layouts.has(SERVER_STREAM) {
+        return Ok((layouts.field(STREAM, "method")?.value, 0));
+    }
+    if let Ok(inside) = layouts.field(SERVER_STREAM, "Stream.method") {
+        return Ok((inside.value, 0));
+    }
+    let pointer = layouts.field(SERVER_STREAM, "Stream")?.value;
+    let method = layouts.field(STREAM, "method")?.value;
+    if pointer == 0 {
+        Ok((method, 1))
+    } else {
+        let reason = symbols::Reason::UnsupportedVersion {
+            what: "offsets of a stream behind other fields",
+            version: "this grpc-go".to_owned(),
+        };
+        Err(Unresolved {
+            what: format!("{SERVER_STREAM}.Stream"),
+            reason,
+        })
+    }
 }
 
 /// What `startTheWorldWithSema` gets: nothing useful before 1.22, the stop's start and reason in 1.22,
