@@ -34,11 +34,14 @@ pub(crate) fn read(image: &Image<'_>) -> Result<(GoVersion, BuildInfo), Error> {
     Ok((version, info))
 }
 
-/// Finds the blob and its file offset by its section, else by its magic in the data segments.
+/// Finds the blob and its file offset by its section, else by its header in the writable data.
+///
+/// Read-only data is not searched: programs that read Go binaries carry the magic there.
 fn find<'d>(image: &Image<'d>) -> Option<(u64, &'d [u8])> {
     let section = image.go_section(".go.buildinfo");
     let section = section.map(|section| (section.address, section.offset, section.data));
-    let data = image.segments.iter().filter(|segment| !segment.executable);
+    let data = image.segments.iter();
+    let data = data.filter(|segment| segment.writable && !segment.executable);
     let data = data.filter_map(|segment| {
         Some((
             segment.vaddr,
@@ -50,12 +53,18 @@ fn find<'d>(image: &Image<'d>) -> Option<(u64, &'d [u8])> {
         .into_iter()
         .chain(data)
         .find_map(|(address, offset, bytes)| {
-            let at = bytes::find_aligned(bytes, address, MAGIC, ALIGN).next()?;
+            let mut places = bytes::find_aligned(bytes, address, MAGIC, ALIGN);
+            let at = places.find(|&at| bytes.get(at..).is_some_and(is_header))?;
             Some((
                 offset.checked_add(u64::try_from(at).ok()?)?,
                 bytes.get(at..)?,
             ))
         })
+}
+
+/// Checks the bytes behind the magic: pointers of 8 bytes, known flags.
+fn is_header(blob: &[u8]) -> bool {
+    bytes::u8_at(blob, 14) == Some(8) && bytes::u8_at(blob, 15).is_some_and(|flags| flags <= 3)
 }
 
 fn inline(blob: &[u8]) -> Option<(&[u8], &[u8])> {
@@ -73,8 +82,8 @@ fn inline_string(blob: &[u8], at: usize) -> Option<(&[u8], usize)> {
 
 /// Reads the form of go1.17: addresses of two string headers.
 fn pointers<'d>(image: &Image<'d>, offset: u64, blob: &[u8]) -> Option<(&'d [u8], &'d [u8])> {
-    // Only 8-byte little-endian pointers occur in the files the crate reads.
-    if bytes::u8_at(blob, 14)? != 8 || bytes::u8_at(blob, 15)? & 1 != 0 {
+    // Only little-endian pointers occur in the files the crate reads.
+    if bytes::u8_at(blob, 15)? & 1 != 0 {
         return None;
     }
     let base = address_of(image, offset)?;

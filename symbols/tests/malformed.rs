@@ -172,7 +172,7 @@ fn numbers(data: &[u8]) -> Vec<usize> {
 fn huge_counts_are_harmless() {
     for seed in seeds() {
         for at in numbers(&seed.data) {
-            for value in [u64::MAX, 1 << 40, 0x00ff_ffff] {
+            for value in [u64::MAX, 0x00ff_ffff] {
                 let mut data = seed.data.clone();
                 let end = data.len().min(at + 8);
                 data[at..end].copy_from_slice(&value.to_le_bytes()[..end - at]);

@@ -2,8 +2,9 @@
 
 use std::fs;
 
+use golens::config::Config;
 use tests::harness::{
-    Cgroup, HttpCountStats, Load, MemoryStats, RunDir, Spawn, Target, Toolchain, field,
+    Cgroup, HttpCountStats, Load, MemoryStats, RunDir, Settings, Spawn, Target, Toolchain, field,
 };
 
 #[test]
@@ -99,4 +100,16 @@ fn a_program_executes_itself_under_the_same_process_id() {
     }
     assert_eq!(program.get("/exec").status, 409);
     program.stop();
+}
+
+#[test]
+fn the_agent_knows_every_setting_of_the_tests() {
+    let cgroup = Cgroup::new();
+    let settings = Settings::for_cgroup(&cgroup);
+    let config: Config =
+        serde_json::from_value(settings.config().clone()).expect("a configuration");
+    assert_eq!(config.scope.cgroups, [cgroup.scope()]);
+    assert_eq!(config.http.listen.port(), 0);
+    assert!(!config.probes.net.enabled && !config.probes.goroutines.enabled);
+    assert!(config.probes.http && config.probes.logs && config.probes.gc);
 }

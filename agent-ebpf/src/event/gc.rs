@@ -43,6 +43,42 @@ pub struct GcStopEvent {
     pub _pad: u64,
 }
 
+impl GcStopEvent {
+    /// From the request of the stop to the restart; `None` before Go 1.22, which does not say.
+    ///
+    /// Mark termination passes its own end; other stops end at the probe.
+    #[must_use]
+    pub fn length_ns(&self) -> Option<u64> {
+        let end = if self.now_ns == 0 {
+            self.header.time_ns
+        } else {
+            self.now_ns
+        };
+        (self.started_ns != 0).then(|| end.saturating_sub(self.started_ns))
+    }
+
+    /// The reason in words, as the runtime names it since Go 1.21.
+    ///
+    /// # Source go-sym: runtime.stwReason 1.21..=1.27 proc.go
+    #[must_use]
+    pub fn reason_name(&self) -> &'static str {
+        match self.reason {
+            REASON_MARK_TERM => "GC mark termination",
+            REASON_SWEEP_TERM => "GC sweep termination",
+            3 => "write heap dump",
+            4 => "goroutine profile",
+            5 => "goroutine profile cleanup",
+            6 => "all goroutines stack trace",
+            7 => "read mem stats",
+            8 => "AllThreadsSyscall",
+            9 => "GOMAXPROCS",
+            10 => "start trace",
+            11 => "stop trace",
+            _ => "unknown",
+        }
+    }
+}
+
 const _: () = {
     use core::mem::{offset_of, size_of};
     assert!(size_of::<GcStopEvent>() == 112);

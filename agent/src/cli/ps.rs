@@ -229,3 +229,57 @@ fn row(target: &TargetReport, running: bool) -> [String; 7] {
         target.reason.clone().unwrap_or_default(),
     ]
 }
+
+#[cfg(test)]
+mod tests {
+    use std::{
+        io::{BufRead as _, BufReader, Write as _},
+        net::TcpListener,
+    };
+
+    use super::*;
+
+    /// Answers one request with a status line and a body; tells its address.
+    fn agent(status: &'static str, body: &'static str) -> String {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+        let address = listener.local_addr().expect("bound");
+        std::thread::spawn(move || {
+            let (mut stream, _) = listener.accept().expect("one request");
+            let head = BufReader::new(&stream).lines();
+            head.map_while(Result::ok).find(String::is_empty);
+            let length = body.len();
+            write!(
+                stream,
+                "HTTP/1.1 {status}\r\nContent-Length: {length}\r\n\r\n{body}"
+            )
+            .expect("still read");
+        });
+        format!("http://{address}/")
+    }
+
+    #[tokio::test]
+    async fn a_running_agent_is_asked() {
+        let url = agent(
+            "200 OK",
+            r#"{"targets":[{"pid":7,"service":"orders","executable":"/o","state":"partial","reason":null,
+                "go_version":"go1.26.8","build_id":"x","symbol_source":"symtab","layout_source":"dwarf5",
+                "probes":[],"unresolved":[]}]}"#,
+        );
+        let targets = ask(&url).await.expect("answers").expect("runs");
+        assert_eq!(targets[0].service, "orders");
+        assert_eq!(row(&targets[0], true)[2], "partial");
+    }
+
+    #[tokio::test]
+    async fn what_is_no_agent_is_an_error_and_nobody_is_none() {
+        for (status, body) in [("500 Oops", "{}"), ("200 OK", "hello")] {
+            let error = ask(&agent(status, body)).await.expect_err("unusable");
+            assert_eq!(error.error_type(), "agent");
+        }
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+        let address = listener.local_addr().expect("bound");
+        drop(listener);
+        let nobody = ask(&format!("http://{address}")).await.expect("no error");
+        assert!(nobody.is_none());
+    }
+}

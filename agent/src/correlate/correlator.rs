@@ -36,14 +36,16 @@ pub trait Sink {
     /// A line was written.
     fn log(&self, record: Arc<LogRecord>);
     /// The world of a target was restarted.
-    fn gc_stop(&self, resource: &Arc<Resource>, stop: &GcStopEvent);
+    fn stop_of_world(&self, resource: &Arc<Resource>, stop: &GcStopEvent);
 }
 
-/// What the correlator saw; every event is in exactly one of the first five.
+/// What the correlator saw; every event is in exactly one of the first six.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct CorrelatorCounts {
-    /// Events that became a span.
-    pub spans: u64,
+    /// HTTP requests that became a span.
+    pub http_spans: u64,
+    /// gRPC calls that became a span.
+    pub grpc_spans: u64,
     /// Writes that became log records.
     pub log_writes: u64,
     /// Stops of the world.
@@ -131,17 +133,17 @@ impl<S: Sink> Correlator<S> {
         };
         match event {
             Event::HttpServer(event) => {
-                counts.spans += 1;
+                counts.http_spans += 1;
                 counts.route_unknown += u64::from(event.pattern_length == 0);
                 self.sink.span(Arc::new(self.http_span(identity, event)));
             }
             Event::GrpcServer(event) => {
-                counts.spans += 1;
+                counts.grpc_spans += 1;
                 self.sink.span(Arc::new(self.grpc_span(identity, event)));
             }
             Event::GcStop(event) => {
                 counts.gc_stops += 1;
-                self.sink.gc_stop(&identity.resource, event);
+                self.sink.stop_of_world(&identity.resource, event);
             }
             Event::Log(head, data) => {
                 counts.log_writes += 1;

@@ -1,7 +1,7 @@
 //! Finds processes in scope: all of /proc, or one pid that an exec event names.
 
 use std::{
-    collections::{HashMap, hash_map::Entry},
+    collections::{HashMap, HashSet, hash_map::Entry},
     io,
 };
 
@@ -49,7 +49,7 @@ pub struct Changes {
     pub changed: Vec<Candidate>,
     /// Known processes that have ended or left the scope.
     pub gone: Vec<ProcessId>,
-    /// Processes that could not be looked at.
+    /// Processes that could not be looked at; each is told once.
     pub refused: Vec<(u32, RefusedReason)>,
 }
 
@@ -59,6 +59,8 @@ pub struct Scanner {
     procfs: Procfs,
     rules: ScopeRules,
     known: HashMap<u32, (ProcessId, Incarnation)>,
+    /// Pids that could not be looked at, told already.
+    refused: HashSet<u32>,
 }
 
 impl Scanner {
@@ -69,6 +71,7 @@ impl Scanner {
             procfs,
             rules,
             known: HashMap::new(),
+            refused: HashSet::new(),
         }
     }
 
@@ -84,7 +87,8 @@ impl Scanner {
     pub fn scan(&mut self) -> io::Result<Changes> {
         let mut changes = Changes::default();
         let pids = self.procfs.pids()?;
-        let present: std::collections::HashSet<u32> = pids.iter().copied().collect();
+        let present: HashSet<u32> = pids.iter().copied().collect();
+        self.refused.retain(|pid| present.contains(pid));
         let ended: Vec<u32> = self
             .known
             .keys()
@@ -158,12 +162,15 @@ impl Scanner {
             Verdict::Out(_) | Verdict::Refused(RefusedReason::Exited) => self.forget(pid, changes),
             Verdict::Refused(reason) => {
                 self.forget(pid, changes);
-                changes.refused.push((pid, reason));
+                if self.refused.insert(pid) {
+                    changes.refused.push((pid, reason));
+                }
             }
         }
     }
 
     fn found(&mut self, candidate: Candidate, changes: &mut Changes) {
+        self.refused.remove(&candidate.id.pid);
         let now = (candidate.id, candidate.incarnation);
         match self.known.insert(candidate.id.pid, now) {
             Some(before) if before == now => {}
@@ -268,6 +275,18 @@ mod tests {
             scanner.examine(101),
             Verdict::Out(OutOfScope::Cgroup)
         ));
+    }
+
+    #[test]
+    fn what_cannot_be_looked_at_is_told_once() {
+        let fake = FakeProc::new("refused");
+        fake.process(100, 1, "/", "one");
+        fake.unreadable_link(100);
+        let mut scanner = scanner(&fake, &Scope::default());
+        assert_eq!(scanner.scan().expect("listed").refused.len(), 1);
+        assert!(scanner.scan().expect("listed").refused.is_empty());
+        fake.process(100, 1, "/", "one");
+        assert_eq!(pids(&scanner.scan().expect("listed").new), [100]);
     }
 
     #[test]

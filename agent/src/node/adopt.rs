@@ -63,10 +63,8 @@ impl Adopter {
         );
         match self.attach(&process, &binary, reference, bias) {
             Ok((attachment, problems)) => {
-                let reader = self
-                    .runtime
-                    .enabled
-                    .then(|| Reader::new(process.id.pid, Arc::clone(&binary.runtime), bias));
+                let process = Arc::new(process);
+                let reader = self.reader(&process, &binary);
                 Ok(Target {
                     reference,
                     process,
@@ -126,6 +124,17 @@ impl Adopter {
             }
         }
         Ok((attachment, problems))
+    }
+
+    fn reader(&self, process: &Arc<Process>, binary: &BinaryInfo) -> Option<Reader> {
+        let facts = binary.runtime.as_ref().filter(|_| self.runtime.enabled)?;
+        match Reader::new(Arc::clone(process), facts) {
+            Ok(reader) => Some(reader),
+            Err(error) => {
+                tracing::warn!(pid = process.id.pid, %error, "the Go runtime cannot be read");
+                None
+            }
+        }
     }
 
     /// Features that are attached for good; windowed ones come and go.

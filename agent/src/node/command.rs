@@ -43,7 +43,9 @@ impl Stopped {
                     Ok(mut child) => {
                         // Nobody hears these when golens is ending already.
                         drop(tell_pid.send(Ok(child.id())));
-                        drop(resumed.recv());
+                        if resumed.recv().is_err() {
+                            tracing::debug!("released without having been observed");
+                        }
                         drop(tell_end.send(release(&child).and_then(|()| child.wait())));
                     }
                     Err(error) => drop(tell_pid.send(Err(error))),
@@ -55,8 +57,9 @@ impl Stopped {
 
     /// Lets the program run; the receiver gets its exit status.
     pub(super) fn resume(self) -> oneshot::Receiver<io::Result<ExitStatus>> {
-        // The thread waits for this and nothing else.
-        drop(self.resume.send(()));
+        if self.resume.send(()).is_err() {
+            tracing::error!("the thread that holds the program has gone");
+        }
         self.ended
     }
 }

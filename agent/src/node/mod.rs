@@ -175,6 +175,7 @@ impl Agent {
             telemetry: Arc::clone(&telemetry),
             abandoned: Arc::clone(&supervisor.abandoned_spans),
             missed_changes: Arc::clone(&pump.missed),
+            table: Arc::clone(&table),
         };
         let ready = Arc::clone(&supervisor.ready);
         let abandoned = Arc::clone(&supervisor.abandoned_spans);

@@ -10,8 +10,12 @@ use std::{
 
 use agent_ebpf::counter::Counter;
 
-use super::{NodeSink, adopt::error_chain};
-use crate::{correlate::Correlator, probe::Kernel, telemetry::Telemetry};
+use super::{NodeSink, adopt::error_chain, target::Table};
+use crate::{
+    correlate::Correlator,
+    probe::Kernel,
+    telemetry::{Telemetry, catalog},
+};
 
 /// Every counter of kernel side, correlator and supervisor.
 #[derive(Clone)]
@@ -21,6 +25,7 @@ pub(super) struct Counters {
     pub(super) telemetry: Arc<Telemetry>,
     pub(super) abandoned: Arc<AtomicU64>,
     pub(super) missed_changes: Arc<AtomicU64>,
+    pub(super) table: Arc<Table>,
 }
 
 /// Kernel-side counters that are losses: a signal that should exist does not.
@@ -48,7 +53,8 @@ impl Counters {
         }
         let counts = self.correlator.counts();
         let own = [
-            ("events.spans", counts.spans),
+            ("events.http_spans", counts.http_spans),
+            ("events.grpc_spans", counts.grpc_spans),
             ("events.log_writes", counts.log_writes),
             ("events.gc_stops", counts.gc_stops),
             ("events.unknown_target", counts.unknown_target),
@@ -82,11 +88,40 @@ impl Counters {
         for (counter, total) in self.kernel.counters() {
             if LOSSES.contains(&counter) {
                 own.drops_total(counter.name(), total);
+            } else if counter != Counter::EventsSubmitted {
+                own.outcomes_total(counter.name(), total);
             }
         }
         let counts = self.correlator.counts();
+        own.events_total("http", counts.http_spans);
+        own.events_total("grpc", counts.grpc_spans);
+        own.events_total("log", counts.log_writes);
+        own.events_total("gc", counts.gc_stops);
         own.drops_total("unknown_target", counts.unknown_target);
         own.drops_total("undecodable", counts.undecodable);
+        own.outcomes_total("abandoned", self.abandoned.load(Ordering::Relaxed));
+        self.publish_targets();
+    }
+}
+
+impl Counters {
+    fn publish_targets(&self) {
+        let own = self.telemetry.own();
+        let (live, refused) = self.table.numbers();
+        own.targets("attached", live.len());
+        own.targets("refused", refused);
+        for target in live {
+            for (program, hits) in self.kernel.hits(target.reference) {
+                let attributes = [program.name()];
+                let resource = &target.resource;
+                self.telemetry.set_counter(
+                    resource,
+                    &catalog::PROBE_HITS,
+                    &attributes,
+                    hits as f64,
+                );
+            }
+        }
     }
 }
 

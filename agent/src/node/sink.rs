@@ -9,7 +9,7 @@ use crate::{
     export::Fanout,
     identity::Resource,
     logs::LogRecord,
-    telemetry::Telemetry,
+    telemetry::{Telemetry, catalog},
 };
 
 /// Counts every request, sampled or not, and passes spans and lines on. Never blocks.
@@ -29,8 +29,14 @@ impl Sink for NodeSink {
         self.fanout.log(record);
     }
 
-    fn gc_stop(&self, resource: &Arc<Resource>, stop: &GcStopEvent) {
-        let _ = (resource, stop);
-        self.telemetry.own().events("gc", 1);
+    fn stop_of_world(&self, resource: &Arc<Resource>, stop: &GcStopEvent) {
+        // Before Go 1.22 the runtime does not say when the stop began.
+        let Some(nanoseconds) = stop.length_ns() else {
+            return;
+        };
+        let attributes = [stop.reason_name()];
+        let seconds = nanoseconds as f64 / 1e9;
+        self.telemetry
+            .observe(resource, &catalog::STOP_DURATION, &attributes, seconds);
     }
 }

@@ -207,6 +207,7 @@ impl Supervisor {
         // A later incarnation may have been adopted first; the older one ends here.
         self.end(pid);
         self.table.insert(Arc::clone(&target));
+        self.read_runtime(&target);
         if !self.adopter.kernel.is_registered(pid, target.reference) {
             let candidate_gone = target.process.recheck().is_err();
             self.end(pid);
@@ -215,6 +216,12 @@ impl Supervisor {
                 self.apply(changes);
             }
         }
+    }
+
+    /// Takes the first reading at once: the interval may be long, and later ones build on it.
+    fn read_runtime(&self, target: &Arc<Target>) {
+        let (target, telemetry) = (Arc::clone(target), Arc::clone(&self.telemetry));
+        tokio::task::spawn_blocking(move || super::readers::read(&target, &telemetry));
     }
 
     /// The program changed while it was adopted: the scan knows the old one and must meet the new.
@@ -251,8 +258,9 @@ impl Supervisor {
             .partition(|(pid, _)| !self.adopting.contains(pid));
         self.waiting = waiting;
         for (pid, answer) in done {
-            // Nobody may be waiting any more, which is fine.
-            drop(answer.send(self.table.get(pid).is_some()));
+            if answer.send(self.table.get(pid).is_some()).is_err() {
+                tracing::debug!(pid, "nobody waits for this adoption any more");
+            }
         }
     }
 

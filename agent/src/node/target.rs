@@ -19,7 +19,7 @@ use crate::{
 #[derive(Debug)]
 pub(super) struct Target {
     pub(super) reference: TargetRef,
-    pub(super) process: Process,
+    pub(super) process: Arc<Process>,
     pub(super) resource: Arc<Resource>,
     pub(super) binary: Arc<BinaryInfo>,
     pub(super) attachment: Mutex<Attachment>,
@@ -140,6 +140,13 @@ impl Table {
             Entry::Refused(_) => None,
         };
         self.read().values().filter_map(live).collect()
+    }
+
+    /// Live targets, and how many processes were refused.
+    pub(super) fn numbers(&self) -> (Vec<Arc<Target>>, usize) {
+        let live = self.live();
+        let refused = self.read().len().saturating_sub(live.len());
+        (live, refused)
     }
 
     pub(super) fn reports(&self, kernel: &Kernel) -> Vec<TargetReport> {

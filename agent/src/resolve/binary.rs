@@ -1,7 +1,5 @@
 //! Everything the agent knows of one binary.
 
-use std::sync::Arc;
-
 use agent_ebpf::{counter::Program, offsets::Offsets};
 use symbols::{GoBinary, SiteKind, Unresolved};
 
@@ -58,7 +56,7 @@ pub struct BinaryInfo {
     /// Code that matters to who wrote a log line.
     pub writers: Writers,
     /// For the memory reader.
-    pub runtime: Arc<RuntimeFacts>,
+    pub runtime: Option<RuntimeFacts>,
     /// What is missing, and why.
     pub unresolved: Vec<UnresolvedReport>,
 }
@@ -109,8 +107,7 @@ pub fn resolve(bytes: &[u8]) -> Result<BinaryInfo, ResolveError> {
         offsets.jbe_programs |= 1 << (site.program as u32);
     }
     let work = binary.variable("runtime.work");
-    let runtime = RuntimeFacts::from_symbols(&binary, &layouts);
-    unresolved.extend(runtime.missing().iter().map(report));
+    let runtime = runtime(&binary, &layouts, &mut unresolved);
     Ok(BinaryInfo {
         go_version: binary.go_version().to_string(),
         build_id: binary.build_id().to_owned(),
@@ -131,7 +128,7 @@ pub fn resolve(bytes: &[u8]) -> Result<BinaryInfo, ResolveError> {
             .min()
             .unwrap_or(0),
         writers: Writers::of(&binary),
-        runtime: Arc::new(runtime),
+        runtime,
         unresolved,
     })
 }
@@ -200,6 +197,24 @@ fn report(missing: &Unresolved) -> UnresolvedReport {
     UnresolvedReport {
         what: missing.what.clone(),
         reason: missing.reason.to_string(),
+    }
+}
+
+/// What the memory reader needs; what it misses is noted.
+fn runtime(
+    binary: &GoBinary<'_>,
+    layouts: &symbols::Layouts,
+    missing: &mut Vec<UnresolvedReport>,
+) -> Option<RuntimeFacts> {
+    match RuntimeFacts::from_symbols(binary, layouts) {
+        Ok(facts) => {
+            missing.extend(facts.unresolved.iter().map(report));
+            Some(facts)
+        }
+        Err(unresolved) => {
+            missing.extend(unresolved.iter().map(report));
+            None
+        }
     }
 }
 

@@ -162,6 +162,9 @@ catalogue! {
     GC_PAUSE_DURATION: Target "go.memory.gc.pause.duration",
         Histogram(PAUSE_SECONDS), "s", [],
         Development, "Time the world was stopped in one garbage collection cycle, all stops of the cycle together.";
+    STOP_DURATION: Target "golens.go.stop.duration",
+        Histogram(PAUSE_SECONDS), "s", ["golens.go.stop.reason"],
+        Development, "Time of one stop of the world, from its request to the restart.";
     GC_GOAL: Target "go.memory.gc.goal",
         UpDownCounter, "By", [],
         Development, "Heap size at which the current garbage collection cycle is to end.";
@@ -179,7 +182,7 @@ catalogue! {
         Development, "Heap that was live at the end of the last garbage collection cycle.";
 
     PROBE_HITS: Target "golens.probe.hits",
-        Counter, "{hit}", ["feature"],
+        Counter, "{hit}", ["program"],
         Development, "Times a probe of the target was reached.";
     PROBE_WINDOW: Target "golens.probe.window",
         Counter, "s", ["feature"],
@@ -200,6 +203,9 @@ catalogue! {
     EVENTS: Agent "golens.events",
         Counter, "{event}", ["kind"],
         Development, "Events taken from the kernel.";
+    PROBE_OUTCOMES: Agent "golens.probe.outcomes",
+        Counter, "{hit}", ["outcome"],
+        Development, "Hits of probes that ended in something else than a record, by outcome.";
     DROPS: Agent "golens.drops",
         Counter, "{item}", ["reason"],
         Development, "Events, spans and log lines that were lost.";

@@ -15,14 +15,14 @@ pub(crate) mod testing;
 use std::{sync::Arc, time::Instant};
 
 pub use own::{ExporterMetrics, Own};
-pub use runtime::{RuntimeReading, RuntimeSummary};
+pub use runtime::RuntimeSummary;
 pub use services::ServiceSummary;
 
 use self::{
     catalog::Metric,
     store::{Sample, Store},
 };
-use crate::{clock::UnixNanos, correlate::Span, identity::Resource};
+use crate::{clock::UnixNanos, correlate::Span, identity::Resource, runtime::RuntimeReading};
 
 /// Series one target may have; further ones are summed in an overflow series.
 const SERIES_PER_TARGET: usize = 2_000;
@@ -62,6 +62,27 @@ impl Telemetry {
     /// Takes over one reading of a target's Go runtime.
     pub fn update_runtime(&self, resource: &Arc<Resource>, reading: &RuntimeReading) {
         runtime::update(&self.store, resource, reading);
+    }
+
+    /// Adds a value to a histogram of a target.
+    pub fn observe(
+        &self,
+        resource: &Arc<Resource>,
+        metric: &'static Metric,
+        attributes: &[&str],
+        value: f64,
+    ) {
+        debug_assert_eq!(attributes.len(), metric.attributes.len(), "{}", metric.name);
+        let own_series = self
+            .store
+            .with_sample(resource, metric, attributes, |sample| {
+                if let Sample::Histogram(histogram) = sample {
+                    histogram.observe(value, UnixNanos::now(), None);
+                }
+            });
+        if !own_series {
+            self.own.series_dropped(metric);
+        }
     }
 
     /// Raises a counter of a target to a total that something else counts.

@@ -17,6 +17,7 @@ use super::{
 pub struct Own {
     registry: Registry,
     events: IntCounterVec,
+    outcomes: IntCounterVec,
     drops: IntCounterVec,
     targets: IntGaugeVec,
     spans: IntCounter,
@@ -40,6 +41,7 @@ impl Own {
             .set(1.0);
         Self {
             events: new.counter_vec(&catalog::EVENTS),
+            outcomes: new.counter_vec(&catalog::PROBE_OUTCOMES),
             drops: new.counter_vec(&catalog::DROPS),
             targets: new.int_gauge_vec(&catalog::TARGETS),
             spans: new.counter(&catalog::SPANS),
@@ -55,20 +57,19 @@ impl Own {
         }
     }
 
-    /// Counts events taken from the kernel, by kind (`http`, `grpc`, `log`, `gc`).
-    pub fn events(&self, kind: &str, count: u64) {
-        self.events.with_label_values(&[kind]).inc_by(count);
+    /// Raises the count of events taken from the kernel, by kind, to a total.
+    pub fn events_total(&self, kind: &str, total: u64) {
+        raise(&self.events, kind, total);
     }
 
-    /// Counts things that were lost, by reason; reasons come from a fixed set.
-    pub fn drops(&self, reason: &str, count: u64) {
-        self.drops.with_label_values(&[reason]).inc_by(count);
+    /// Raises the count of hits that ended otherwise to a total.
+    pub fn outcomes_total(&self, outcome: &str, total: u64) {
+        raise(&self.outcomes, outcome, total);
     }
 
-    /// Raises a drop counter to a total that is counted elsewhere, such as in the kernel.
+    /// Raises a drop counter, by reason from a fixed set, to a total that is counted elsewhere.
     pub fn drops_total(&self, reason: &str, total: u64) {
-        let counter = self.drops.with_label_values(&[reason]);
-        counter.inc_by(total.saturating_sub(counter.get()));
+        raise(&self.drops, reason, total);
     }
 
     /// Sets how many targets are in a state.
@@ -135,6 +136,11 @@ impl Own {
         self.process.refresh();
         self.registry.gather()
     }
+}
+
+fn raise(counters: &IntCounterVec, label: &str, total: u64) {
+    let counter = counters.with_label_values(&[label]);
+    counter.inc_by(total.saturating_sub(counter.get()));
 }
 
 /// The value of a counter or gauge.

@@ -6,38 +6,10 @@ use super::{
     catalog::{self, Metric},
     store::{Sample, Store, Target},
 };
-use crate::{clock::UnixNanos, identity::Resource};
+use crate::{clock::UnixNanos, identity::Resource, runtime::RuntimeReading};
 
 /// Pauses a summary shows, as many as the Go runtime itself keeps.
 const PAUSES: usize = 256;
-
-/// What one reading of a target's runtime variables said.
-///
-/// # Units  totals count since the start of the process, except `gc_pauses_lost`, which counts
-///          since the first reading
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct RuntimeReading {
-    /// Live goroutines.
-    pub goroutines: Option<u64>,
-    /// Finished GC cycles, total.
-    pub gc_cycles: u64,
-    /// Pauses of the cycles that finished since the last reading, oldest first; each is given once.
-    pub new_gc_pauses_ns: Vec<u64>,
-    /// Pauses that were overwritten before they could be read, total.
-    pub gc_pauses_lost: u64,
-    /// Time the world was stopped, total.
-    pub gc_pause_total_ns: u64,
-    /// Bytes of live heap at the end of the last cycle.
-    pub heap_live_bytes: Option<u64>,
-    /// Heap size at which the next cycle ends.
-    pub heap_goal_bytes: Option<u64>,
-    /// `GOMAXPROCS`.
-    pub gomaxprocs: Option<u32>,
-    /// Whether every value was read, and read consistently.
-    pub complete: bool,
-    /// When.
-    pub read_at: UnixNanos,
-}
 
 /// The runtime of one target, as the API shows it.
 #[derive(Clone, Debug, PartialEq, serde::Serialize)]
@@ -71,6 +43,7 @@ pub struct RuntimeSummary {
 pub(super) struct RuntimeState {
     last: Option<RuntimeReading>,
     pauses_ns: VecDeque<u64>,
+    pauses_lost: u64,
 }
 
 impl RuntimeState {
@@ -78,6 +51,7 @@ impl RuntimeState {
         self.pauses_ns.extend(&reading.new_gc_pauses_ns);
         let surplus = self.pauses_ns.len().saturating_sub(PAUSES);
         self.pauses_ns.drain(..surplus);
+        self.pauses_lost += reading.gc_pauses_lost;
         self.last = Some(reading.clone());
     }
 
@@ -89,7 +63,7 @@ impl RuntimeState {
             goroutines: last.goroutines,
             gc_cycles: last.gc_cycles,
             gc_pause_total_seconds: last.gc_pause_total_ns as f64 / 1e9,
-            gc_pauses_lost: last.gc_pauses_lost,
+            gc_pauses_lost: self.pauses_lost,
             last_pauses_ns: self.pauses_ns.iter().copied().collect(),
             heap_live_bytes: last.heap_live_bytes,
             heap_goal_bytes: last.heap_goal_bytes,
@@ -122,15 +96,19 @@ pub(super) fn update(store: &Store, resource: &Arc<Resource>, reading: &RuntimeR
         &catalog::GC_PAUSE_TIME,
         reading.gc_pause_total_ns as f64 / 1e9,
     );
-    number(&catalog::GC_PAUSES_LOST, reading.gc_pauses_lost as f64);
     store.with_sample(resource, &catalog::GC_PAUSE_DURATION, &[], |sample| {
         if let Sample::Histogram(histogram) = sample {
             for pause_ns in &reading.new_gc_pauses_ns {
-                histogram.observe(*pause_ns as f64 / 1e9, reading.read_at, None);
+                histogram.observe(*pause_ns as f64 / 1e9, UnixNanos::now(), None);
             }
         }
     });
-    store.target(resource).lock().runtime.take(reading);
+    let target = store.target(resource);
+    let mut state = target.lock();
+    state.runtime.take(reading);
+    let lost = state.runtime.pauses_lost;
+    drop(state);
+    number(&catalog::GC_PAUSES_LOST, lost as f64);
 }
 
 /// The latest reading of each target whose process lives.

@@ -184,7 +184,21 @@ fn the_command_line_answers_without_an_agent() {
     let stop = functions.filter(|line| line["name"] == "runtime.startTheWorldWithSema");
     assert_eq!(stop.count(), 1);
 
+    let (code, text) = golens(&["doctor", "--json"]);
+    let answer: serde_json::Value = serde_json::from_str(&text).expect("JSON");
+    let checks = answer["checks"].as_array().expect("a list").iter();
+    let failed = checks.clone().any(|check| check["status"] == "fail");
+    assert_eq!(code, Some(i32::from(failed)), "{text}");
+    assert!(checks.clone().any(|check| check["name"] == "kernel"));
+    assert!(
+        checks
+            .filter(|check| check["status"] != "ok")
+            .all(|check| check["remedy"].is_string()),
+        "what is wrong has a remedy: {text}"
+    );
+
     assert_eq!(golens(&["symbols", "/bin/sh"]).0, Some(1));
     assert_eq!(golens(&["config", "show"]).0, Some(0));
     assert_eq!(golens(&["nonsense"]).0, Some(2));
+    assert_eq!(golens(&["--log-level", "a=b=c", "ps"]).0, Some(2));
 }

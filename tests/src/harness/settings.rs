@@ -66,6 +66,12 @@ impl Settings {
         self
     }
 
+    /// The configuration as it will be written.
+    #[must_use]
+    pub fn config(&self) -> &Value {
+        &self.config
+    }
+
     /// Runs the agent under another program, which must become its parent only.
     #[must_use]
     pub fn under<S: Into<String>>(mut self, wrapper: impl IntoIterator<Item = S>) -> Self {
