@@ -17,7 +17,7 @@ use tests::{
 fn one_trace_id_is_found_in_all_back_ends_and_every_dashboard_query_has_data() {
     let directory = WorkDir::new("golens-backends").unwrap();
     let group = Group::new("golens-backends").unwrap();
-    let programs = Programs::build().unwrap();
+    let programs = Programs::build();
     let services = Services::start(&programs, &group, directory.path()).unwrap();
     let loki = Loki::start(&directory.path().join("loki")).unwrap();
     let tempo = Tempo::start(&directory.path().join("tempo")).unwrap();

@@ -11,7 +11,7 @@ use std::{
 
 use anyhow::{Context, Result, bail};
 
-use crate::backends::Server;
+use crate::{backends::Server, harness::hierarchies};
 
 /// A control group; it is removed when dropped, after its processes.
 #[derive(Debug)]
@@ -73,43 +73,5 @@ impl Drop for Group {
             thread::sleep(Duration::from_millis(20));
         }
         super::say(&format!("cannot remove {}", self.path.display()));
-    }
-}
-
-/// Mount points of hierarchies that a process may join without further settings, best first.
-fn hierarchies(mounts: &str) -> Vec<PathBuf> {
-    let mut found: Vec<(u8, PathBuf)> = mounts
-        .lines()
-        .filter_map(|line| {
-            let mut words = line.split(' ');
-            let (_, point, kind, options) =
-                (words.next()?, words.next()?, words.next()?, words.next()?);
-            let has = |name| options.split(',').any(|option| option == name);
-            let rank = match kind {
-                "cgroup2" => 0,
-                "cgroup" if has("name=systemd") => 1,
-                "cgroup" if has("freezer") => 2,
-                "cgroup" if has("pids") => 3,
-                _ => return None,
-            };
-            Some((rank, PathBuf::from(point)))
-        })
-        .collect();
-    found.sort();
-    found.into_iter().map(|(_, point)| point).collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_unified_hierarchy_comes_first() {
-        let mounts = "cgroup /c/cpu cgroup rw,cpu 0 0\n\
-            cgroup /c/freezer cgroup rw,freezer 0 0\n\
-            cgroup2 /c/unified cgroup2 rw 0 0\n\
-            tmpfs /c tmpfs rw 0 0\n";
-        let expected = ["/c/unified", "/c/freezer"].map(PathBuf::from);
-        assert_eq!(hierarchies(mounts), expected);
     }
 }

@@ -15,7 +15,7 @@ mod services;
 mod waterfall;
 
 use std::{
-    env, fs,
+    fs,
     io::{self, Write},
     path::{Path, PathBuf},
     process, thread,
@@ -30,7 +30,10 @@ pub use interrupt::interrupted;
 use report::Report;
 pub use services::{LoadSummary, Programs, Services};
 
-use crate::backends::{Loki, Prometheus, Tempo, pivot};
+use crate::{
+    backends::{Loki, Prometheus, Tempo, pivot},
+    harness::target_dir,
+};
 
 /// What the user asked for.
 #[derive(Clone, Copy, Debug)]
@@ -65,7 +68,7 @@ pub fn run(options: Options) -> Result<()> {
     let directory = WorkDir::new("golens-demo")?;
     let group = Group::new("golens-demo")?;
     say("building the three Go services");
-    let programs = Programs::build()?;
+    let programs = Programs::build();
 
     say("starting gateway -> orders -> inventory");
     let services = Services::start(&programs, &group, directory.path())?;
@@ -144,14 +147,6 @@ fn keep(
 fn say(line: &str) {
     // A closed stderr is no reason to stop.
     drop(writeln!(io::stderr(), "{line}"));
-}
-
-/// Cargo's target directory, where nothing is under version control.
-fn target_dir() -> PathBuf {
-    env::var_os("CARGO_TARGET_DIR").map_or_else(
-        || Path::new(env!("CARGO_MANIFEST_DIR")).join("../target"),
-        PathBuf::from,
-    )
 }
 
 /// A directory for configurations, logs and data, removed at the end unless that end is a panic.

@@ -2,17 +2,19 @@
 
 use std::{
     collections::BTreeMap,
-    fs,
     path::{Path, PathBuf},
     process::{Command, Stdio},
     time::Duration,
 };
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 use serde::{Deserialize, Serialize};
 
-use super::{Group, target_dir};
-use crate::backends::{Server, wait_for};
+use super::Group;
+use crate::{
+    backends::{Server, wait_for},
+    harness::{Target, listening},
+};
 
 /// Connections of the load, each with one request at a time.
 const CONNECTIONS: u32 = 8;
@@ -21,7 +23,12 @@ const RATE: u32 = 200;
 
 /// Where the Go programs are.
 #[derive(Clone, Debug)]
-pub struct Programs(PathBuf);
+pub struct Programs {
+    gateway: PathBuf,
+    orders: PathBuf,
+    inventory: PathBuf,
+    load: PathBuf,
+}
 
 /// What the load client counted.
 #[derive(Clone, Debug, Deserialize, Serialize)]
@@ -52,39 +59,18 @@ struct Service {
 }
 
 impl Programs {
-    /// Builds services and load client with the installed Go.
+    /// Builds services and load client with the installed Go, unless they are there.
     ///
-    /// # Errors
-    /// When Go fails; its output is part of the message.
-    pub fn build() -> Result<Self> {
-        let modules = Path::new(env!("CARGO_MANIFEST_DIR")).join("targets");
-        let programs = target_dir().join("golens-demo-bin");
-        fs::create_dir_all(&programs)?;
-        let services = ["./gateway", "./orders", "./inventory"];
-        go_build(&modules.join("services"), &programs, &services)?;
-        go_build(&modules, &programs, &["./load"])?;
-        Ok(Self(programs))
-    }
-}
-
-/// `GOTOOLCHAIN=auto` lets an older Go fetch the version that the module asks for.
-fn go_build(module: &Path, into: &Path, packages: &[&str]) -> Result<()> {
-    let output = Command::new("go")
-        .args(["build", "-buildvcs=false", "-o"])
-        .arg(into)
-        .args(packages)
-        .current_dir(module)
-        .env("CGO_ENABLED", "0")
-        .env("GOTOOLCHAIN", "auto")
-        .env("GOWORK", "off")
-        .output()
-        .context("cannot start go")?;
-    match output.status.success() {
-        true => Ok(()),
-        false => bail!(
-            "go build failed:\n{}",
-            String::from_utf8_lossy(&output.stderr)
-        ),
+    /// # Panics
+    /// When Go is missing or fails; its output is part of the message.
+    #[must_use]
+    pub fn build() -> Self {
+        Self {
+            gateway: Target::new("services/gateway").build(),
+            orders: Target::new("services/orders").build(),
+            inventory: Target::new("services/inventory").build(),
+            load: Target::new("load").build(),
+        }
     }
 }
 
@@ -94,10 +80,11 @@ impl Services {
     /// # Errors
     /// When one does not listen in time.
     pub fn start(programs: &Programs, group: &Group, directory: &Path) -> Result<Self> {
-        let start = |name, upstream| Service::start(programs, group, directory, name, upstream);
-        let inventory = start("inventory", None)?;
-        let orders = start("orders", Some(&inventory.address))?;
-        let gateway = start("gateway", Some(&orders.address))?;
+        let start =
+            |name, program, upstream| Service::start(name, program, upstream, group, directory);
+        let inventory = start("inventory", &programs.inventory, None)?;
+        let orders = start("orders", &programs.orders, Some(&inventory.address))?;
+        let gateway = start("gateway", &programs.gateway, Some(&orders.address))?;
         Ok(Self {
             gateway,
             orders,
@@ -123,7 +110,7 @@ impl Services {
     /// When the client fails or Ctrl-C is pressed.
     pub fn load(&self, programs: &Programs, duration: Duration) -> Result<LoadSummary> {
         let gateway = &self.gateway.address;
-        let mut command = Command::new(programs.0.join("load"));
+        let mut command = Command::new(&programs.load);
         command
             .args(["-url", &format!("http://{gateway}/api/orders/{{n}}")])
             .args(["-url", &format!("POST http://{gateway}/api/orders")])
@@ -151,42 +138,23 @@ impl Services {
 
 impl Service {
     fn start(
-        programs: &Programs,
+        name: &str,
+        program: &Path,
+        upstream: Option<&String>,
         group: &Group,
         directory: &Path,
-        name: &str,
-        upstream: Option<&String>,
     ) -> Result<Self> {
-        let mut command = Command::new(programs.0.join(name));
+        let mut command = Command::new(program);
         command.args(["-listen", "127.0.0.1:0"]);
         if let Some(upstream) = upstream {
             command.args(["-upstream", upstream]);
         }
         let mut server = group.start(name, &mut command, directory)?;
         let address = server.wait_for("the address", Duration::from_secs(10), |server| {
-            listening(&server.output())
+            let output = server.output();
+            // A line without its end may be cut.
+            listening(output.rsplit_once('\n')?.0)
         })?;
         Ok(Self { server, address })
-    }
-}
-
-/// The address in a line such as `listening 127.0.0.1:80 pid 7`.
-fn listening(output: &str) -> Option<String> {
-    let complete = output.rsplit_once('\n')?.0;
-    let rest = complete
-        .lines()
-        .find_map(|line| line.strip_prefix("listening "))?;
-    rest.split(' ').next().map(str::to_owned)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn an_address_is_read_from_a_whole_line_only() {
-        let output = "noise\nlistening 127.0.0.1:4711 pid 7\n";
-        assert_eq!(listening(output).as_deref(), Some("127.0.0.1:4711"));
-        assert_eq!(listening("listening 127.0.0.1:47"), None);
     }
 }

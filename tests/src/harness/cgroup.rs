@@ -87,7 +87,7 @@ impl Drop for Cgroup {
 }
 
 /// Mount points of hierarchies that a process may join without further settings, best first.
-fn hierarchies(mounts: &str) -> Vec<PathBuf> {
+pub(crate) fn hierarchies(mounts: &str) -> Vec<PathBuf> {
     let rows: Vec<Vec<&str>> = mounts.lines().map(|l| l.split(' ').collect()).collect();
     let wanted = |kind: &str, option: &str| {
         rows.iter()

@@ -9,7 +9,7 @@ use std::{
 };
 
 /// The workspace's target directory, where nothing is under version control.
-pub(super) fn target_dir() -> PathBuf {
+pub(crate) fn target_dir() -> PathBuf {
     let workspace = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
     // An absolute path replaces the workspace's.
     workspace.join(env::var_os("CARGO_TARGET_DIR").unwrap_or_else(|| "target".into()))

@@ -11,7 +11,7 @@ pub fn field<'a>(line: &'a str, name: &str) -> Option<&'a str> {
 }
 
 /// The address in a line such as `listening 127.0.0.1:80 pid 7`.
-pub(super) fn listening(output: &str) -> Option<String> {
+pub(crate) fn listening(output: &str) -> Option<String> {
     output
         .lines()
         .find_map(|line| line.strip_prefix("listening "))

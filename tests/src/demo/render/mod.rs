@@ -81,13 +81,21 @@ fn found(out: &mut impl Write, paint: Paint, target: &Target) -> Result<()> {
     for probe in &target.probes {
         table.row([
             probe.feature.clone(),
-            cut(&probe.function, 56),
+            short(&probe.function),
             probe.instruction.clone(),
             format!("{:#x}", probe.address),
             format!("{} hits", probe.hits),
         ]);
     }
     table.write(out)
+}
+
+/// Long functions without the folders of their package: `transport.(*http2Server).writeStatus`.
+fn short(function: &str) -> String {
+    match function.rsplit_once('/') {
+        Some((_, name)) if function.len() > 40 => name.to_owned(),
+        _ => function.to_owned(),
+    }
 }
 
 fn requests(out: &mut impl Write, paint: Paint, rows: &[ServiceRow]) -> Result<()> {
@@ -165,16 +173,14 @@ fn traces(out: &mut impl Write, paint: Paint, report: &Report) -> Result<()> {
     if report.inventory_joined {
         return Ok(());
     }
-    let note = "inventory's gRPC span is a trace of its own until gRPC metadata is read";
+    let Some(call) = &report.inventory_trace else {
+        let note = "golens has no span of inventory's gRPC call";
+        return Ok(writeln!(out, "\n  {}", paint.tone(Tone::Warn, note))?);
+    };
+    let note = "inventory's gRPC span is a trace of its own until gRPC metadata is read:";
     writeln!(out, "\n  {}", paint.tone(Tone::Warn, note))?;
-    match &report.inventory_trace {
-        Some(call) => {
-            let title = format!("a call of inventory from that time  {}", call.trace_id);
-            writeln!(out, "  {title}")?;
-            trace::write(out, paint, call)
-        }
-        None => Ok(()),
-    }
+    writeln!(out, "  a call from that time  {}", call.trace_id)?;
+    trace::write(out, paint, call)
 }
 
 fn proof(out: &mut impl Write, paint: Paint, pivot: &Pivot) -> Result<()> {
