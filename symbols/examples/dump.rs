@@ -97,6 +97,21 @@ const FIELDS: &[(&str, &[&str])] = &[
         "runtime.gcControllerState",
         &["heapLive", "heapMarked", "gcPercentHeapGoal"],
     ),
+    ("internal/runtime/maps.Map", &["used", "dirPtr", "dirLen"]),
+    ("runtime.hmap", &["count", "B", "buckets"]),
+    (
+        "google.golang.org/grpc/internal/transport.Stream",
+        &["id", "method", "ctx"],
+    ),
+    (
+        "google.golang.org/grpc/internal/transport.ServerStream",
+        &["Stream", "ctx", "st", "status"],
+    ),
+    ("google.golang.org/grpc/internal/status.Status", &["s"]),
+    (
+        "google.golang.org/genproto/googleapis/rpc/status.Status",
+        &["Code"],
+    ),
 ];
 
 const VARIABLES: &[&str] = &[

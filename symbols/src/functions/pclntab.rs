@@ -5,16 +5,12 @@
 use std::sync::OnceLock;
 
 use super::index::NameIndex;
+use super::padding;
 use crate::budget::{MAX_FUNCTIONS, MAX_NAME};
 use crate::bytes;
 use crate::error::Reason;
 use crate::fact::{Function, Provenance};
 use crate::image::{Image, Machine};
-
-/// Padding byte between functions on amd64.
-const INT3: u8 = 0xcc;
-/// First byte of a two-byte jump, whose second byte may look like padding.
-const SHORT_JUMP: u8 = 0xeb;
 
 /// The generations of the table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -278,10 +274,7 @@ impl<'d> Pclntab<'d> {
         let Some(body) = body else {
             return Some(length);
         };
-        let padding = body.iter().rev().take_while(|&&byte| byte == INT3).count();
-        let kept = body.len().checked_sub(padding)?;
-        let jump = padding > 0 && body.get(..kept)?.last() == Some(&SHORT_JUMP);
-        u64::try_from(kept).ok()?.checked_add(u64::from(jump))
+        u64::try_from(padding::body_length(body)).ok()
     }
 
     /// Finds the row's record: entry, then name, arguments, pc tables.

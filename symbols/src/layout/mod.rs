@@ -2,6 +2,7 @@
 
 mod descriptors;
 mod dwarf;
+mod names;
 mod shapes;
 
 use std::collections::HashMap;

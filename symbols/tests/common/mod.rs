@@ -14,13 +14,15 @@ fn output() -> PathBuf {
     PathBuf::from(env!("CARGO_TARGET_TMPDIR"))
 }
 
-/// Runs the installed Go with settings that do not depend on the user's.
+/// Runs Go with settings that do not depend on the user's: the installed release, or the one that
+/// `GOLENS_TEST_TOOLCHAIN` names (`go1.21.13`).
 fn go(directory: &Path, environment: &[(&str, &str)], arguments: &[&str]) -> String {
+    let toolchain = std::env::var("GOLENS_TEST_TOOLCHAIN").unwrap_or_else(|_| "local".to_owned());
     let mut command = Command::new("go");
     command.current_dir(directory).args(arguments);
     for (name, value) in [
-        ("GOTOOLCHAIN", "local"),
-        ("GOFLAGS", "-buildvcs=false"),
+        ("GOTOOLCHAIN", toolchain.as_str()),
+        ("GOFLAGS", ""),
         ("GOENV", "off"),
         ("CGO_ENABLED", "0"),
     ] {

@@ -1,0 +1,12 @@
+//! Facts of real binaries against what the Go toolchain says of them.
+#![expect(
+    clippy::unwrap_used,
+    reason = "a test that cannot read its own fixture must stop"
+)]
+
+#[path = "../common/mod.rs"]
+mod common;
+mod files;
+mod functions;
+mod layouts;
+mod servers;
