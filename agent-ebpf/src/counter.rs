@@ -62,6 +62,8 @@ counters! {
     NoOffset = 16, "no_offset";
     /// Records given back to the ring because a read of the target failed half-way.
     EventsDiscarded = 17, "events_discarded";
+    /// Contexts around incoming gRPC metadata are nested deeper than is searched; a new trace was started.
+    ContextTooDeep = 18, "context_too_deep";
 }
 
 /// Number of counters.
@@ -96,18 +98,20 @@ programs! {
     HttpServerEnd = 1, "http_server_end";
     /// `google.golang.org/grpc.(*Server).handleStream`.
     GrpcServerStart = 2, "grpc_server_start";
-    /// `(*http2Server).writeStatus` or `WriteStatus` of gRPC's transport.
+    /// `(*http2Server).writeStatus` or `WriteStatus`: gRPC's own transport.
     GrpcServerEnd = 3, "grpc_server_end";
     /// `runtime.startTheWorldWithSema`.
     GcStop = 4, "gc_stop";
     /// `runtime.newproc1`.
     GoroutineNew = 5, "goroutine_new";
-    /// `net.(*netFD).Read`, or `internal/poll.(*FD).Read`.
+    /// `net.(*netFD).Read`.
     NetRead = 6, "net_read";
-    /// `net.(*netFD).Write`, or `internal/poll.(*FD).Write`.
+    /// `net.(*netFD).Write`.
     NetWrite = 7, "net_write";
     /// `os.(*File).Write`.
     LogWrite = 8, "log_write";
+    /// `(*serverHandlerTransport).writeStatus` or `WriteStatus`: gRPC behind net/http's HTTP/2.
+    GrpcHandlerEnd = 9, "grpc_handler_end";
 }
 
 /// Number of programs, rounded up so that a slot's row is a power of two.

@@ -16,7 +16,7 @@ macro_rules! offsets {
         ///
         /// Written by the agent into `OFFSETS[slot]`, read by every program.
         ///
-        /// # Layout `u32` fields only, then one `u64` address; 8-aligned
+        /// # Layout `u32` fields only, then two `u64` addresses; 8-aligned
         #[repr(C)]
         #[derive(Clone, Copy, Debug, PartialEq, Eq)]
         pub struct Offsets {
@@ -29,6 +29,8 @@ macro_rules! offsets {
             pub stream_indirect: u32,
             /// Address of `runtime.work` in the process, 0 when unknown.
             pub work_address: u64,
+            /// Address in the process that the name offsets of type descriptors count from, 0 when unknown.
+            pub types_address: u64,
         }
 
         impl Offsets {
@@ -39,6 +41,7 @@ macro_rules! offsets {
                 jbe_programs: 0,
                 stream_indirect: 0,
                 work_address: 0,
+                types_address: 0,
             };
         }
     };
@@ -71,8 +74,12 @@ offsets! {
     response_status,
     /// `net/http.response.written`. go-off: net/http.response.written
     response_written,
+    /// `net/http.Request.TLS`. go-off: net/http.Request.TLS
+    request_tls,
     /// `google.golang.org/grpc/internal/transport.Stream.method`, from the start of the server's stream.
     stream_method,
+    /// `google.golang.org/grpc/internal/transport.Stream.ctx`, the same way.
+    stream_ctx,
     /// `google.golang.org/grpc/internal/status.Status.s`.
     status_proto,
     /// `google.golang.org/genproto/googleapis/rpc/status.Status.Code`.
@@ -99,7 +106,7 @@ offsets! {
 
 const _: () = {
     use core::mem::{offset_of, size_of};
-    assert!(size_of::<Offsets>() == 120);
-    assert!(offset_of!(Offsets, work_address) == 112);
-    assert!(size_of::<Offsets>() % 8 == 0);
+    assert!(size_of::<Offsets>() == 136);
+    assert!(offset_of!(Offsets, work_address) == 120);
+    assert!(size_of::<Offsets>().is_multiple_of(8));
 };

@@ -192,6 +192,18 @@ impl<'d> GoBinary<'d> {
         }
     }
 
+    /// Finds the address that the name and type offsets of type descriptors count from.
+    ///
+    /// # Errors
+    /// When the runtime's module data was not found, or this Go release is not known.
+    pub fn types_address(&self) -> Result<u64, Unresolved> {
+        let module = self.module.as_ref().map_err(Reason::clone);
+        let section = module.and_then(|module| module.types(&self.image, &self.version));
+        section
+            .map(|section| section.start)
+            .map_err(|reason| Unresolved::new("runtime.firstmoduledata.types", reason))
+    }
+
     /// Reads the layouts of all wanted structs, and of the structs inside them, in one pass.
     pub fn layouts(&self, wanted: &[&str]) -> Layouts {
         let read = self

@@ -20,7 +20,7 @@ pub const REMOTE_BYTES: usize = 48;
 ///
 /// # Units  `start_ns`, `header.time_ns` monotonic; `written` bytes of the response body
 /// # Source go-sym: net/http.(*response).finishRequest 1.17..=1.27 server.go
-/// # Layout 528 bytes
+/// # Layout 536 bytes
 #[repr(C)]
 #[derive(Clone, Copy, Debug)]
 pub struct HttpServerEvent {
@@ -44,6 +44,10 @@ pub struct HttpServerEvent {
     pub pattern_length: u32,
     /// Length of `Request.RemoteAddr`.
     pub remote_length: u32,
+    /// 1 when the connection is encrypted (`Request.TLS` is not nil).
+    pub tls: u32,
+    /// Zero.
+    pub _pad: u32,
     /// `Request.Method`.
     pub method: [u8; METHOD_BYTES],
     /// `Request.RequestURI`, path and query as the client sent them.
@@ -58,8 +62,8 @@ pub struct HttpServerEvent {
 
 const _: () = {
     use core::mem::{offset_of, size_of};
-    assert!(size_of::<HttpServerEvent>() == 528);
+    assert!(size_of::<HttpServerEvent>() == 536);
     assert!(offset_of!(HttpServerEvent, ids) == 32);
     assert!(offset_of!(HttpServerEvent, start_ns) == 72);
-    assert!(offset_of!(HttpServerEvent, method) == 112);
+    assert!(offset_of!(HttpServerEvent, method) == 120);
 };

@@ -2,10 +2,11 @@
 //!
 //! | program | function | reads |
 //! |---|---|---|
-//! | `grpc_server_start` | `google.golang.org/grpc.(*Server).handleStream` (DI stream) | nothing |
-//! | `grpc_server_end` | `writeStatus` / `WriteStatus` of the transport (BX stream, CX status) | method, code |
+//! | `grpc_server_start` | `google.golang.org/grpc.(*Server).handleStream` (DI stream) | `traceparent` |
+//! | `grpc_server_end` | `(*http2Server).writeStatus` / `WriteStatus` (BX stream, CX status) | method, code |
+//! | `grpc_handler_end` | the same of `*serverHandlerTransport`, behind net/http's HTTP/2 | method, code |
 //!
-//! grpc-go 1.40 to 1.83. Incoming metadata is not read yet: every call starts a trace of its own.
+//! grpc-go 1.40 to 1.83.
 
 use agent_ebpf::{
     counter::{Counter, Program},
@@ -16,7 +17,7 @@ use aya_ebpf::{macros::uprobe, programs::ProbeContext};
 
 use super::{
     hit::{Hit, now, run},
-    read, ring, spans,
+    metadata, read, ring, spans,
 };
 
 #[uprobe]
@@ -29,13 +30,19 @@ fn grpc_server_end(context: ProbeContext) -> u32 {
     run(&context, Program::GrpcServerEnd, end)
 }
 
+#[uprobe]
+fn grpc_handler_end(context: ProbeContext) -> u32 {
+    run(&context, Program::GrpcHandlerEnd, end)
+}
+
 #[inline(always)]
 fn start(hit: &Hit<'_>) -> Result<(), Counter> {
     let goid = hit.goid()?;
+    let stream = hit.registers.argument::<3>();
     let span = OpenSpan {
-        ids: spans::new_trace(),
+        ids: metadata::identity(hit.offsets, common(hit, stream)?),
         start_ns: now(),
-        object: hit.registers.argument::<3>(),
+        object: stream,
         kind: OPEN_GRPC_SERVER,
         _pad: 0,
     };
@@ -70,11 +77,7 @@ unsafe fn fill(
     status: u64,
 ) -> Result<(), Counter> {
     let offsets = hit.offsets;
-    let common = if offsets.stream_indirect == 1 {
-        read::value::<u64>(stream)?
-    } else {
-        stream
-    };
+    let common = common(hit, stream)?;
     // SAFETY: the caller's reserved event; the text is bounded by the array it goes into.
     unsafe {
         (*event).method_length = read::string(
@@ -84,6 +87,16 @@ unsafe fn fill(
         (*event).status = code(hit, status)?;
     }
     Ok(())
+}
+
+/// The part of a server's stream that clients have as well.
+#[inline(always)]
+fn common(hit: &Hit<'_>, stream: u64) -> Result<u64, Counter> {
+    if hit.offsets.stream_indirect == 1 {
+        read::value(stream)
+    } else {
+        Ok(stream)
+    }
 }
 
 /// The code of a `*status.Status`; nil, inside or outside, is OK (0).

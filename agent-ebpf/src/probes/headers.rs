@@ -1,7 +1,8 @@
-//! Finds `Traceparent` in a request's header map and parses it.
+//! Finds `traceparent` in a request's headers and parses it.
 //!
-//! `http.Header` is `map[string][]string`, and the variable is a pointer to the map. Both map
-//! designs of Go are read in place; at most [`GROUPS`] groups or buckets of eight are searched.
+//! `http.Header` and gRPC's `metadata.MD` are both `map[string][]string`, and a map variable is a
+//! pointer. Both map designs of Go are read in place; at most [`GROUPS`] groups or buckets of eight are
+//! searched.
 //!
 //! # Source go-runtime facts E.3: classic map 1.17..=1.23, swiss map 1.24..=1.27
 
@@ -18,10 +19,23 @@ const GROUPS: u64 = 16;
 /// Slots of a group or bucket.
 const SLOTS: u64 = 8;
 
-/// Identity for a request: continues the caller's trace, else starts one.
+/// Length of the header's name.
+const NAME_BYTES: usize = 11;
+/// The name as net/http's maps have it.
+pub(super) const HTTP_NAME: [u8; NAME_BYTES] = *b"Traceparent";
+/// The name as gRPC's maps have it.
+pub(super) const GRPC_NAME: [u8; NAME_BYTES] = *b"traceparent";
+
+/// Identity for a request with these headers: continues the caller's trace, else starts one.
+///
+/// `map` is where the headers are, or why they cannot be read.
 #[inline(always)]
-pub(super) fn incoming(offsets: &Offsets, request: u64) -> SpanIds {
-    match find(offsets, request).and_then(parse) {
+pub(super) fn identity(
+    offsets: &Offsets,
+    map: Result<u64, Absent>,
+    name: [u8; NAME_BYTES],
+) -> SpanIds {
+    match map.and_then(|map| find(offsets, map, name)).and_then(parse) {
         Ok(ids) => ids,
         Err(Absent::NoHeader) => spans::new_trace(),
         Err(Absent::Counted(counter)) => {
@@ -32,7 +46,7 @@ pub(super) fn incoming(offsets: &Offsets, request: u64) -> SpanIds {
 }
 
 /// Why a request continues no trace.
-enum Absent {
+pub(super) enum Absent {
     NoHeader,
     Counted(Counter),
 }
@@ -43,24 +57,23 @@ impl From<Counter> for Absent {
     }
 }
 
-/// Address of the value slice of `Traceparent`.
+/// Address of the value slice of the header `name`.
 #[inline(always)]
-fn find(offsets: &Offsets, request: u64) -> Result<u64, Absent> {
-    let map = read::at::<u64>(request, offsets.request_header)?;
+fn find(offsets: &Offsets, map: u64, name: [u8; NAME_BYTES]) -> Result<u64, Absent> {
     if map == 0 {
         return Err(Absent::NoHeader);
     }
     match offsets.map_kind {
-        MAP_SWISS => find_swiss(map),
-        MAP_CLASSIC => find_classic(map),
+        MAP_SWISS => find_swiss(map, name),
+        MAP_CLASSIC => find_classic(map, name),
         _ => Err(Absent::Counted(Counter::NoOffset)),
     }
 }
 
 /// Swiss map: `used +0, seed +8, dirPtr +16, dirLen +24`. A small map has no directory, `dirPtr` is its
 /// only group; else it points to table pointers, and a table has `groups +16, lengthMask +24`.
-#[inline(never)]
-fn find_swiss(map: u64) -> Result<u64, Absent> {
+#[inline(always)]
+fn find_swiss(map: u64, name: [u8; NAME_BYTES]) -> Result<u64, Absent> {
     /// Control word, then eight slots of key (16) and value (24).
     const GROUP_BYTES: u64 = 8 + SLOTS * SLOT_BYTES;
     const SLOT_BYTES: u64 = 40;
@@ -83,7 +96,7 @@ fn find_swiss(map: u64) -> Result<u64, Absent> {
             // The top bit of a control byte is clear when its slot is in use.
             if control[slot as usize] & 0x80 == 0 {
                 let key = group + 8 + slot * SLOT_BYTES;
-                if is_traceparent(key)? {
+                if has_name(key, name)? {
                     return Ok(key + 16);
                 }
             }
@@ -94,8 +107,8 @@ fn find_swiss(map: u64) -> Result<u64, Absent> {
 
 /// Classic map: `B u8 +9, buckets +16`. A bucket has eight hash bytes, keys from +8, values from +136,
 /// the overflow bucket at +328.
-#[inline(never)]
-fn find_classic(map: u64) -> Result<u64, Absent> {
+#[inline(always)]
+fn find_classic(map: u64, name: [u8; NAME_BYTES]) -> Result<u64, Absent> {
     const BUCKET_BYTES: u64 = 336;
     /// Hash bytes below this mark slots that are empty or have moved.
     const MIN_TOP_HASH: u8 = 5;
@@ -108,7 +121,7 @@ fn find_classic(map: u64) -> Result<u64, Absent> {
     for _ in 0..GROUPS {
         let hashes = read::value::<[u8; 8]>(bucket)?;
         for slot in 0..SLOTS {
-            if hashes[slot as usize] >= MIN_TOP_HASH && is_traceparent(bucket + 8 + slot * 16)? {
+            if hashes[slot as usize] >= MIN_TOP_HASH && has_name(bucket + 8 + slot * 16, name)? {
                 return Ok(bucket + 136 + slot * 24);
             }
         }
@@ -134,15 +147,14 @@ fn too_many(mask: u64, directory_length: u64) -> Absent {
     }
 }
 
-/// Whether the string header at `key` is `Traceparent`.
+/// Whether the Go string at `key` is `name`.
 #[inline(always)]
-fn is_traceparent(key: u64) -> Result<bool, Counter> {
-    const NAME: [u8; 11] = *b"Traceparent";
+fn has_name(key: u64, name: [u8; NAME_BYTES]) -> Result<bool, Counter> {
     let [pointer, length] = read::value::<[u64; 2]>(key)?;
-    if length != NAME.len() as u64 {
+    if length != NAME_BYTES as u64 {
         return Ok(false);
     }
-    Ok(read::value::<[u8; 11]>(pointer)? == NAME)
+    Ok(read::value::<[u8; NAME_BYTES]>(pointer)? == name)
 }
 
 /// Length of a version 00 `traceparent`.

@@ -17,7 +17,7 @@ use agent_ebpf::{
 use aya_ebpf::{macros::uprobe, programs::ProbeContext};
 
 use super::{
-    headers,
+    headers::{self, Absent},
     hit::{Hit, now, run},
     read, ring, spans,
 };
@@ -39,7 +39,8 @@ fn start(hit: &Hit<'_>) -> Result<(), Counter> {
     if read::at::<u64>(request, hit.offsets.request_proto_major)? != 1 {
         return Err(Counter::Http2Unsupported);
     }
-    let ids = headers::incoming(hit.offsets, request);
+    let map = read::at::<u64>(request, hit.offsets.request_header).map_err(Absent::from);
+    let ids = headers::identity(hit.offsets, map, headers::HTTP_NAME);
     let span = OpenSpan {
         ids,
         start_ns: now(),
@@ -83,6 +84,8 @@ unsafe fn fill(
     unsafe {
         (*event).status = read::at::<u64>(response, offsets.response_status)? as u32;
         (*event).written = read::at::<i64>(response, offsets.response_written)?;
+        (*event).tls = u32::from(read::at::<u64>(request, offsets.request_tls)? != 0);
+        (*event)._pad = 0;
         (*event).method_length = read::string(
             &raw mut (*event).method,
             read::field(request, offsets.request_method)?,

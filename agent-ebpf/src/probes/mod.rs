@@ -9,6 +9,7 @@ mod hit;
 mod http;
 mod log;
 mod maps;
+mod metadata;
 mod net;
 mod process;
 mod read;

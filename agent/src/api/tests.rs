@@ -15,7 +15,8 @@ use crate::{
     correlate::{SpanId, TraceId},
     discovery::{TargetReport, TargetState},
     recent::Recent,
-    telemetry::{RuntimeReading, Telemetry, testing},
+    runtime::RuntimeReading,
+    telemetry::{Telemetry, testing},
 };
 
 struct Server {

@@ -33,6 +33,7 @@ pub(super) fn attributes(event: &HttpServerEvent) -> HttpServer {
         },
         method_original: (!known).then_some(method),
         route: route(&text(&event.pattern, event.pattern_length)),
+        scheme: if event.tls == 1 { "https" } else { "http" },
         path,
         query: query.map(|query| redact(&query)),
         // The handler that writes no status has answered 200.

@@ -118,6 +118,8 @@ pub struct HttpServer {
     pub method_original: Option<String>,
     /// `http.route`, without method and host.
     pub route: Option<String>,
+    /// `url.scheme`: `http` or `https`.
+    pub scheme: &'static str,
     /// `url.path`.
     pub path: String,
     /// `url.query`, without the question mark.
@@ -209,7 +211,7 @@ impl HttpServer {
         let mut list: Vec<(&'static str, Value)> = vec![
             ("http.request.method", self.method.as_str().into()),
             ("url.path", self.path.as_str().into()),
-            ("url.scheme", "http".into()),
+            ("url.scheme", self.scheme.into()),
             (
                 "http.response.status_code",
                 i64::from(self.status_code).into(),

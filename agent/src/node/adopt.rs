@@ -97,12 +97,7 @@ impl Adopter {
         reference: TargetRef,
         bias: u64,
     ) -> Result<(Attachment, Vec<UnresolvedReport>), AdoptError> {
-        let offsets = Offsets {
-            work_address: binary
-                .work_address
-                .map_or(0, |address| address.wrapping_add(bias)),
-            ..binary.offsets
-        };
+        let offsets = in_process(&binary.offsets, bias);
         self.kernel.register(process.id.pid, reference, &offsets)?;
         // An exec until here would have left a registration of the old program; one from here on
         // removes it in the kernel.
@@ -165,6 +160,22 @@ impl Adopter {
         let answer = answer.map_err(Arc::from);
         self.cache.put(key, answer.clone());
         answer.map_err(AdoptError::Binary)
+    }
+}
+
+/// The same offsets with the addresses of a process that is loaded `bias` bytes higher.
+fn in_process(offsets: &Offsets, bias: u64) -> Offsets {
+    let moved = |address: u64| {
+        if address == 0 {
+            0
+        } else {
+            address.wrapping_add(bias)
+        }
+    };
+    Offsets {
+        work_address: moved(offsets.work_address),
+        types_address: moved(offsets.types_address),
+        ..*offsets
     }
 }
 

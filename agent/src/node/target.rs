@@ -45,15 +45,12 @@ impl Target {
         let attachment = self.attachment();
         let probes = attachment
             .programs()
-            .flat_map(|(program, attached)| {
-                let hits = hits.get(&program).copied().unwrap_or(0);
-                attached.sites.iter().map(move |site| ProbeReport {
-                    feature: Feature::of(program).name().to_owned(),
-                    function: site.function.clone(),
-                    address: site.address,
-                    instruction: site.instruction.clone(),
-                    hits,
-                })
+            .map(|(program, attached)| ProbeReport {
+                feature: Feature::of(program).name().to_owned(),
+                function: attached.site.function.clone(),
+                address: attached.site.address,
+                instruction: attached.site.instruction.clone(),
+                hits: hits.get(&program).copied().unwrap_or(0),
             })
             .collect();
         let mut unresolved = self.binary.unresolved.clone();

@@ -13,11 +13,11 @@ pub struct Attachment {
     programs: BTreeMap<Program, AttachedProgram>,
 }
 
-/// One program at the sites of one target.
+/// One program at its site in one target.
 #[derive(Debug)]
 pub struct AttachedProgram {
     /// Where it sits.
-    pub sites: Vec<Site>,
+    pub site: Site,
     _link: Arc<Link>,
 }
 
@@ -35,17 +35,21 @@ impl Attachment {
         sites: &[Site],
     ) -> Result<(), ProbeError> {
         let mut attached = Vec::new();
-        for &program in feature.programs() {
-            let sites: Vec<Site> = sites
-                .iter()
-                .filter(|site| site.program == program)
-                .cloned()
-                .collect();
-            let offsets: Vec<u64> = sites.iter().map(|site| site.file_offset).collect();
+        for &program in feature.programs().iter().chain(feature.extra_programs()) {
+            let Some(site) = sites.iter().find(|site| site.program == program) else {
+                continue;
+            };
+            let offsets = [site.file_offset];
             let link = kernel
                 .links
                 .attach(&kernel.ebpf, program, file, &offsets, pid)?;
-            attached.push((program, AttachedProgram { sites, _link: link }));
+            attached.push((
+                program,
+                AttachedProgram {
+                    site: site.clone(),
+                    _link: link,
+                },
+            ));
         }
         self.programs.extend(attached);
         Ok(())
@@ -53,9 +57,8 @@ impl Attachment {
 
     /// Detaches a feature; returns after the kernel's grace period.
     pub fn remove(&mut self, feature: Feature) {
-        for program in feature.programs() {
-            self.programs.remove(program);
-        }
+        self.programs
+            .retain(|program, _| Feature::of(*program) != feature);
     }
 
     /// Whether a feature is attached now.

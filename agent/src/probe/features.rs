@@ -56,6 +56,15 @@ impl Feature {
         }
     }
 
+    /// Programs that join in where the binary has their function.
+    #[must_use]
+    pub const fn extra_programs(self) -> &'static [Program] {
+        match self {
+            Self::Grpc => &[Program::GrpcHandlerEnd],
+            _ => &[],
+        }
+    }
+
     /// Whether the feature is too hot to stay attached and runs in windows.
     #[must_use]
     pub const fn windowed(self) -> bool {
@@ -67,7 +76,9 @@ impl Feature {
     pub fn of(program: Program) -> Self {
         match program {
             Program::HttpServerStart | Program::HttpServerEnd => Self::Http,
-            Program::GrpcServerStart | Program::GrpcServerEnd => Self::Grpc,
+            Program::GrpcServerStart | Program::GrpcServerEnd | Program::GrpcHandlerEnd => {
+                Self::Grpc
+            }
             Program::LogWrite => Self::Log,
             Program::GcStop => Self::Gc,
             Program::GoroutineNew => Self::Goroutine,

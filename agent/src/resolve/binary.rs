@@ -3,10 +3,7 @@
 use agent_ebpf::{counter::Program, offsets::Offsets};
 use symbols::{GoBinary, SiteKind, Unresolved};
 
-use super::{
-    Writers, offsets,
-    sites::{Functions, WANTED},
-};
+use super::{Writers, offsets, sites::WANTED};
 use crate::{
     discovery::UnresolvedReport,
     probe::Feature,
@@ -49,8 +46,6 @@ pub struct BinaryInfo {
     pub sites: Vec<Site>,
     /// For the kernel side; addresses are those of the file.
     pub offsets: Offsets,
-    /// Address of `runtime.work` in the file.
-    pub work_address: Option<u64>,
     /// Address of the first loaded segment in the file, to find where a process has it.
     pub base_address: u64,
     /// Code that matters to who wrote a log line.
@@ -106,7 +101,6 @@ pub fn resolve(bytes: &[u8]) -> Result<BinaryInfo, ResolveError> {
     for site in sites.iter().filter(|site| site.is_branch) {
         offsets.jbe_programs |= 1 << (site.program as u32);
     }
-    let work = binary.variable("runtime.work");
     let runtime = runtime(&binary, &layouts, &mut unresolved);
     Ok(BinaryInfo {
         go_version: binary.go_version().to_string(),
@@ -120,7 +114,6 @@ pub fn resolve(bytes: &[u8]) -> Result<BinaryInfo, ResolveError> {
             .collect(),
         features,
         offsets,
-        work_address: work.ok().map(|fact| fact.value.address),
         base_address: binary
             .segments()
             .iter()
@@ -142,10 +135,13 @@ fn sites(binary: &GoBinary<'_>, missing: &mut Vec<UnresolvedReport>) -> (Vec<Fea
         let mut reasons = Vec::new();
         let mut complete = true;
         for &program in feature.programs() {
-            let (found, problems) = program_sites(binary, program);
-            complete &= !found.is_empty();
+            let (found, problems) = program_site(binary, program);
+            complete &= found.is_some();
             sites.extend(found);
             reasons.extend(problems);
+        }
+        for &program in feature.extra_programs() {
+            sites.extend(program_site(binary, program).0);
         }
         if complete {
             features.push(feature);
@@ -158,26 +154,19 @@ fn sites(binary: &GoBinary<'_>, missing: &mut Vec<UnresolvedReport>) -> (Vec<Fea
     (features, all)
 }
 
-fn program_sites(binary: &GoBinary<'_>, program: Program) -> (Vec<Site>, Vec<Unresolved>) {
+/// The site of a program: in the first of its functions that the binary has, for some were renamed.
+fn program_site(binary: &GoBinary<'_>, program: Program) -> (Option<Site>, Vec<Unresolved>) {
     let Some(wanted) = WANTED.iter().find(|wanted| wanted.program == program) else {
         return Default::default();
     };
-    let (names, only_first) = match wanted.functions {
-        Functions::First(names) => (names, true),
-        Functions::Each(names) => (names, false),
-    };
-    let mut sites = Vec::new();
     let mut problems = Vec::new();
-    for name in names {
+    for name in wanted.functions {
         match site(binary, program, name) {
-            Ok(site) => sites.push(site),
+            Ok(site) => return (Some(site), problems),
             Err(problem) => problems.push(problem),
         }
-        if only_first && !sites.is_empty() {
-            break;
-        }
     }
-    (sites, problems)
+    (None, problems)
 }
 
 fn site(binary: &GoBinary<'_>, program: Program, name: &str) -> Result<Site, Unresolved> {

@@ -49,6 +49,9 @@ fn required(feature: Feature) -> &'static [Field] {
             ("net/http.Request", "RequestURI", |offsets| {
                 &mut offsets.request_request_uri
             }),
+            ("net/http.Request", "TLS", |offsets| {
+                &mut offsets.request_tls
+            }),
             ("net/http.response", "req", |offsets| {
                 &mut offsets.response_req
             }),
@@ -107,6 +110,7 @@ const OPTIONAL: [Field; 7] = [
 ];
 
 /// Fills the offsets that `features` need; a feature with a missing one is returned with the reason.
+/// Addresses are those of the file, 0 where unknown.
 pub(super) fn fill(
     binary: &GoBinary<'_>,
     layouts: &Layouts,
@@ -130,6 +134,10 @@ pub(super) fn fill(
         MapKind::Unknown => MAP_UNKNOWN,
     };
     offsets.stw_arguments = stop_arguments(binary.go_version());
+    offsets.work_address = binary
+        .variable("runtime.work")
+        .map_or(0, |fact| fact.value.address);
+    offsets.types_address = binary.types_address().unwrap_or(0);
     (offsets, off)
 }
 
@@ -142,35 +150,34 @@ fn fill_feature(
         *place(offsets) = layouts.field(structure, field)?.value;
     }
     if feature == Feature::Grpc {
-        (offsets.stream_method, offsets.stream_indirect) = stream_method(layouts)?;
+        (offsets.stream_method, offsets.stream_indirect) = stream_field(layouts, "method")?;
+        (offsets.stream_ctx, _) = stream_field(layouts, "ctx")?;
     }
     Ok(())
 }
 
-/// Where a server finds the method of its stream, and whether behind a pointer (1) or not (0).
+/// Where a server finds a field of its stream, and whether behind a pointer (1) or not (0).
 ///
 /// Up to grpc-go 1.68 the server's stream is a `Stream`; then a `ServerStream` that starts with a
 /// pointer to one; from about 1.80 one that contains it.
-fn stream_method(layouts: &Layouts) -> Result<(u32, u32), Unresolved> {
+fn stream_field(layouts: &Layouts, field: &str) -> Result<(u32, u32), Unresolved> {
     if !layouts.has(SERVER_STREAM) {
-        return Ok((layouts.field(STREAM, "method")?.value, 0));
+        return Ok((layouts.field(STREAM, field)?.value, 0));
     }
-    if let Ok(inside) = layouts.field(SERVER_STREAM, "Stream.method") {
+    if let Ok(inside) = layouts.field(SERVER_STREAM, &format!("Stream.{field}")) {
         return Ok((inside.value, 0));
     }
     let pointer = layouts.field(SERVER_STREAM, "Stream")?.value;
-    let method = layouts.field(STREAM, "method")?.value;
+    let behind = layouts.field(STREAM, field)?.value;
     if pointer == 0 {
-        Ok((method, 1))
+        Ok((behind, 1))
     } else {
         let reason = symbols::Reason::UnsupportedVersion {
             what: "offsets of a stream behind other fields",
             version: "this grpc-go".to_owned(),
         };
-        Err(Unresolved {
-            what: format!("{SERVER_STREAM}.Stream"),
-            reason,
-        })
+        let what = format!("{SERVER_STREAM}.Stream");
+        Err(Unresolved { what, reason })
     }
 }
 

@@ -5,14 +5,8 @@ use agent_ebpf::counter::Program;
 /// Functions a program may sit on.
 pub(super) struct Wanted {
     pub(super) program: Program,
-    pub(super) functions: Functions,
-}
-
-pub(super) enum Functions {
-    /// The one of these names that the binary has: a function that was renamed.
-    First(&'static [&'static str]),
-    /// Every one that the binary has: several ways to the same end.
-    Each(&'static [&'static str]),
+    /// One function under all the names it has had, newest first.
+    pub(super) functions: &'static [&'static str],
 }
 
 /// go-sym: net/http.serverHandler.ServeHTTP 1.17..=1.27 server.go
@@ -22,47 +16,51 @@ pub(super) enum Functions {
 /// go-sym: net.(*netFD).Read 1.17..=1.27 fd_posix.go
 /// go-sym: net.(*netFD).Write 1.17..=1.27 fd_posix.go
 /// go-sym: os.(*File).Write 1.17..=1.27 file.go
-pub(super) const WANTED: [Wanted; 9] = [
+pub(super) const WANTED: [Wanted; 10] = [
     Wanted {
         program: Program::HttpServerStart,
-        functions: Functions::First(&["net/http.serverHandler.ServeHTTP"]),
+        functions: &["net/http.serverHandler.ServeHTTP"],
     },
     Wanted {
         program: Program::HttpServerEnd,
-        functions: Functions::First(&["net/http.(*response).finishRequest"]),
+        functions: &["net/http.(*response).finishRequest"],
     },
     Wanted {
         program: Program::GrpcServerStart,
-        functions: Functions::First(&["google.golang.org/grpc.(*Server).handleStream"]),
+        functions: &["google.golang.org/grpc.(*Server).handleStream"],
     },
     Wanted {
         program: Program::GrpcServerEnd,
-        // The second pair serves gRPC through net/http's own HTTP/2 server. 1.69 renamed both.
-        functions: Functions::Each(&[
+        functions: &[
             "google.golang.org/grpc/internal/transport.(*http2Server).writeStatus",
             "google.golang.org/grpc/internal/transport.(*http2Server).WriteStatus",
+        ],
+    },
+    Wanted {
+        program: Program::GrpcHandlerEnd,
+        functions: &[
             "google.golang.org/grpc/internal/transport.(*serverHandlerTransport).writeStatus",
             "google.golang.org/grpc/internal/transport.(*serverHandlerTransport).WriteStatus",
-        ]),
+        ],
     },
     Wanted {
         program: Program::GcStop,
-        functions: Functions::First(&["runtime.startTheWorldWithSema"]),
+        functions: &["runtime.startTheWorldWithSema"],
     },
     Wanted {
         program: Program::GoroutineNew,
-        functions: Functions::First(&["runtime.newproc1"]),
+        functions: &["runtime.newproc1"],
     },
     Wanted {
         program: Program::NetRead,
-        functions: Functions::First(&["net.(*netFD).Read"]),
+        functions: &["net.(*netFD).Read"],
     },
     Wanted {
         program: Program::NetWrite,
-        functions: Functions::First(&["net.(*netFD).Write"]),
+        functions: &["net.(*netFD).Write"],
     },
     Wanted {
         program: Program::LogWrite,
-        functions: Functions::First(&["os.(*File).Write"]),
+        functions: &["os.(*File).Write"],
     },
 ];

@@ -44,7 +44,7 @@ fn record_http(store: &Store, span: &Span, http: &HttpServer, error: &str) -> Re
             },
         );
     }
-    let values = [&http.method, route, status, "http", error];
+    let values = [&http.method, route, status, http.scheme, error];
     observe(store, span, &catalog::HTTP_SERVER_REQUEST_DURATION, &values)
 }
 

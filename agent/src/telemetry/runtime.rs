@@ -133,7 +133,7 @@ mod tests {
             gc_pause_total_ns: 2_500_000_000,
             heap_live_bytes: Some(4 << 20),
             complete: true,
-            read_at: UnixNanos(testing::NOON),
+            read_at: crate::clock::MonotonicNanos(1),
             ..RuntimeReading::default()
         }
     }

@@ -47,6 +47,7 @@ pub(crate) fn http_span(service: &str, route: Option<&str>, status_code: u16) ->
     span(
         service,
         Attributes::HttpServer(HttpServer {
+            scheme: "http",
             method: "GET".to_owned(),
             method_original: None,
             route: route.map(str::to_owned),

@@ -201,7 +201,7 @@ mod tests {
     #[test]
     fn own_families_pass_through_the_same_writer() {
         let telemetry = Telemetry::new();
-        telemetry.own().drops("ring_full", 3);
+        telemetry.own().drops_total("ring_full", 3);
         telemetry.own().targets("attached", 2);
         let text = telemetry.render(Format::Text);
         assert!(text.contains(
