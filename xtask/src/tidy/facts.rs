@@ -40,13 +40,16 @@ fn is_symbol(fact: &str) -> bool {
     }
 }
 
-/// A field of a named struct, so two dots at least; package paths may have more.
+/// A field of a named struct, so two dots at least; package paths may have more. A field that came or
+/// went with a version has a range with an open end.
 fn is_offset(fact: &str) -> bool {
     let mut words = fact.split_whitespace();
     let field = words
         .next()
         .is_some_and(|word| word.matches('.').count() >= 2);
-    let versions = words.next().is_none_or(is_range);
+    let versions = words
+        .next()
+        .is_none_or(|range| is_range(range) || is_open_range(range));
     field && versions && words.next().is_none()
 }
 
@@ -56,6 +59,14 @@ fn is_range(text: &str) -> bool {
     };
     match (version(first), version(last)) {
         (Some(first), Some(last)) => first <= last,
+        _ => false,
+    }
+}
+
+fn is_open_range(text: &str) -> bool {
+    match text.split_once("..=") {
+        Some(("", last)) => version(last).is_some(),
+        Some((first, "")) => version(first).is_some(),
         _ => false,
     }
 }
@@ -83,6 +94,9 @@ mod tests {
     fn offsets_name_a_field() {
         assert!(is_offset(" runtime.g.goid"));
         assert!(is_offset(" net/http.Request.Pattern 1.23..=1.27"));
+        assert!(is_offset(" runtime.schedt.gFree.n ..=1.24"));
+        assert!(is_offset(" runtime.schedt.gFree.stack.size 1.25..="));
+        assert!(!is_offset(" runtime.schedt.gFree.n ..="));
         assert!(!is_offset(" runtime.goid"));
         assert!(!is_offset(" runtime.g.goid some words"));
     }
