@@ -28,9 +28,8 @@ fn gc_stop(context: ProbeContext) -> u32 {
 
 #[inline(always)]
 fn stop(hit: &Hit<'_>) -> Result<(), Counter> {
-    ring::emit(|event: *mut GcStopEvent| {
-        // SAFETY: the ring reserved a whole event.
-        unsafe { event.write(collect(hit)) };
+    ring::emit(|event: &mut GcStopEvent| {
+        *event = collect(hit);
         Ok(())
     })
 }

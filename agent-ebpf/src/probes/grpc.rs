@@ -54,38 +54,26 @@ fn end(hit: &Hit<'_>) -> Result<(), Counter> {
     let goid = hit.goid()?;
     let (stream, status) = (hit.registers.argument::<1>(), hit.registers.argument::<2>());
     let span = spans::close(&hit.key(goid), OPEN_GRPC_SERVER, stream)?;
-    ring::emit(|event: *mut GrpcServerEvent| {
-        // SAFETY: the ring reserved a whole event.
-        unsafe {
-            (*event).header = hit.header(KIND_GRPC_SERVER, size_of::<GrpcServerEvent>(), goid);
-            (*event).ids = span.ids;
-            (*event).start_ns = span.start_ns;
-            fill(event, hit, stream, status)
-        }
+    ring::emit(|event: &mut GrpcServerEvent| {
+        event.header = hit.header(KIND_GRPC_SERVER, size_of::<GrpcServerEvent>(), goid);
+        event.ids = span.ids;
+        event.start_ns = span.start_ns;
+        fill(event, hit, stream, status)
     })
 }
 
 /// Copies method and status code.
-///
-/// # Safety
-/// `event` points to a reserved event.
 #[inline(always)]
-unsafe fn fill(
-    event: *mut GrpcServerEvent,
+fn fill(
+    event: &mut GrpcServerEvent,
     hit: &Hit<'_>,
     stream: u64,
     status: u64,
 ) -> Result<(), Counter> {
     let offsets = hit.offsets;
     let common = common(hit, stream)?;
-    // SAFETY: the caller's reserved event; the text is bounded by the array it goes into.
-    unsafe {
-        (*event).method_length = read::string(
-            &raw mut (*event).method,
-            read::field(common, offsets.stream_method)?,
-        )?;
-        (*event).status = code(hit, status)?;
-    }
+    event.method_length = read::text(&mut event.method, common, offsets.stream_method);
+    event.status = code(hit, status)?;
     Ok(())
 }
 

@@ -57,59 +57,34 @@ fn end(hit: &Hit<'_>) -> Result<(), Counter> {
     let response = hit.registers.argument::<0>();
     let request = read::at::<u64>(response, hit.offsets.response_req)?;
     let span = spans::close(&hit.key(goid), OPEN_HTTP_SERVER, request)?;
-    ring::emit(|event: *mut HttpServerEvent| {
-        // SAFETY: the ring reserved a whole event.
-        unsafe {
-            (*event).header = hit.header(KIND_HTTP_SERVER, size_of::<HttpServerEvent>(), goid);
-            (*event).ids = span.ids;
-            (*event).start_ns = span.start_ns;
-            fill(event, hit, response, request)
-        }
+    ring::emit(|event: &mut HttpServerEvent| {
+        event.header = hit.header(KIND_HTTP_SERVER, size_of::<HttpServerEvent>(), goid);
+        event.ids = span.ids;
+        event.start_ns = span.start_ns;
+        fill(event, hit, response, request)
     })
 }
 
 /// Copies what response and request say.
-///
-/// # Safety
-/// `event` points to a reserved event.
 #[inline(always)]
-unsafe fn fill(
-    event: *mut HttpServerEvent,
+fn fill(
+    event: &mut HttpServerEvent,
     hit: &Hit<'_>,
     response: u64,
     request: u64,
 ) -> Result<(), Counter> {
     let offsets = hit.offsets;
-    // SAFETY: the caller's reserved event; each text is bounded by the array it goes into.
-    unsafe {
-        (*event).status = read::at::<u64>(response, offsets.response_status)? as u32;
-        (*event).written = read::at::<i64>(response, offsets.response_written)?;
-        (*event).tls = u32::from(read::at::<u64>(request, offsets.request_tls)? != 0);
-        (*event)._pad = 0;
-        (*event).method_length = read::string(
-            &raw mut (*event).method,
-            read::field(request, offsets.request_method)?,
-        )?;
-        (*event).uri_length = read::string(
-            &raw mut (*event).uri,
-            read::field(request, offsets.request_request_uri)?,
-        )?;
-        (*event).host_length = read::string(
-            &raw mut (*event).host,
-            read::field(request, offsets.request_host)?,
-        )?;
-        (*event).remote_length = read::string(
-            &raw mut (*event).remote,
-            read::field(request, offsets.request_remote_addr)?,
-        )?;
-        (*event).pattern_length = if offsets.request_pattern == UNKNOWN {
-            u32::MAX
-        } else {
-            read::string(
-                &raw mut (*event).pattern,
-                read::field(request, offsets.request_pattern)?,
-            )?
-        };
-    }
+    event.status = read::at::<u64>(response, offsets.response_status)? as u32;
+    event.written = read::at::<i64>(response, offsets.response_written)?;
+    event.tls = u32::from(read::at::<u64>(request, offsets.request_tls)? != 0);
+    event._pad = 0;
+    event.method_length = read::text(&mut event.method, request, offsets.request_method);
+    event.uri_length = read::text(&mut event.uri, request, offsets.request_request_uri);
+    event.host_length = read::text(&mut event.host, request, offsets.request_host);
+    event.remote_length = read::text(&mut event.remote, request, offsets.request_remote_addr);
+    event.pattern_length = match offsets.request_pattern {
+        UNKNOWN => u32::MAX,
+        pattern => read::text(&mut event.pattern, request, pattern),
+    };
     Ok(())
 }

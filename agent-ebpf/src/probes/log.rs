@@ -20,7 +20,9 @@ use aya_ebpf::{macros::uprobe, programs::ProbeContext};
 use super::{
     hit::{Hit, run},
     maps::count,
-    read, ring, spans,
+    read,
+    ring::{self, Record},
+    spans,
 };
 
 #[uprobe]
@@ -89,17 +91,19 @@ fn callers(hit: &Hit<'_>) -> [u64; LOG_CALLERS] {
 
 /// A record of one size class, aligned as the ring aligns it.
 #[repr(C, align(8))]
-struct Record<const SIZE: usize>([u8; SIZE]);
+struct Class<const SIZE: usize>([u8; SIZE]);
+// SAFETY: bytes only.
+unsafe impl<const SIZE: usize> Record for Class<SIZE> {}
 
 /// Writes the head and as many bytes of the line as the class holds.
 #[inline(always)]
 fn emit<const SIZE: usize>(mut head: LogHead, data: u64, length: u64) -> Result<(), Counter> {
-    ring::emit(|record: *mut Record<SIZE>| {
-        let start = record.cast::<u8>();
+    ring::emit(|record: &mut Class<SIZE>| {
+        let start = record.0.as_mut_ptr();
         let room = (SIZE - LOG_HEAD_BYTES) as u32;
         head.captured = read::bytes(start.wrapping_add(LOG_HEAD_BYTES), room, data, length)?;
         head.header.size = LOG_HEAD_BYTES as u32 + head.captured;
-        // SAFETY: every class is larger than the head, and the ring aligns records to 8 bytes.
+        // SAFETY: every class is larger than the head and aligned as it is.
         unsafe { start.cast::<LogHead>().write(head) };
         Ok(())
     })

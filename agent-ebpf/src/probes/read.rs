@@ -3,6 +3,8 @@
 use agent_ebpf::{counter::Counter, offsets::UNKNOWN};
 use aya_ebpf::helpers::{bpf_probe_read_user, generated};
 
+use super::maps::count;
+
 /// Address of a field, or [`Counter::NoOffset`].
 #[inline(always)]
 pub(super) fn field(base: u64, offset: u32) -> Result<u64, Counter> {
@@ -27,7 +29,7 @@ impl<T: Plain, const N: usize> Plain for [T; N] {}
 #[inline(always)]
 pub(super) fn value<T: Plain>(address: u64) -> Result<T, Counter> {
     // SAFETY: the helper checks the address; `Plain` types have no invalid bytes.
-    unsafe { bpf_probe_read_user(address as *const T) }.map_err(|_| Counter::ReadFailed)
+    unsafe { bpf_probe_read_user(address as *const T) }.map_err(|_errno| Counter::ReadFailed)
 }
 
 /// Copies one field out of the target.
@@ -65,13 +67,24 @@ pub(super) fn bytes(
     }
 }
 
-/// Copies the start of the Go string at `address` and returns its full length.
+/// Copies the start of the Go string in a field and returns its full length.
 #[inline(always)]
 pub(super) fn string<const N: usize>(
-    destination: *mut [u8; N],
-    address: u64,
+    destination: &mut [u8; N],
+    base: u64,
+    offset: u32,
 ) -> Result<u32, Counter> {
-    let [pointer, length] = value::<[u64; 2]>(address)?;
-    bytes(destination.cast(), N as u32, pointer, length)?;
+    let [pointer, length] = at::<[u64; 2]>(base, offset)?;
+    bytes(destination.as_mut_ptr(), N as u32, pointer, length)?;
     Ok(length as u32)
+}
+
+/// Like [`string`], but a text that cannot be read is counted and left empty: its page may have been
+/// moved or swapped out, which is no reason to lose the record.
+#[inline(always)]
+pub(super) fn text<const N: usize>(destination: &mut [u8; N], base: u64, offset: u32) -> u32 {
+    string(destination, base, offset).unwrap_or_else(|counter| {
+        count(counter);
+        0
+    })
 }

@@ -24,7 +24,7 @@ pub(super) fn open(key: &GoroutineKey, span: &OpenSpan) -> Result<(), Counter> {
             count(Counter::AbandonedNextStart);
             OPEN_SPANS
                 .insert(key, span, u64::from(BPF_ANY))
-                .map_err(|_| Counter::OpenMapFull)
+                .map_err(|_errno| Counter::OpenMapFull)
         }
         Err(_) => Err(Counter::OpenMapFull),
     }
@@ -40,7 +40,7 @@ pub(super) fn close(key: &GoroutineKey, kind: u32, object: u64) -> Result<OpenSp
     }
     OPEN_SPANS
         .remove(key)
-        .map_err(|_| Counter::EndWithoutStart)?;
+        .map_err(|_errno| Counter::EndWithoutStart)?;
     Ok(span)
 }
 

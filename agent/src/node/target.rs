@@ -86,7 +86,7 @@ pub(super) struct Table {
 #[derive(Debug)]
 enum Entry {
     Live(Arc<Target>),
-    Refused(TargetReport),
+    Refused(Box<TargetReport>),
 }
 
 impl Table {
@@ -121,7 +121,7 @@ impl Table {
             probes: Vec::new(),
             unresolved: Vec::new(),
         };
-        self.write().insert(pid, Entry::Refused(report));
+        self.write().insert(pid, Entry::Refused(Box::new(report)));
     }
 
     pub(super) fn get(&self, pid: u32) -> Option<Arc<Target>> {
@@ -151,7 +151,7 @@ impl Table {
             .values()
             .map(|entry| match entry {
                 Entry::Live(target) => target.report(kernel),
-                Entry::Refused(report) => report.clone(),
+                Entry::Refused(report) => TargetReport::clone(report),
             })
             .collect()
     }
