@@ -48,6 +48,21 @@ pub(crate) fn run(paths: &Paths, bpf: &Bpf, options: &Options) -> Result<Built> 
     Ok(Built { agent, object })
 }
 
+/// Builds object, agent and every test, all packages in one selection: cargo resolves features anew for
+/// each selection, and would compile the dependencies once for each.
+///
+/// # Errors
+/// When a compiler fails.
+pub(crate) fn tests(paths: &Paths, bpf: &Bpf) -> Result<Built> {
+    let object = step("build the eBPF object", || object(paths, bpf))?;
+    step("build golens and its tests", || {
+        run_command(host_cargo(paths, &object).args(["test", "--workspace", "--no-run"]))
+    })?;
+    // An integration test of golens makes cargo build the binary, too.
+    let agent = paths.target.join("debug/golens");
+    Ok(Built { agent, object })
+}
+
 /// Always optimised: the verifier accepts no other form. BTF comes from the debug info.
 fn object(paths: &Paths, bpf: &Bpf) -> Result<PathBuf> {
     run_command(

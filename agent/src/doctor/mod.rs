@@ -73,11 +73,22 @@ impl Check {
     }
 }
 
-/// Checks kernel, rights and surroundings; attaching is checked by `probe`.
+/// Checks kernel, rights, surroundings, and loads and attaches for proof.
 #[must_use]
 pub fn checks(config: &Config) -> Vec<Check> {
     let mut all = kernel::checks();
     all.extend(rights::checks());
+    all.extend(crate::probe::doctor::checks());
     all.extend(surroundings::checks(config));
     all
+}
+
+/// An error with its causes, in one line.
+#[must_use]
+pub fn error_chain(error: &dyn std::error::Error) -> String {
+    let causes = std::iter::successors(Some(error), |error| error.source());
+    causes
+        .map(ToString::to_string)
+        .collect::<Vec<_>>()
+        .join(": ")
 }

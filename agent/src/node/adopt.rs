@@ -12,6 +12,7 @@ use crate::{
     config,
     correlate::{Correlator, Identity},
     discovery::{BinaryKey, Candidate, Opener, Process, RefusedReason, UnresolvedReport},
+    doctor::error_chain,
     identity::{self, GoProgram, Node, ProcessFacts},
     probe::{Attachment, Feature, FileKey, Kernel, ProbeError, Slots},
     resolve::{self, BinaryInfo, Cache},
@@ -191,18 +192,6 @@ pub(super) fn file_key(binary: &BinaryKey) -> FileKey {
         device: binary.device,
         inode: binary.inode,
     }
-}
-
-/// An error with its causes, in one line.
-pub(super) fn error_chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        text.push_str(": ");
-        text.push_str(&error.to_string());
-        cause = error.source();
-    }
-    text
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {

@@ -10,9 +10,10 @@ use std::{
 
 use agent_ebpf::counter::Counter;
 
-use super::{NodeSink, adopt::error_chain, target::Table};
+use super::{NodeSink, target::Table};
 use crate::{
     correlate::Correlator,
+    doctor::error_chain,
     probe::Kernel,
     telemetry::{Telemetry, catalog},
 };

@@ -184,7 +184,7 @@ impl Supervisor {
                 self.table.refuse_because(
                     pid,
                     candidate.executable,
-                    super::adopt::error_chain(&error),
+                    crate::doctor::error_chain(&error),
                 );
             }
         }

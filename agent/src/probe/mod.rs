@@ -5,6 +5,7 @@
 //! 6.6 aya's perf uprobes take over.
 
 mod attach;
+pub mod doctor;
 mod error;
 mod features;
 mod kernel;

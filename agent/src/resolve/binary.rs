@@ -159,8 +159,9 @@ fn program_site(binary: &GoBinary<'_>, program: Program) -> (Option<Site>, Vec<U
     let Some(wanted) = WANTED.iter().find(|wanted| wanted.program == program) else {
         return Default::default();
     };
+    let names = std::iter::once(&wanted.function).chain(wanted.formerly);
     let mut problems = Vec::new();
-    for name in wanted.functions {
+    for name in names {
         match site(binary, program, name) {
             Ok(site) => return (Some(site), problems),
             Err(problem) => problems.push(problem),

@@ -8,4 +8,6 @@ mod writers;
 
 pub use binary::{BinaryInfo, ResolveError, Site, resolve};
 pub use cache::{Cache, Resolved};
+pub use offsets::wanted_fields;
+pub use sites::{WANTED, Wanted};
 pub use writers::Writers;

@@ -109,6 +109,15 @@ const OPTIONAL: [Field; 7] = [
     }),
 ];
 
+/// Every struct field the kernel side reads, as (struct, field).
+pub fn wanted_fields() -> impl Iterator<Item = (&'static str, &'static str)> {
+    let required = Feature::ALL.into_iter().flat_map(required);
+    let named = required
+        .chain(&OPTIONAL)
+        .map(|(structure, field, _)| (*structure, *field));
+    named.chain([(STREAM, "method"), (STREAM, "ctx")])
+}
+
 /// Fills the offsets that `features` need; a feature with a missing one is returned with the reason.
 /// Addresses are those of the file, 0 where unknown.
 pub(super) fn fill(

@@ -2,13 +2,19 @@
 
 use agent_ebpf::counter::Program;
 
-/// Functions a program may sit on.
-pub(super) struct Wanted {
-    pub(super) program: Program,
-    /// One function under all the names it has had, newest first.
-    pub(super) functions: &'static [&'static str],
+/// The function a program sits on.
+#[derive(Clone, Copy, Debug)]
+pub struct Wanted {
+    /// The program.
+    pub program: Program,
+    /// The function by its present name.
+    pub function: &'static str,
+    /// The names it had before.
+    pub formerly: &'static [&'static str],
 }
 
+/// Every function that is looked for in a binary.
+///
 /// go-sym: net/http.serverHandler.ServeHTTP 1.17..=1.27 server.go
 /// go-sym: net/http.(*response).finishRequest 1.17..=1.27 server.go
 /// go-sym: runtime.startTheWorldWithSema 1.17..=1.27 proc.go
@@ -16,51 +22,57 @@ pub(super) struct Wanted {
 /// go-sym: net.(*netFD).Read 1.17..=1.27 fd_posix.go
 /// go-sym: net.(*netFD).Write 1.17..=1.27 fd_posix.go
 /// go-sym: os.(*File).Write 1.17..=1.27 file.go
-pub(super) const WANTED: [Wanted; 10] = [
+pub const WANTED: [Wanted; 10] = [
     Wanted {
         program: Program::HttpServerStart,
-        functions: &["net/http.serverHandler.ServeHTTP"],
+        function: "net/http.serverHandler.ServeHTTP",
+        formerly: &[],
     },
     Wanted {
         program: Program::HttpServerEnd,
-        functions: &["net/http.(*response).finishRequest"],
+        function: "net/http.(*response).finishRequest",
+        formerly: &[],
     },
     Wanted {
         program: Program::GrpcServerStart,
-        functions: &["google.golang.org/grpc.(*Server).handleStream"],
+        function: "google.golang.org/grpc.(*Server).handleStream",
+        formerly: &[],
     },
     Wanted {
         program: Program::GrpcServerEnd,
-        functions: &[
-            "google.golang.org/grpc/internal/transport.(*http2Server).writeStatus",
-            "google.golang.org/grpc/internal/transport.(*http2Server).WriteStatus",
-        ],
+        function: "google.golang.org/grpc/internal/transport.(*http2Server).writeStatus",
+        formerly: &["google.golang.org/grpc/internal/transport.(*http2Server).WriteStatus"],
     },
     Wanted {
         program: Program::GrpcHandlerEnd,
-        functions: &[
-            "google.golang.org/grpc/internal/transport.(*serverHandlerTransport).writeStatus",
+        function: "google.golang.org/grpc/internal/transport.(*serverHandlerTransport).writeStatus",
+        formerly: &[
             "google.golang.org/grpc/internal/transport.(*serverHandlerTransport).WriteStatus",
         ],
     },
     Wanted {
         program: Program::GcStop,
-        functions: &["runtime.startTheWorldWithSema"],
+        function: "runtime.startTheWorldWithSema",
+        formerly: &[],
     },
     Wanted {
         program: Program::GoroutineNew,
-        functions: &["runtime.newproc1"],
+        function: "runtime.newproc1",
+        formerly: &[],
     },
     Wanted {
         program: Program::NetRead,
-        functions: &["net.(*netFD).Read"],
+        function: "net.(*netFD).Read",
+        formerly: &[],
     },
     Wanted {
         program: Program::NetWrite,
-        functions: &["net.(*netFD).Write"],
+        function: "net.(*netFD).Write",
+        formerly: &[],
     },
     Wanted {
         program: Program::LogWrite,
-        functions: &["os.(*File).Write"],
+        function: "os.(*File).Write",
+        formerly: &[],
     },
 ];

@@ -10,6 +10,43 @@ pub const RUNTIME_STRUCTS: [&str; 4] = [
     "runtime.p",
 ];
 
+/// Struct fields the reader follows; of names with `|` between them, a release has one.
+pub const RUNTIME_FIELDS: [(&str, &[&str]); 4] = [
+    ("runtime.p", &["gFree.n|gFree.size"]),
+    (
+        "runtime.schedt",
+        &[
+            "ngsys",
+            "gFree.n|gFree.stack.size",
+            "gFree.n|gFree.noStack.size",
+        ],
+    ),
+    (
+        "runtime.mstats",
+        &[
+            "numgc",
+            "pause_total_ns",
+            "pause_ns",
+            "pause_end",
+            "last_gc_unix",
+        ],
+    ),
+    (
+        "runtime.gcControllerState",
+        &["heapMarked", "gcPercentHeapGoal", "memoryLimit"],
+    ),
+];
+
+/// Variables the reader copies.
+pub const RUNTIME_VARIABLES: [&str; 6] = [
+    "runtime.memstats",
+    "runtime.gcController",
+    "runtime.gomaxprocs",
+    "runtime.allglen",
+    "runtime.allp",
+    "runtime.sched",
+];
+
 /// Everything the reader needs to know of one binary; addresses are those of the file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RuntimeFacts {

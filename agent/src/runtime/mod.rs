@@ -10,6 +10,9 @@ mod reader;
 mod reading;
 
 pub use error::ReadError;
-pub use facts::{GcFacts, GoroutineFacts, PacerFacts, RUNTIME_STRUCTS, RuntimeFacts};
+pub use facts::{
+    GcFacts, GoroutineFacts, PacerFacts, RUNTIME_FIELDS, RUNTIME_STRUCTS, RUNTIME_VARIABLES,
+    RuntimeFacts,
+};
 pub use reader::Reader;
 pub use reading::RuntimeReading;

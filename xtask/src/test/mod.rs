@@ -6,6 +6,7 @@ mod summary;
 use std::{
     env, fs,
     io::{BufRead, BufReader, Write},
+    path::Path,
     process::{Command, ExitCode, Stdio},
 };
 
@@ -56,9 +57,9 @@ pub(crate) fn run(paths: &Paths, options: &Options) -> Result<ExitCode> {
             backends: with_root,
         },
     )?;
-    let built = build::run(paths, &ready.bpf, &build::Options::default())?;
+    let built = build::tests(paths, &ready.bpf)?;
 
-    let mut summary = run_cargo(unit(paths, &built), options)?;
+    let mut summary = run_cargo(unit(paths, &built)?, options)?;
     match (with_root, ready.backends) {
         (true, Some(backends)) => {
             summary += run_cargo(root(paths, &built, &backends, options.all)?, options)?;
@@ -79,34 +80,29 @@ fn is_ci() -> bool {
 }
 
 /// Tests that any machine can run.
-fn unit(paths: &Paths, built: &Built) -> Command {
+fn unit(paths: &Paths, built: &Built) -> Result<Command> {
     let mut cargo = host_cargo(paths, &built.object);
-    cargo.args(["test", "--no-fail-fast"]);
-    for package in ["symbols", "golens", "agent-ebpf", "xtask"] {
-        cargo.args(["--package", package]);
+    cargo.args(["test", "--workspace", "--no-fail-fast", "--lib", "--bins"]);
+    for directory in ["symbols/tests", "agent/tests"] {
+        for name in test_binaries(&paths.root.join(directory))? {
+            cargo.args(["--test", &name]);
+        }
     }
-    cargo
+    Ok(cargo)
 }
 
 /// Tests of the whole agent, one at a time: they count events, and load of a neighbour drops some.
 fn root(paths: &Paths, built: &Built, backends: &Backends, all: bool) -> Result<Command> {
     let mut cargo = host_cargo(paths, &built.object);
     cargo
-        .args([
-            "test",
-            "--no-fail-fast",
-            "--package",
-            "tests",
-            "--lib",
-            "--bins",
-        ])
+        .args(["test", "--workspace", "--no-fail-fast"])
         .env("GOLENS_BIN", &built.agent)
         .env("GOLENS_CACHE", &paths.cache)
         .envs(backends.environment());
     if env::var_os("RUST_TEST_THREADS").is_none() {
         cargo.env("RUST_TEST_THREADS", "1");
     }
-    for name in test_binaries(paths)? {
+    for name in test_binaries(&paths.root.join("tests/tests"))? {
         if all || !name.starts_with("long_") {
             cargo.args(["--test", &name]);
         }
@@ -114,14 +110,13 @@ fn root(paths: &Paths, built: &Built, backends: &Backends, all: bool) -> Result<
     Ok(cargo)
 }
 
-/// Files and folders of `tests/tests`, which cargo turns into one test binary each.
-fn test_binaries(paths: &Paths) -> Result<Vec<String>> {
-    let directory = paths.root.join("tests/tests");
+/// Files and folders that cargo turns into one test binary each.
+fn test_binaries(directory: &Path) -> Result<Vec<String>> {
     let mut names = Vec::new();
     if !directory.is_dir() {
         return Ok(names);
     }
-    for entry in fs::read_dir(&directory)? {
+    for entry in fs::read_dir(directory)? {
         let path = entry?.path();
         let is_source = path.extension().is_some_and(|extension| extension == "rs");
         if (is_source || path.join("main.rs").is_file())

@@ -1,12 +1,16 @@
 //! Facts of one binary, for people and for programs.
 
+use std::collections::BTreeSet;
+
 use serde::Serialize;
 use symbols::{GoBinary, Unresolved};
 
-use super::wanted::{FIELDS, FUNCTIONS, VARIABLES};
 use crate::{
     cli::{CliError, Output},
     discovery::UnresolvedReport,
+    probe::Feature,
+    resolve::{WANTED, Wanted, wanted_fields},
+    runtime::{RUNTIME_FIELDS, RUNTIME_VARIABLES},
 };
 
 /// What golens knows of one binary.
@@ -143,28 +147,43 @@ impl FunctionLine {
 }
 
 fn functions(binary: &GoBinary<'_>, unresolved: &mut Vec<Unresolved>) -> Vec<FunctionLine> {
-    let look_up = |(feature, name): (&'static str, &str)| {
-        let function = binary.function(name)?;
-        let site = binary.probe_site(&function)?;
-        Ok(FunctionLine {
-            feature,
-            name: name.to_owned(),
-            address: function.address,
-            size: function.size,
-            site_address: site.address,
-            site_file_offset: site.file_offset,
-            instruction: site.instruction,
-            provenance: function.provenance.to_string(),
+    let look_up = |wanted: &Wanted| {
+        function(binary, wanted, wanted.function).or_else(|missing| {
+            let mut former = wanted.formerly.iter();
+            former
+                .find_map(|name| function(binary, wanted, name).ok())
+                .ok_or(missing)
         })
     };
-    collect(FUNCTIONS.into_iter().map(look_up), unresolved)
+    collect(WANTED.iter().map(look_up), unresolved)
+}
+
+fn function(
+    binary: &GoBinary<'_>,
+    wanted: &Wanted,
+    name: &str,
+) -> Result<FunctionLine, Unresolved> {
+    let function = binary.function(name)?;
+    let site = binary.probe_site(&function)?;
+    Ok(FunctionLine {
+        feature: Feature::of(wanted.program).name(),
+        name: name.to_owned(),
+        address: function.address,
+        size: function.size,
+        site_address: site.address,
+        site_file_offset: site.file_offset,
+        instruction: site.instruction,
+        provenance: function.provenance.to_string(),
+    })
 }
 
 fn fields(binary: &GoBinary<'_>, unresolved: &mut Vec<Unresolved>) -> Vec<ValueLine> {
-    let layouts = binary.layouts(&FIELDS.map(|(structure, _)| structure));
-    let wanted = FIELDS
+    let runtime = RUNTIME_FIELDS
         .into_iter()
         .flat_map(|(structure, paths)| paths.iter().map(move |path| (structure, *path)));
+    let wanted: BTreeSet<(&str, &str)> = wanted_fields().chain(runtime).collect();
+    let structures: Vec<&str> = wanted.iter().map(|(structure, _)| *structure).collect();
+    let layouts = binary.layouts(&structures);
     let look_up = |(structure, path): (&str, &str)| {
         let mut last = None;
         for name in path.split('|') {
@@ -181,7 +200,7 @@ fn fields(binary: &GoBinary<'_>, unresolved: &mut Vec<Unresolved>) -> Vec<ValueL
         }
         last.map_or(Ok(None), Err)
     };
-    let mut lines = collect(wanted.map(look_up), unresolved);
+    let mut lines = collect(wanted.into_iter().map(look_up), unresolved);
     // One name may answer for two.
     lines.dedup_by(|next, line| {
         next.as_ref().map(|line| &line.what) == line.as_ref().map(|line| &line.what)
@@ -198,7 +217,7 @@ fn variables(binary: &GoBinary<'_>, unresolved: &mut Vec<Unresolved>) -> Vec<Val
             provenance: fact.provenance.to_string(),
         })
     };
-    collect(VARIABLES.into_iter().map(look_up), unresolved)
+    collect(RUNTIME_VARIABLES.into_iter().map(look_up), unresolved)
 }
 
 fn collect<T>(

@@ -1,7 +1,6 @@
 //! `golens symbols`: what golens knows of a Go binary, and where it knows it from.
 
 mod describe;
-mod wanted;
 
 use std::{fs, io::Read as _, path::PathBuf, process::ExitCode};
 
