@@ -21,12 +21,16 @@ macro_rules! offsets {
         #[derive(Clone, Copy, Debug, PartialEq, Eq)]
         pub struct Offsets {
             $($(#[$doc])* pub $name: u32,)*
+            /// Registration this row belongs to, as in `TargetRef`.
+            pub generation: u32,
             /// `MAP_*`: layout of the request header map.
             pub map_kind: u32,
             /// Bit `Program as u32` set: that program sits on `jbe` and must test the flags.
             pub jbe_programs: u32,
             /// 1 when the server's gRPC stream starts with a pointer to `transport.Stream` (1.69+), 0 when it is one.
             pub stream_indirect: u32,
+            /// Zero.
+            pub _pad: u32,
             /// Address of `runtime.work` in the process, 0 when unknown.
             pub work_address: u64,
             /// Address in the process that the name offsets of type descriptors count from, 0 when unknown.
@@ -37,9 +41,11 @@ macro_rules! offsets {
             /// Nothing resolved.
             pub const EMPTY: Self = Self {
                 $($name: UNKNOWN,)*
+                generation: 0,
                 map_kind: MAP_UNKNOWN,
                 jbe_programs: 0,
                 stream_indirect: 0,
+                _pad: 0,
                 work_address: 0,
                 types_address: 0,
             };
@@ -50,10 +56,6 @@ macro_rules! offsets {
 offsets! {
     /// `runtime.g.goid`. go-off: runtime.g.goid
     g_goid,
-    /// `runtime.g.m`. go-off: runtime.g.m
-    g_m,
-    /// `runtime.m.curg`. go-off: runtime.m.curg
-    m_curg,
     /// `net/http.Request.Method`. go-off: net/http.Request.Method
     request_method,
     /// `net/http.Request.ProtoMajor`. go-off: net/http.Request.ProtoMajor
@@ -92,21 +94,13 @@ offsets! {
     work_cycles,
     /// `runtime.workType.pauseNS`. go-off: runtime.workType.pauseNS
     work_pause_ns,
-    /// `runtime.workType.tSweepTerm`. go-off: runtime.workType.tSweepTerm
-    work_t_sweep_term,
-    /// `runtime.workType.tMark`. go-off: runtime.workType.tMark
-    work_t_mark,
-    /// `runtime.workType.tMarkTerm`. go-off: runtime.workType.tMarkTerm
-    work_t_mark_term,
-    /// `runtime.workType.tEnd`. go-off: runtime.workType.tEnd
-    work_t_end,
     /// Arguments of `startTheWorldWithSema`: 0 none, 1 (now, reason, started), 2 those and (stopping CPU, finished).
     stw_arguments,
 }
 
 const _: () = {
     use core::mem::{offset_of, size_of};
-    assert!(size_of::<Offsets>() == 136);
-    assert!(offset_of!(Offsets, work_address) == 120);
+    assert!(size_of::<Offsets>() == 120);
+    assert!(offset_of!(Offsets, work_address) == 104);
     assert!(size_of::<Offsets>().is_multiple_of(8));
 };

@@ -13,7 +13,7 @@ pub const REASON_UNKNOWN: u32 = u32::MAX;
 ///
 /// # Units  nanoseconds of `CLOCK_MONOTONIC`, the runtime's own; 0 when this Go version does not pass it
 /// # Source go-sym: runtime.startTheWorldWithSema 1.17..=1.27 proc.go
-/// # Layout 112 bytes
+/// # Layout 72 bytes
 #[repr(C)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct GcStopEvent {
@@ -29,18 +29,8 @@ pub struct GcStopEvent {
     pub stopped_ns: u64,
     /// `work.pauseNS`: total pause of this cycle so far.
     pub pause_ns: u64,
-    /// `work.tSweepTerm`.
-    pub sweep_term_ns: u64,
-    /// `work.tMark`.
-    pub mark_ns: u64,
-    /// `work.tMarkTerm`.
-    pub mark_term_ns: u64,
-    /// `work.tEnd`.
-    pub end_ns: u64,
     /// The runtime's `now` at the restart, 0 when it passes none.
     pub now_ns: u64,
-    /// Zero.
-    pub _pad: u64,
 }
 
 impl GcStopEvent {
@@ -81,7 +71,7 @@ impl GcStopEvent {
 
 const _: () = {
     use core::mem::{offset_of, size_of};
-    assert!(size_of::<GcStopEvent>() == 112);
+    assert!(size_of::<GcStopEvent>() == 72);
     assert!(offset_of!(GcStopEvent, started_ns) == 40);
-    assert!(offset_of!(GcStopEvent, now_ns) == 96);
+    assert!(offset_of!(GcStopEvent, now_ns) == 64);
 };

@@ -60,16 +60,11 @@ fn collect(hit: &Hit<'_>) -> GcStopEvent {
             0
         },
         pause_ns: work(hit, offsets.work_pause_ns),
-        sweep_term_ns: work(hit, offsets.work_t_sweep_term),
-        mark_ns: work(hit, offsets.work_t_mark),
-        mark_term_ns: work(hit, offsets.work_t_mark_term),
-        end_ns: work(hit, offsets.work_t_end),
         now_ns: if has_reason {
             registers.argument::<0>()
         } else {
             0
         },
-        _pad: 0,
     }
 }
 

@@ -7,13 +7,17 @@ use agent_ebpf::{
     target::{GoroutineKey, TargetRef},
 };
 use aya_ebpf::{
-    helpers::{bpf_get_current_pid_tgid, generated::bpf_ktime_get_ns},
+    EbpfContext,
+    helpers::{
+        bpf_get_current_pid_tgid,
+        generated::{bpf_get_attach_cookie, bpf_ktime_get_ns},
+    },
     programs::ProbeContext,
 };
 
 use super::{
     abi_x86_64::Registers,
-    maps::{OFFSETS, TARGETS, count, count_hit},
+    maps::{OFFSETS, TARGETS, count, count_hit, has_cookies},
     read,
 };
 
@@ -40,10 +44,17 @@ pub(super) fn run(
 #[inline(always)]
 fn identify(context: &ProbeContext, program: Program) -> Result<Hit<'_>, Counter> {
     let process = (bpf_get_current_pid_tgid() >> 32) as u32;
-    // SAFETY: the entry is copied at once; an aliased one names a target that has just ended.
+    // SAFETY: copied at once; an entry that was freed meanwhile and belongs to another target by now
+    // carries another generation, which the checks below refuse.
     let target = *unsafe { TARGETS.get(process) }.ok_or(Counter::NotTarget)?;
-    count_hit(target.slot, program);
     let offsets = OFFSETS.get(target.slot).ok_or(Counter::NotTarget)?;
+    let linked_for = link_generation(context);
+    if offsets.generation != target.generation
+        || (linked_for != 0 && linked_for != target.generation)
+    {
+        return Err(Counter::NotTarget);
+    }
+    count_hit(target.slot, program);
     // SAFETY: the kernel passes valid registers for the length of the program.
     let registers = Registers(unsafe { &*context.regs });
     if offsets.jbe_programs & (1 << (program as u32)) != 0 && registers.branch_taken() {
@@ -54,6 +65,18 @@ fn identify(context: &ProbeContext, program: Program) -> Result<Hit<'_>, Counter
         offsets,
         registers,
     })
+}
+
+/// The registration that a link was made for, 0 for links by file.
+///
+/// A process that executes itself still meets the links of its former life until they are closed.
+#[inline(always)]
+fn link_generation(context: &ProbeContext) -> u32 {
+    if !has_cookies() {
+        return 0;
+    }
+    // SAFETY: the context is the one the kernel has passed.
+    unsafe { bpf_get_attach_cookie(context.as_ptr()) as u32 }
 }
 
 impl Hit<'_> {

@@ -33,6 +33,17 @@ pub(super) static EVENTS: RingBuf = RingBuf::with_byte_size(RING_BYTES, 0);
 #[unsafe(no_mangle)]
 static WAKE_AT_BYTES: u64 = u64::MAX;
 
+/// 1 where links carry cookies (Linux 5.15); set at load. The verifier sees a constant and never looks
+/// at the helper that older kernels lack.
+#[unsafe(no_mangle)]
+static HAS_COOKIES: u32 = 0;
+
+#[inline(always)]
+pub(super) fn has_cookies() -> bool {
+    // SAFETY: a static is valid for reads.
+    unsafe { core::ptr::read_volatile(&raw const HAS_COOKIES) != 0 }
+}
+
 /// The mark, read so that the compiler does not fold the value it was compiled with.
 #[inline(always)]
 pub(super) fn wake_at_bytes() -> u64 {
@@ -52,9 +63,9 @@ static COUNTS: PerCpuArray<u64> = PerCpuArray::with_max_entries(COUNTERS, 0);
 static SLOT_HITS: PerCpuArray<[u64; PROGRAM_ROW as usize]> =
     PerCpuArray::with_max_entries(MAX_TARGETS, 0);
 
-/// Hits of the agent's proof on itself.
+/// The agent's proof on itself: hits, and the process id that the kernel sees.
 #[map(name = "SELF_TEST")]
-pub(super) static SELF_TEST: Array<u64> = Array::with_max_entries(1, 0);
+pub(super) static SELF_TEST: Array<u64> = Array::with_max_entries(2, 0);
 
 /// Adds to a word that other programs may be changing.
 ///

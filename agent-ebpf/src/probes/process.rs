@@ -36,7 +36,7 @@ fn process_exit(_context: RawTracePointContext) -> i32 {
 }
 
 /// Ends the target's life in the kernel before the agent hears of it: no hit after this instant is
-/// attributed to the old program.
+/// attributed to the old program. Exits of other processes concern nobody and are not reported.
 #[inline(always)]
 fn report(kind: u32, pid: u32) {
     // SAFETY: copied at once.
@@ -47,6 +47,8 @@ fn report(kind: u32, pid: u32) {
     if generation != 0 {
         // A second exit of the same id cannot happen; a missing entry is what is wanted.
         let _gone = TARGETS.remove(pid);
+    } else if kind == PROCESS_EXIT {
+        return;
     }
     match PROCESS_EVENTS.reserve::<ProcessEvent>(0) {
         Some(mut slot) => {

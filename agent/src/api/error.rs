@@ -25,6 +25,9 @@ pub(super) enum Error {
     /// The `Host` header names another site.
     #[error("host `{0}` is not served; use an address or localhost")]
     Host(String),
+    /// The client is on another machine.
+    #[error("{0} is not this machine; reach this route through a port-forward or a shell here")]
+    Peer(std::net::IpAddr),
 }
 
 impl Error {
@@ -34,6 +37,7 @@ impl Error {
             Self::OnlyGet => StatusCode::METHOD_NOT_ALLOWED,
             Self::Query(_) => StatusCode::BAD_REQUEST,
             Self::Host(_) => StatusCode::MISDIRECTED_REQUEST,
+            Self::Peer(_) => StatusCode::FORBIDDEN,
         }
     }
 }

@@ -1,9 +1,9 @@
-//! Protects the reader's browser: no foreign site may read this one through it.
+//! Who may read what targets do and log: programs on this node, and no foreign site through a browser.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use axum::{
-    extract::Request,
+    extract::{ConnectInfo, Request},
     http::{
         HeaderValue,
         header::{CONTENT_SECURITY_POLICY, HOST, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS},
@@ -13,6 +13,17 @@ use axum::{
 };
 
 use super::error::Error;
+
+/// Refuses requests from other machines and pods: spans and log lines are for those who may log in
+/// here. `kubectl port-forward` counts as local. `/metrics` and the health routes are not guarded.
+pub(super) async fn peer(request: Request, next: Next) -> Response {
+    match request.extensions().get::<ConnectInfo<SocketAddr>>() {
+        Some(ConnectInfo(peer)) if !peer.ip().to_canonical().is_loopback() => {
+            Error::Peer(peer.ip()).into_response()
+        }
+        _ => next.run(request).await,
+    }
+}
 
 /// Refuses requests whose `Host` is a name other than `localhost`.
 ///

@@ -9,7 +9,7 @@ mod state;
 #[cfg(test)]
 mod tests;
 
-use std::sync::Arc;
+use std::{net::SocketAddr, sync::Arc};
 
 use axum::{Router, middleware, routing::get};
 
@@ -24,7 +24,8 @@ pub async fn serve(
     state: State,
     shutdown: impl Future<Output = ()> + Send + 'static,
 ) -> std::io::Result<()> {
-    axum::serve(listener, router(state))
+    let service = router(state).into_make_service_with_connect_info::<SocketAddr>();
+    axum::serve(listener, service)
         .with_graceful_shutdown(shutdown)
         .await
 }
@@ -42,7 +43,8 @@ fn router(state: State) -> Router {
         .route("/api/v1/logs", get(json::logs))
         .route("/api/v1/spans", get(json::spans))
         .route("/api/v1/counters", get(json::counters))
-        .layer(middleware::from_fn(guard::host));
+        .layer(middleware::from_fn(guard::host))
+        .layer(middleware::from_fn(guard::peer));
     Router::new()
         .merge(guarded)
         .route("/metrics", get(health::metrics))

@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, time::Duration};
 
 use serde::{Deserialize, Serialize};
 
-use super::Interval;
+use super::{Interval, Secret};
 
 /// Spans over OTLP. `OTEL_EXPORTER_OTLP_*` variables fill what the file leaves out.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -15,7 +15,7 @@ pub struct Otlp {
     /// How to send.
     pub protocol: OtlpProtocol,
     /// Sent with each request.
-    pub headers: BTreeMap<String, String>,
+    pub headers: BTreeMap<String, Secret>,
     /// Time one request may take.
     pub timeout: Interval,
     /// Spans waiting at most; further ones are dropped and counted.

@@ -12,7 +12,7 @@ pub use exporters::{LogMode, Loki, Otlp, OtlpProtocol};
 pub use node::{Http, Recent, Runtime, Scope};
 pub use probes::{Probes, Window};
 pub use problem::{ConfigError, Problem};
-pub use units::{Bytes, Interval};
+pub use units::{Bytes, Interval, Secret};
 
 use serde::{Deserialize, Serialize};
 
@@ -34,4 +34,16 @@ pub struct Config {
     pub otlp: Otlp,
     /// Log lines to Loki.
     pub loki: Loki,
+}
+
+#[cfg(test)]
+mod sample {
+    use super::Config;
+
+    #[test]
+    fn the_sample_in_deploy_is_valid() {
+        let sample = include_str!("../../../deploy/config/golens.yaml");
+        let config = Config::parse(sample).expect("the sample is read");
+        assert_eq!(config.validate(), []);
+    }
 }

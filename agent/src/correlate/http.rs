@@ -9,8 +9,21 @@ const METHODS: [&str; 10] = [
     "GET", "POST", "PUT", "DELETE", "HEAD", "PATCH", "OPTIONS", "CONNECT", "TRACE", "QUERY",
 ];
 
-/// Query parameters whose values are credentials (semantic conventions 1.44, `url.query`).
-const SECRET_PARAMETERS: [&str; 4] = ["AWSAccessKeyId", "Signature", "sig", "X-Goog-Signature"];
+/// Words in the names of query parameters whose values are credentials: those of the semantic
+/// conventions 1.44 (`AWSAccessKeyId`, `Signature`, `sig`, `X-Goog-Signature`) and common others.
+const SECRET_WORDS: [&str; 9] = [
+    "signature",
+    "accesskey",
+    "token",
+    "password",
+    "passwd",
+    "secret",
+    "apikey",
+    "api_key",
+    "auth",
+];
+/// Whole names of the same kind.
+const SECRET_NAMES: [&str; 4] = ["sig", "code", "key", "pwd"];
 
 /// Reads the attributes of a request.
 pub(super) fn attributes(event: &HttpServerEvent) -> HttpServer {
@@ -114,11 +127,16 @@ fn redact(query: &str) -> String {
     query
         .split('&')
         .map(|pair| match pair.split_once('=') {
-            Some((key, _)) if SECRET_PARAMETERS.contains(&key) => format!("{key}=REDACTED"),
+            Some((key, _)) if is_secret(key) => format!("{key}=REDACTED"),
             _ => pair.to_owned(),
         })
         .collect::<Vec<_>>()
         .join("&")
+}
+
+fn is_secret(parameter: &str) -> bool {
+    let name = parameter.to_ascii_lowercase();
+    SECRET_NAMES.contains(&name.as_str()) || SECRET_WORDS.iter().any(|word| name.contains(word))
 }
 
 #[cfg(test)]
@@ -191,8 +209,8 @@ mod tests {
     #[test]
     fn credentials_leave_no_trace() {
         assert_eq!(
-            redact("a=1&sig=xyz&Signature=s"),
-            "a=1&sig=REDACTED&Signature=REDACTED"
+            redact("a=1&sig=xyz&Signature=s&access_token=t&monkey=2"),
+            "a=1&sig=REDACTED&Signature=REDACTED&access_token=REDACTED&monkey=2"
         );
     }
 }

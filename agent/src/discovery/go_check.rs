@@ -208,6 +208,7 @@ mod tests {
             inode,
             size: 0,
             modified_ns: 0,
+            changed_ns: 0,
         };
         let mut cache = NotGoCache::default();
         for inode in 0..=REMEMBERED as u64 {

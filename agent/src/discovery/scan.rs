@@ -75,11 +75,6 @@ impl Scanner {
         }
     }
 
-    /// Replaces the rules; the next scan reports what entered or left the scope.
-    pub fn set_rules(&mut self, rules: ScopeRules) {
-        self.rules = rules;
-    }
-
     /// Looks at all processes.
     ///
     /// # Errors
@@ -111,6 +106,18 @@ impl Scanner {
         changes
     }
 
+    /// Whether a candidate is still what was last seen under its pid.
+    #[must_use]
+    pub fn is_current(&self, candidate: &Candidate) -> bool {
+        self.known.get(&candidate.id.pid) == Some(&(candidate.id, candidate.incarnation))
+    }
+
+    /// Whether a process exists, in scope or not.
+    #[must_use]
+    pub fn exists(&self, pid: u32) -> bool {
+        self.procfs.path(pid, "stat").exists()
+    }
+
     /// Takes note of an end that was seen elsewhere; true when the process was known.
     pub fn exited(&mut self, id: ProcessId) -> bool {
         match self.known.entry(id.pid) {
@@ -134,6 +141,10 @@ impl Scanner {
     fn try_examine(&self, pid: u32) -> io::Result<Verdict> {
         let stat = self.procfs.stat(pid)?;
         if let Err(out) = self.rules.check_stat(&stat) {
+            return Ok(Verdict::Out(out));
+        }
+        let parent_of = |pid| self.procfs.stat(pid).ok().map(|stat| stat.parent);
+        if let Err(out) = self.rules.check_family(&stat, parent_of) {
             return Ok(Verdict::Out(out));
         }
         let cgroups = self.procfs.cgroups(pid)?;

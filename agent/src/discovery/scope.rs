@@ -57,8 +57,12 @@ pub struct ScopeRules {
     executables: Vec<String>,
     exclude_executables: Vec<String>,
     pids: HashSet<u32>,
+    family_of: Option<u32>,
     own_pid: u32,
 }
+
+/// Generations between a process and the ancestor that brings it into scope.
+const GENERATIONS: usize = 32;
 
 impl ScopeRules {
     /// Takes over the rules of a configuration; the calling process is always excluded.
@@ -69,7 +73,38 @@ impl ScopeRules {
             executables: scope.executables.clone(),
             exclude_executables: scope.exclude_executables.clone(),
             pids: scope.pids.iter().copied().collect(),
+            family_of: None,
             own_pid: std::process::id(),
+        }
+    }
+
+    /// Narrows the scope to one process and what it starts.
+    #[must_use]
+    pub fn with_family_of(self, pid: u32) -> Self {
+        Self {
+            family_of: Some(pid),
+            ..self
+        }
+    }
+
+    /// Checks whether a process descends from the one that the scope is narrowed to.
+    ///
+    /// # Errors
+    /// `Pid` when it does not.
+    pub fn check_family(
+        &self,
+        stat: &Stat,
+        parent_of: impl Fn(u32) -> Option<u32>,
+    ) -> Result<(), OutOfScope> {
+        let Some(root) = self.family_of else {
+            return Ok(());
+        };
+        let line = std::iter::successors(Some(stat.id.pid), |pid| parent_of(*pid));
+        let belongs = line.take(GENERATIONS).any(|pid| pid == root);
+        if belongs {
+            Ok(())
+        } else {
+            Err(OutOfScope::Pid)
         }
     }
 
@@ -156,6 +191,25 @@ fn matches(pattern: &str, path: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_family_is_a_process_and_what_descends_from_it() {
+        let rules = ScopeRules::new(&config::Scope::default()).with_family_of(10);
+        let parents = |pid| {
+            [(30, 20), (20, 10), (10, 1), (40, 1)]
+                .iter()
+                .find(|(child, _)| *child == pid)
+                .map(|(_, parent)| *parent)
+        };
+        let stat = |pid: u32| {
+            let line = format!("{pid} (x) S 1 {}", "0 ".repeat(40));
+            Stat::parse(line.as_bytes()).expect("a whole line")
+        };
+        for pid in [10, 20, 30] {
+            assert_eq!(rules.check_family(&stat(pid), parents), Ok(()), "{pid}");
+        }
+        assert_eq!(rules.check_family(&stat(40), parents), Err(OutOfScope::Pid));
+    }
     use proptest::prelude::*;
 
     #[test]

@@ -1,6 +1,6 @@
 //! What the kernel offers.
 
-use std::{fs, io, path::Path};
+use std::{fs, io};
 
 use super::Check;
 
@@ -12,7 +12,6 @@ const MULTI: (u32, u32) = (6, 6);
 pub(super) fn checks() -> Vec<Check> {
     vec![
         version(),
-        btf(),
         map("bpf() system call", libc_map::ARRAY),
         map("ring buffer", libc_map::RINGBUF),
         lockdown(),
@@ -41,18 +40,6 @@ fn version() -> Check {
 fn parse_release(release: &str) -> Option<(u32, u32)> {
     let mut numbers = release.split(|c: char| !c.is_ascii_digit());
     Some((numbers.next()?.parse().ok()?, numbers.next()?.parse().ok()?))
-}
-
-fn btf() -> Check {
-    if Path::new("/sys/kernel/btf/vmlinux").exists() {
-        Check::ok("BTF", "/sys/kernel/btf/vmlinux is there")
-    } else {
-        Check::warn(
-            "BTF",
-            "/sys/kernel/btf/vmlinux is missing; golens works, with less exact process events",
-            "use a kernel with CONFIG_DEBUG_INFO_BTF",
-        )
-    }
 }
 
 /// Map types of linux/bpf.h.

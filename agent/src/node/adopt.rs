@@ -1,7 +1,9 @@
 //! A candidate becomes a target: opened, resolved, identified, registered, attached.
 
 use std::{
-    os::fd::AsFd,
+    fs::File,
+    io,
+    os::{fd::AsFd, unix::fs::FileExt as _},
     sync::{Arc, Mutex, PoisonError},
 };
 
@@ -40,7 +42,23 @@ pub(super) enum AdoptError {
     Binary(Arc<str>),
     #[error(transparent)]
     Probe(#[from] ProbeError),
+    #[error("golens failed while it looked at the program; its log has the details")]
+    Panicked,
 }
+
+impl AdoptError {
+    /// Whether a later try may end better.
+    pub(super) fn is_transient(&self) -> bool {
+        match self {
+            Self::Probe(_) | Self::Refused(RefusedReason::Failed { .. }) => true,
+            Self::Refused(_) | Self::Binary(_) | Self::Panicked => false,
+        }
+    }
+}
+
+/// Binaries up to this size are read into memory. Larger ones are mapped, and then a file that its owner
+/// truncates while it is parsed ends golens with SIGBUS.
+const READ_BYTES: u64 = 64 << 20;
 
 impl Adopter {
     /// Takes tens of milliseconds for a new binary, a few for a known one. Blocks.
@@ -83,12 +101,11 @@ impl Adopter {
         }
     }
 
-    /// Ends a target's state everywhere but in its attachment; returns the spans that were open.
-    pub(super) fn release(&self, pid: u32, reference: TargetRef) -> u64 {
-        let open_spans = self.kernel.unregister(pid, reference);
+    /// Ends a target's state everywhere but in its attachment.
+    pub(super) fn release(&self, pid: u32, reference: TargetRef) {
+        self.kernel.unregister(pid, reference);
         self.correlator.remove(reference);
         lock(&self.slots).give_back(reference);
-        open_spans
     }
 
     fn attach(
@@ -98,7 +115,10 @@ impl Adopter {
         reference: TargetRef,
         bias: u64,
     ) -> Result<(Attachment, Vec<UnresolvedReport>), AdoptError> {
-        let offsets = in_process(&binary.offsets, bias);
+        let offsets = Offsets {
+            generation: reference.generation,
+            ..in_process(&binary.offsets, bias)
+        };
         self.kernel.register(process.id.pid, reference, &offsets)?;
         // An exec until here would have left a registration of the old program; one from here on
         // removes it in the kernel.
@@ -111,7 +131,13 @@ impl Adopter {
             .filter(|feature| self.wants(**feature))
         {
             let file = (process.file.as_fd(), file_key(&process.incarnation.binary));
-            let added = attachment.add(&self.kernel, feature, file, process.id.pid, &binary.sites);
+            let added = attachment.add(
+                &self.kernel,
+                feature,
+                file,
+                (process.id.pid, reference.generation),
+                &binary.sites,
+            );
             if let Err(error) = added {
                 problems.push(UnresolvedReport {
                     what: format!("feature {}", feature.name()),
@@ -149,16 +175,19 @@ impl Adopter {
         if let Some(known) = self.cache.get(&key) {
             return known.map_err(AdoptError::Binary);
         }
-        // SAFETY: the mapping is private and read-only. The file may be truncated by its owner, which
-        // kills golens with SIGBUS: running executables are protected from that by ETXTBSY.
-        let mapping = unsafe { memmap2::Mmap::map(&process.file) };
-        let answer = match mapping {
-            Ok(bytes) => resolve::resolve(&bytes)
+        let answer = match bytes(&process.file, key.size) {
+            Ok(bytes) => resolve::resolve((*bytes).as_ref())
                 .map(Arc::new)
-                .map_err(|error| error.to_string()),
-            Err(error) => Err(format!("cannot map it: {error}")),
+                .map_err(|error| Arc::from(error.to_string())),
+            // Not kept: the next look may have more luck.
+            Err(error) => {
+                return Err(RefusedReason::Failed {
+                    action: "read its executable",
+                    source: error,
+                }
+                .into());
+            }
         };
-        let answer = answer.map_err(Arc::from);
         self.cache.put(key, answer.clone());
         answer.map_err(AdoptError::Binary)
     }
@@ -185,6 +214,17 @@ fn program(binary: &BinaryInfo) -> GoProgram {
         version: binary.go_version.clone(),
         main_version: binary.module_version.clone(),
     }
+}
+
+/// The content of an executable.
+fn bytes(file: &File, size: u64) -> io::Result<Box<dyn AsRef<[u8]>>> {
+    if size > READ_BYTES {
+        // SAFETY: private and read-only; for the risk that is left see `READ_BYTES`.
+        return Ok(Box::new(unsafe { memmap2::Mmap::map(file) }?));
+    }
+    let mut bytes = vec![0; usize::try_from(size).map_err(io::Error::other)?];
+    file.read_exact_at(&mut bytes, 0)?;
+    Ok(Box::new(bytes))
 }
 
 pub(super) fn file_key(binary: &BinaryKey) -> FileKey {

@@ -55,6 +55,14 @@ impl Stopped {
         Ok(Self { pid, resume, ended })
     }
 
+    /// Ends the program without having let it run.
+    pub(super) async fn kill(self) {
+        drop(self.resume);
+        if let Ok(Err(error)) = self.ended.await {
+            tracing::warn!(pid = self.pid, %error, "cannot end the program");
+        }
+    }
+
     /// Lets the program run; the receiver gets its exit status.
     pub(super) fn resume(self) -> oneshot::Receiver<io::Result<ExitStatus>> {
         if self.resume.send(()).is_err() {
@@ -80,10 +88,22 @@ fn wait_for_stop(child: &Child) -> io::Result<()> {
     let waited = unsafe { libc::waitpid(child.id().cast_signed(), &raw mut status, libc::__WALL) };
     match waited {
         -1 => Err(io::Error::last_os_error()),
-        _ if libc::WIFSTOPPED(status) => Ok(()),
+        _ if libc::WIFSTOPPED(status) => end_with_golens(child),
         _ => Err(io::Error::other(
             "the program ended before its first instruction",
         )),
+    }
+}
+
+/// As long as it is held, the program must not outlive golens and run unobserved.
+fn end_with_golens(child: &Child) -> io::Result<()> {
+    let (pid, options) = (child.id().cast_signed(), libc::PTRACE_O_EXITKILL);
+    // SAFETY: the child is a stopped tracee of this very thread.
+    let result = unsafe { libc::ptrace(libc::PTRACE_SETOPTIONS, pid, 0, options) };
+    if result == -1 {
+        Err(io::Error::last_os_error())
+    } else {
+        Ok(())
     }
 }
 

@@ -8,6 +8,7 @@
 //! ```
 
 mod adopt;
+mod background;
 mod command;
 mod error;
 mod pump;
@@ -38,18 +39,17 @@ use self::{
     sink::NodeSink,
     supervisor::{Request, Supervisor},
     target::Table,
-    windows::Windows,
 };
 use crate::{
     api,
     cli::RunArgs,
-    clock::{Clock, MonotonicNanos},
-    config::Config,
+    clock::Clock,
+    config::{self, Config},
     correlate::Correlator,
     discovery::{Opener, Procfs, Scanner, ScopeRules},
     export::{self, Fanout},
     identity::Node,
-    probe::{Feature, Kernel, Slots},
+    probe::{Kernel, Slots},
     recent::Recent,
     resolve::Cache,
     telemetry::Telemetry,
@@ -59,8 +59,8 @@ pub use error::NodeError;
 
 /// Exporters may take this long to send what they hold when the agent ends.
 const FLUSH: Duration = Duration::from_secs(5);
-/// An open span older than this was abandoned: its handler panicked or took the connection over.
-const SPAN_AGE: Duration = Duration::from_secs(15 * 60);
+/// Requests to the agent's own server may take this long to end with it.
+const SERVER_STOP: Duration = Duration::from_secs(2);
 
 /// Observes until interrupted, or until the command that was started ends.
 ///
@@ -70,17 +70,30 @@ pub async fn run(args: RunArgs) -> Result<ExitCode, NodeError> {
     let mut config = settings(&args)?;
     let command = match args.command.as_slice() {
         [] => None,
-        command => {
-            let start = Stopped::start(command).await;
-            let stopped = start.map_err(|source| NodeError::Command {
-                program: command[0].clone(),
+        [program, ..] => {
+            // The command line says what to observe; a scope from the file would only hide it.
+            config.scope = config::Scope::default();
+            let start = Stopped::start(&args.command).await;
+            Some(start.map_err(|source| NodeError::Command {
+                program: program.clone(),
                 source,
-            })?;
-            config.scope.pids = vec![stopped.pid];
-            Some(stopped)
+            })?)
         }
     };
-    let agent = Agent::start(&config, args.bpf_stats).await?;
+    let rules = ScopeRules::new(&config.scope);
+    let rules = match &command {
+        Some(stopped) => rules.with_family_of(stopped.pid),
+        None => rules,
+    };
+    let mut agent = match Agent::start(&config, rules, args.bpf_stats).await {
+        Ok(agent) => agent,
+        Err(error) => {
+            if let Some(stopped) = command {
+                stopped.kill().await;
+            }
+            return Err(error);
+        }
+    };
     let code = agent.wait(command).await;
     agent.stop().await;
     Ok(code)
@@ -119,7 +132,11 @@ struct Agent {
 }
 
 impl Agent {
-    async fn start(config: &Config, statistics: bool) -> Result<Self, NodeError> {
+    async fn start(
+        config: &Config,
+        rules: ScopeRules,
+        statistics: bool,
+    ) -> Result<Self, NodeError> {
         let procfs = Procfs::default();
         let node = Node::read(&procfs).map_err(NodeError::Identity)?;
         let (kernel, rings) = Kernel::load(&config.probes, statistics)?;
@@ -166,26 +183,26 @@ impl Agent {
             cache: Cache::default(),
             slots: Mutex::new(Slots::new()),
         });
-        let scanner = Scanner::new(procfs, ScopeRules::new(&config.scope));
+        let scanner = Scanner::new(procfs, rules);
         let supervisor =
             Supervisor::new(adopter, Arc::clone(&table), Arc::clone(&telemetry), scanner);
+        let abandoned = Arc::new(AtomicU64::new(0));
         let counters = Counters {
             kernel: Arc::clone(&kernel),
             correlator,
             telemetry: Arc::clone(&telemetry),
-            abandoned: Arc::clone(&supervisor.abandoned_spans),
+            abandoned: Arc::clone(&abandoned),
             missed_changes: Arc::clone(&pump.missed),
             table: Arc::clone(&table),
         };
         let ready = Arc::clone(&supervisor.ready);
-        let abandoned = Arc::clone(&supervisor.abandoned_spans);
 
         let (stop, stopped) = watch::channel(false);
         let (requests, requested) = mpsc::channel(16);
-        let supervisor = tokio::spawn(supervisor.run(changed, requested, stopped.clone()));
-        let background = background(
-            config, &kernel, &table, &telemetry, clock, abandoned, &counters,
-        );
+        let work = supervisor.run(changed, requested, stopped.clone());
+        let runtime = tokio::runtime::Handle::current();
+        let supervisor = tokio::task::spawn_blocking(move || runtime.block_on(work));
+        let background = background::start(config, &kernel, &table, &telemetry, clock, &counters);
         let server = serve(
             config, &table, kernel, telemetry, recent, counters, ready, stopped,
         )
@@ -203,7 +220,7 @@ impl Agent {
     }
 
     /// Waits for a signal, or for the command to end.
-    async fn wait(&self, command: Option<Stopped>) -> ExitCode {
+    async fn wait(&mut self, command: Option<Stopped>) -> ExitCode {
         let (Ok(mut terminate), Ok(mut interrupt)) = (
             signal(SignalKind::terminate()),
             signal(SignalKind::interrupt()),
@@ -215,6 +232,10 @@ impl Agent {
             tokio::select! {
                 _ = terminate.recv() => {}
                 _ = interrupt.recv() => {}
+                _ = self.requests.closed() => {
+                    tracing::error!("the supervisor has ended: golens cannot go on");
+                    return ExitCode::FAILURE;
+                }
             }
             return ExitCode::SUCCESS;
         };
@@ -259,76 +280,34 @@ impl Agent {
 
     /// Detaches, reads what the rings still hold, sends it, and ends.
     async fn stop(mut self) {
+        // First what attaches by itself, so that nothing is attached behind the supervisor's back.
+        self.background.shutdown().await;
         self.stop.send_replace(true);
         if let Err(error) = self.supervisor.await {
             tracing::error!(%error, "the supervisor ended with a panic");
         }
-        self.background.shutdown().await;
         let mut pump = self.pump;
         if let Err(error) = tokio::task::spawn_blocking(move || pump.stop()).await {
             tracing::error!(%error, "the event thread could not be joined");
         }
-        if let Some(otlp) = self.otlp {
-            otlp.shutdown(FLUSH).await;
-        }
-        if let Some(loki) = self.loki {
-            loki.shutdown(FLUSH).await;
-        }
-        match self.server.await {
-            Ok(Ok(())) => {}
-            Ok(Err(error)) => tracing::warn!(%error, "the HTTP server failed"),
-            Err(error) => tracing::error!(%error, "the HTTP server panicked"),
+        tokio::join!(flush(self.otlp), flush(self.loki));
+        match tokio::time::timeout(SERVER_STOP, &mut self.server).await {
+            Ok(Ok(Ok(()))) => {}
+            Ok(Ok(Err(error))) => tracing::warn!(%error, "the HTTP server failed"),
+            Ok(Err(error)) => tracing::error!(%error, "the HTTP server panicked"),
+            Err(_) => {
+                tracing::warn!("a client keeps its connection; the HTTP server is cut off");
+                self.server.abort();
+            }
         }
     }
 }
 
-/// Everything that repeats: clock samples, runtime readings, windows, sweeps.
-fn background(
-    config: &Config,
-    kernel: &Arc<Kernel>,
-    table: &Arc<Table>,
-    telemetry: &Arc<Telemetry>,
-    clock: Arc<Clock>,
-    abandoned: Arc<AtomicU64>,
-    counters: &Counters,
-) -> tokio::task::JoinSet<()> {
-    let mut tasks = tokio::task::JoinSet::new();
-    let (sweeper, counters) = (Arc::clone(kernel), counters.clone());
-    tasks.spawn(async move {
-        let mut ticks = tokio::time::interval(Duration::from_secs(1));
-        loop {
-            ticks.tick().await;
-            clock.tick();
-            counters.publish();
-            let before = MonotonicNanos::now()
-                .0
-                .saturating_sub(SPAN_AGE.as_nanos() as u64);
-            let swept = sweeper.sweep_open_spans(before);
-            abandoned.fetch_add(swept, std::sync::atomic::Ordering::Relaxed);
-        }
-    });
-    if config.runtime.enabled {
-        tasks.spawn(readers::run(
-            Arc::clone(table),
-            Arc::clone(telemetry),
-            config.runtime.interval.0,
-        ));
+/// Sends what an exporter holds; both at once, so that two dead back ends cost one deadline.
+async fn flush<T: Send + 'static>(exporter: Option<export::ExporterHandle<T>>) {
+    if let Some(exporter) = exporter {
+        exporter.shutdown(FLUSH).await;
     }
-    let windows = Arc::new(Windows {
-        table: Arc::clone(table),
-        kernel: Arc::clone(kernel),
-        telemetry: Arc::clone(telemetry),
-    });
-    let settings = [
-        (Feature::Goroutine, &config.probes.goroutines),
-        (Feature::Net, &config.probes.net),
-    ];
-    for (feature, window) in settings {
-        if window.enabled {
-            tasks.spawn(Arc::clone(&windows).run(feature, window.clone()));
-        }
-    }
-    tasks
 }
 
 #[expect(

@@ -24,7 +24,11 @@ use crate::{
 /// An exec or exit, for the supervisor.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum ProcessChange {
-    Exec(u32),
+    /// A process has a new program; `generation` is that of the target it was, 0 for none.
+    Exec {
+        pid: u32,
+        generation: u32,
+    },
     Exit(u32),
 }
 
@@ -32,7 +36,7 @@ pub(super) enum ProcessChange {
 pub(super) struct Pump {
     stop: Arc<AtomicBool>,
     thread: Option<JoinHandle<()>>,
-    /// Changes that found the channel full; the supervisor then scans.
+    /// Changes that found the channel full; the next scan sees them.
     pub(super) missed: Arc<AtomicU64>,
 }
 
@@ -60,7 +64,7 @@ impl Pump {
                 rings.events.drain(|record| correlator.handle(record));
             }
             // What was submitted before the probes were detached.
-            rings.events.drain(|record| correlator.handle(record));
+            while rings.events.drain(|record| correlator.handle(record)) > 0 {}
         };
         let thread = thread::Builder::new()
             .name("events".to_owned())
@@ -88,11 +92,10 @@ fn forward(record: &[u8], changes: &mpsc::Sender<ProcessChange>, missed: &Atomic
         Ok(&ProcessEvent {
             kind: PROCESS_EXEC,
             pid,
+            generation,
             ..
-        }) => ProcessChange::Exec(pid),
-        // Most processes of a node are no targets; their exits matter to nobody.
-        Ok(event) if event.generation != 0 => ProcessChange::Exit(event.pid),
-        Ok(_) => return,
+        }) => ProcessChange::Exec { pid, generation },
+        Ok(event) => ProcessChange::Exit(event.pid),
         Err(error) => {
             tracing::error!(%error, "process ring holds a record that cannot be read");
             return;

@@ -29,12 +29,11 @@ pub(super) struct Counters {
     pub(super) table: Arc<Table>,
 }
 
-/// Kernel-side counters that are losses: a signal that should exist does not.
-const LOSSES: [Counter; 8] = [
+/// Kernel-side counters that are losses: a record that should exist does not. Each loss is in one.
+const LOSSES: [Counter; 7] = [
     Counter::EventsRingFull,
     Counter::EventsDiscarded,
     Counter::NoGoroutine,
-    Counter::ReadFailed,
     Counter::OpenMapFull,
     Counter::EndMismatch,
     Counter::ProcessRingFull,

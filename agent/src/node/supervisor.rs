@@ -1,16 +1,16 @@
 //! Keeps the set of targets true to what runs: adopts, ends, rescans.
 
 use std::{
-    collections::HashSet,
+    collections::HashMap,
     sync::{
         Arc,
-        atomic::{AtomicBool, AtomicU64, Ordering},
+        atomic::{AtomicBool, Ordering},
     },
     time::Duration,
 };
 
 use tokio::{
-    sync::{Semaphore, mpsc, oneshot},
+    sync::{Semaphore, mpsc, oneshot, watch},
     task::JoinSet,
     time::{Instant, MissedTickBehavior},
 };
@@ -21,15 +21,18 @@ use super::{
     target::{Table, Target},
 };
 use crate::{
-    discovery::{Candidate, Changes, ExitWatch, RefusedReason, Scanner},
+    discovery::{Candidate, Changes, ExitWatch, ProcessId, RefusedReason, Scanner},
+    doctor::error_chain,
     telemetry::Telemetry,
 };
 
 /// Between two scans of /proc. Exec events are quicker; the scan finds what they cannot show, such as
 /// a process that was moved into a cgroup of the scope.
 const RESCAN: Duration = Duration::from_secs(2);
-/// Binaries resolved at the same time.
+/// Processes adopted at the same time.
 const ADOPTIONS: usize = 2;
+/// How long a failure that may pass is left alone.
+const RETRY: Duration = Duration::from_secs(30);
 
 /// A wish of another part of the agent.
 pub(super) enum Request {
@@ -39,19 +42,21 @@ pub(super) enum Request {
 
 type Outcome = (Candidate, Result<Target, AdoptError>);
 
-/// The one owner of discovery state.
+/// The one owner of discovery state. Runs on a thread of its own, because scans and end of targets
+/// make system calls that would hold up other tasks.
 pub(super) struct Supervisor {
     pub(super) adopter: Arc<Adopter>,
     pub(super) table: Arc<Table>,
     pub(super) telemetry: Arc<Telemetry>,
     pub(super) ready: Arc<AtomicBool>,
-    pub(super) scanner: Scanner,
-    pub(super) abandoned_spans: Arc<AtomicU64>,
+    scanner: Scanner,
     exits: ExitWatch,
     adoptions: JoinSet<Outcome>,
-    adopting: HashSet<u32>,
+    /// Adoptions under way; an exec can start the second before the first is done.
+    adopting: HashMap<u32, usize>,
     permits: Arc<Semaphore>,
     waiting: Vec<(u32, oneshot::Sender<bool>)>,
+    retries: Vec<(Instant, ProcessId)>,
 }
 
 impl Supervisor {
@@ -67,12 +72,12 @@ impl Supervisor {
             telemetry,
             scanner,
             ready: Arc::default(),
-            abandoned_spans: Arc::default(),
             exits: ExitWatch::new(),
             adoptions: JoinSet::new(),
-            adopting: HashSet::new(),
+            adopting: HashMap::new(),
             permits: Arc::new(Semaphore::new(ADOPTIONS)),
             waiting: Vec::new(),
+            retries: Vec::new(),
         }
     }
 
@@ -81,27 +86,22 @@ impl Supervisor {
         mut self,
         mut changes: mpsc::Receiver<ProcessChange>,
         mut requests: mpsc::Receiver<Request>,
-        mut stop: tokio::sync::watch::Receiver<bool>,
+        mut stop: watch::Receiver<bool>,
     ) {
         let mut rescan = tokio::time::interval(RESCAN);
         rescan.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             tokio::select! {
-                biased;
                 _ = stop.wait_for(|stop| *stop) => break,
                 Some(change) = changes.recv() => self.process_changed(change),
-                id = self.exits.next() => {
-                    self.scanner.exited(id);
-                    self.end(id.pid);
-                }
+                id = self.exits.next() => self.ended(id),
                 Some(outcome) = self.adoptions.join_next() => match outcome {
                     Ok(outcome) => self.adopted(outcome),
-                    Err(error) => tracing::error!(%error, "an adoption panicked"),
+                    Err(error) => tracing::error!(%error, "an adoption was cancelled"),
                 },
                 Some(Request::Adopt(pid, answer)) = requests.recv() => {
                     self.waiting.push((pid, answer));
-                    let changes = self.scanner.check(pid);
-                    self.apply(changes);
+                    self.look_at(pid);
                     self.answer_waiting();
                 }
                 _ = rescan.tick() => self.rescan(),
@@ -111,30 +111,60 @@ impl Supervisor {
     }
 
     fn rescan(&mut self) {
+        self.forget_failures();
         match self.scanner.scan() {
             Ok(changes) => self.apply(changes),
             Err(error) => tracing::error!(%error, "cannot list /proc"),
+        }
+        self.table.keep_refused(|pid| self.scanner.exists(pid));
+        for target in self.table.live() {
+            // An exec whose event was lost: the kernel has ended the target, nobody else knows.
+            if !self
+                .adopter
+                .kernel
+                .is_registered(target.process.id.pid, target.reference)
+            {
+                self.restart(target.process.id);
+            }
         }
         self.become_ready();
     }
 
     fn process_changed(&mut self, change: ProcessChange) {
         match change {
-            ProcessChange::Exec(pid) => {
-                let changes = self.scanner.check(pid);
-                self.apply(changes);
-            }
+            ProcessChange::Exec { pid, generation } => match self.table.get(pid) {
+                Some(target) if target.reference.generation == generation => {
+                    self.restart(target.process.id);
+                }
+                _ => self.look_at(pid),
+            },
             ProcessChange::Exit(pid) => {
                 // Only a hint: the first thread may have ended alone, or another one's exec ended it.
                 let Some(target) = self.table.get(pid) else {
                     return;
                 };
                 if target.process.recheck().is_err() {
-                    self.scanner.exited(target.process.id);
-                    self.end(pid);
+                    self.ended(target.process.id);
                 }
             }
         }
+    }
+
+    /// Ends a target and looks at its process anew, whatever the scanner thinks it knows.
+    fn restart(&mut self, id: ProcessId) {
+        self.scanner.exited(id);
+        self.end(id.pid);
+        self.look_at(id.pid);
+    }
+
+    fn ended(&mut self, id: ProcessId) {
+        self.scanner.exited(id);
+        self.end(id.pid);
+    }
+
+    fn look_at(&mut self, pid: u32) {
+        let changes = self.scanner.check(pid);
+        self.apply(changes);
     }
 
     fn apply(&mut self, changes: Changes) {
@@ -154,47 +184,45 @@ impl Supervisor {
     }
 
     fn adopt(&mut self, candidate: Candidate) {
-        self.adopting.insert(candidate.id.pid);
+        *self.adopting.entry(candidate.id.pid).or_default() += 1;
         let adopter = Arc::clone(&self.adopter);
         let permits = Arc::clone(&self.permits);
         self.adoptions.spawn(async move {
             let permit = permits.acquire_owned().await;
-            let work = tokio::task::spawn_blocking(move || {
-                let outcome = adopter.adopt(&candidate);
-                (candidate, outcome)
-            });
-            let outcome = work.await;
+            let subject = candidate.clone();
+            let work = tokio::task::spawn_blocking(move || adopter.adopt(&subject)).await;
             drop(permit);
-            match outcome {
-                Ok(outcome) => outcome,
-                Err(error) => std::panic::resume_unwind(error.into_panic()),
-            }
+            (candidate, work.unwrap_or(Err(AdoptError::Panicked)))
         });
     }
 
     fn adopted(&mut self, (candidate, outcome): Outcome) {
         let pid = candidate.id.pid;
-        self.adopting.remove(&pid);
+        let current = self.scanner.is_current(&candidate);
         match outcome {
-            Ok(target) => self.started(target),
-            Err(AdoptError::Refused(RefusedReason::NotGo | RefusedReason::Exited)) => {}
-            Err(AdoptError::Refused(RefusedReason::Replaced)) => self.look_again(&candidate),
-            Err(error) => {
-                tracing::warn!(pid, executable = candidate.executable, %error, "process is not instrumented");
-                self.table.refuse_because(
-                    pid,
-                    candidate.executable,
-                    crate::doctor::error_chain(&error),
-                );
+            Ok(target) if current => self.started(target),
+            // The process runs another program by now, has ended, or has left the scope.
+            Ok(target) => self.discard(target),
+            Err(AdoptError::Refused(RefusedReason::Replaced)) if current => {
+                self.scanner.exited(candidate.id);
+                self.look_at(pid);
             }
+            Err(AdoptError::Refused(RefusedReason::Replaced | RefusedReason::Exited)) => {}
+            Err(error) if current => self.refused(candidate, &error),
+            Err(_) => {}
         }
+        self.adopting.retain(|other, count| {
+            *count -= usize::from(*other == pid);
+            *count > 0
+        });
         self.answer_waiting();
         self.become_ready();
     }
 
     fn started(&mut self, target: Target) {
-        let pid = target.process.id.pid;
-        if let Err(error) = self.exits.watch(target.process.id, &target.process.handle) {
+        let (pid, id, reference) = (target.process.id.pid, target.process.id, target.reference);
+        self.end(pid);
+        if let Err(error) = self.exits.watch(id, &target.process.handle) {
             tracing::warn!(pid, %error, "cannot watch for the end of the process; scans will see it");
         }
         tracing::info!(
@@ -204,17 +232,36 @@ impl Supervisor {
             "attached"
         );
         let target = Arc::new(target);
-        // A later incarnation may have been adopted first; the older one ends here.
-        self.end(pid);
         self.table.insert(Arc::clone(&target));
         self.read_runtime(&target);
-        if !self.adopter.kernel.is_registered(pid, target.reference) {
-            let candidate_gone = target.process.recheck().is_err();
-            self.end(pid);
-            if candidate_gone {
-                let changes = self.scanner.check(pid);
-                self.apply(changes);
-            }
+        if !self.adopter.kernel.is_registered(pid, reference) {
+            self.restart(id);
+        }
+    }
+
+    fn refused(&mut self, candidate: Candidate, error: &AdoptError) {
+        if matches!(error, AdoptError::Refused(RefusedReason::NotGo)) {
+            return;
+        }
+        let pid = candidate.id.pid;
+        let reason = error_chain(error);
+        tracing::warn!(
+            pid,
+            executable = candidate.executable,
+            reason,
+            "process is not instrumented"
+        );
+        if error.is_transient() {
+            self.retries.push((Instant::now() + RETRY, candidate.id));
+        }
+        self.table.refuse_because(pid, candidate.executable, reason);
+    }
+
+    /// Lets the next scan find processes again whose failure may have passed.
+    fn forget_failures(&mut self) {
+        let now = Instant::now();
+        for (_, id) in self.retries.extract_if(.., |(due, _)| *due <= now) {
+            self.scanner.exited(id);
         }
     }
 
@@ -224,13 +271,6 @@ impl Supervisor {
         tokio::task::spawn_blocking(move || super::readers::read(&target, &telemetry));
     }
 
-    /// The program changed while it was adopted: the scan knows the old one and must meet the new.
-    fn look_again(&mut self, candidate: &Candidate) {
-        self.scanner.exited(candidate.id);
-        let changes = self.scanner.check(candidate.id.pid);
-        self.apply(changes);
-    }
-
     /// Ends the target with this pid, if there is one: its hits stop counting at once, its probes are
     /// removed behind the kernel's grace period on another thread.
     fn end(&mut self, pid: u32) {
@@ -238,10 +278,16 @@ impl Supervisor {
             return;
         };
         self.exits.forget(target.process.id);
-        let open = self.adopter.release(pid, target.reference);
-        self.abandoned_spans.fetch_add(open, Ordering::Relaxed);
+        self.adopter.release(pid, target.reference);
         self.telemetry.target_ended(&target.resource);
         tracing::info!(pid, service = target.resource.service_name, "ended");
+        tokio::task::spawn_blocking(move || drop(target));
+    }
+
+    /// Undoes an adoption that nobody wants any more.
+    fn discard(&self, target: Target) {
+        self.adopter
+            .release(target.process.id.pid, target.reference);
         tokio::task::spawn_blocking(move || drop(target));
     }
 
@@ -252,12 +298,11 @@ impl Supervisor {
     }
 
     fn answer_waiting(&mut self) {
-        let (done, waiting): (Vec<_>, Vec<_>) = self
+        let adopting = &self.adopting;
+        for (pid, answer) in self
             .waiting
-            .drain(..)
-            .partition(|(pid, _)| !self.adopting.contains(pid));
-        self.waiting = waiting;
-        for (pid, answer) in done {
+            .extract_if(.., |(pid, _)| !adopting.contains_key(pid))
+        {
             if answer.send(self.table.get(pid).is_some()).is_err() {
                 tracing::debug!(pid, "nobody waits for this adoption any more");
             }
@@ -267,7 +312,11 @@ impl Supervisor {
     /// Detaches all targets, each on a thread of its own: a link takes a grace period to close.
     async fn detach_all(&mut self) {
         let started = Instant::now();
-        self.adoptions.shutdown().await;
+        while let Some(outcome) = self.adoptions.join_next().await {
+            if let Ok((_, Ok(target))) = outcome {
+                self.discard(target);
+            }
+        }
         let targets = self.table.live();
         let count = targets.len();
         let mut detaching = JoinSet::new();

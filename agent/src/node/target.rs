@@ -124,6 +124,12 @@ impl Table {
         self.write().insert(pid, Entry::Refused(Box::new(report)));
     }
 
+    /// Forgets refused processes that `is_there` does not find any more.
+    pub(super) fn keep_refused(&self, is_there: impl Fn(u32) -> bool) {
+        self.write()
+            .retain(|pid, entry| matches!(entry, Entry::Live(_)) || is_there(*pid));
+    }
+
     pub(super) fn get(&self, pid: u32) -> Option<Arc<Target>> {
         match self.read().get(&pid)? {
             Entry::Live(target) => Some(Arc::clone(target)),

@@ -3,7 +3,10 @@
 use std::{collections::HashMap, os::fd::AsFd, sync::Arc, time::Duration};
 
 use agent_ebpf::{counter::Program, target::TargetRef};
-use tokio::time::{Instant, sleep};
+use tokio::{
+    task::JoinSet,
+    time::{Instant, sleep},
+};
 
 use super::{
     adopt::file_key,
@@ -54,13 +57,21 @@ impl Windows {
         while !open.is_empty() && Instant::now() < end {
             sleep(CHECK.min(end - Instant::now())).await;
             let spent = |window: &Open| self.hits(window, feature) >= HITS_PER_WINDOW;
-            for window in open.extract_if(.., |window| spent(window)) {
-                self.close(window, feature, true);
-            }
+            let over_budget: Vec<Open> = open.extract_if(.., |window| spent(window)).collect();
+            self.close_all(over_budget, feature, true).await;
         }
-        for window in open {
-            self.close(window, feature, false);
+        self.close_all(open, feature, false).await;
+    }
+
+    /// Closes windows at the same time and waits for the grace periods, so that the next window cannot
+    /// meet probes of this one.
+    async fn close_all(&self, windows: Vec<Open>, feature: Feature, over_budget: bool) {
+        let mut removals = JoinSet::new();
+        for window in windows {
+            self.publish(&window, feature, over_budget);
+            removals.spawn_blocking(move || window.target.attachment().remove(feature));
         }
+        while removals.join_next().await.is_some() {}
     }
 
     async fn open(&self, feature: Feature) -> Vec<Open> {
@@ -79,13 +90,17 @@ impl Windows {
             .unwrap_or_default()
     }
 
-    /// Publishes what was counted and detaches behind the grace period.
-    fn close(&self, window: Open, feature: Feature, over_budget: bool) {
+    /// Publishes what was counted.
+    fn publish(&self, window: &Open, feature: Feature, over_budget: bool) {
         let length = window.since.elapsed();
+        let (pid, reference) = (window.target.process.id.pid, window.target.reference);
+        if !self.kernel.is_registered(pid, reference) {
+            // It ended meanwhile, and the end detaches and forgets everything.
+            return;
+        }
         let now = self.kernel.hits(window.target.reference);
         for &program in feature.programs() {
-            let hits = now.get(&program).copied().unwrap_or(0)
-                - window.before.get(&program).copied().unwrap_or(0);
+            let hits = since(window, &now, program);
             let resource = &window.target.resource;
             if let Some(metric) = metric(program) {
                 self.telemetry.add(resource, metric, &[], hits as f64);
@@ -104,7 +119,6 @@ impl Windows {
                 "window closed early: it had used up its hits"
             );
         }
-        tokio::task::spawn_blocking(move || window.target.attachment().remove(feature));
     }
 
     fn hits(&self, window: &Open, feature: Feature) -> u64 {
@@ -112,12 +126,15 @@ impl Windows {
         feature
             .programs()
             .iter()
-            .map(|program| {
-                let total = now.get(program).copied().unwrap_or(0);
-                total.saturating_sub(window.before.get(program).copied().unwrap_or(0))
-            })
+            .map(|program| since(window, &now, *program))
             .sum()
     }
+}
+
+/// Hits of a program since a window was opened.
+fn since(window: &Open, now: &HashMap<Program, u64>, program: Program) -> u64 {
+    let total = |hits: &HashMap<Program, u64>| hits.get(&program).copied().unwrap_or(0);
+    total(now).saturating_sub(total(&window.before))
 }
 
 /// What the hits of a windowed program count.
@@ -138,9 +155,13 @@ fn open(kernel: &Kernel, feature: Feature, target: Arc<Target>) -> Option<Open> 
         file_key(&target.process.incarnation.binary),
     );
     let pid = target.process.id.pid;
-    let added = target
-        .attachment()
-        .add(kernel, feature, file, pid, &target.binary.sites);
+    let added = target.attachment().add(
+        kernel,
+        feature,
+        file,
+        (pid, reference.generation),
+        &target.binary.sites,
+    );
     match added {
         Ok(()) => Some(Open {
             since: Instant::now(),

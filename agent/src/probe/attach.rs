@@ -31,7 +31,7 @@ impl Attachment {
         kernel: &Kernel,
         feature: Feature,
         file: (BorrowedFd<'_>, FileKey),
-        pid: u32,
+        (pid, generation): (u32, u32),
         sites: &[Site],
     ) -> Result<(), ProbeError> {
         let mut attached = Vec::new();
@@ -40,9 +40,10 @@ impl Attachment {
                 continue;
             };
             let offsets = [site.file_offset];
-            let link = kernel
-                .links
-                .attach(&kernel.ebpf, program, file, &offsets, pid)?;
+            let link =
+                kernel
+                    .links
+                    .attach(&kernel.ebpf, program, file, &offsets, pid, generation)?;
             attached.push((
                 program,
                 AttachedProgram {
@@ -59,15 +60,6 @@ impl Attachment {
     pub fn remove(&mut self, feature: Feature) {
         self.programs
             .retain(|program, _| Feature::of(*program) != feature);
-    }
-
-    /// Whether a feature is attached now.
-    #[must_use]
-    pub fn has(&self, feature: Feature) -> bool {
-        feature
-            .programs()
-            .iter()
-            .all(|program| self.programs.contains_key(program))
     }
 
     /// What is attached, by program.

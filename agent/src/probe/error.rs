@@ -69,9 +69,17 @@ pub enum ProbeError {
         /// How many there are.
         limit: u32,
     },
-    /// The event ring could not be watched.
-    #[error("cannot watch the event ring")]
-    Ring(#[source] io::Error),
+    /// The agent does not run in the root pid namespace, so process ids mean nothing to the kernel side.
+    #[error(
+        "golens is process {own} here and {seen} to the kernel: run it in the root pid namespace \
+         (hostPID: true in Kubernetes, --pid=host in Docker)"
+    )]
+    PidNamespace {
+        /// As the agent sees itself.
+        own: u32,
+        /// As the kernel sees it.
+        seen: u64,
+    },
 }
 
 impl ProbeError {
@@ -87,7 +95,7 @@ impl ProbeError {
             Self::Tracepoint { .. } => "tracepoint",
             Self::Attach { .. } => "attach",
             Self::NoSlot { .. } => "no_slot",
-            Self::Ring(_) => "ring",
+            Self::PidNamespace { .. } => "pid_namespace",
         }
     }
 }

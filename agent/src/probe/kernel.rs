@@ -4,10 +4,12 @@ use std::{
     collections::{BTreeMap, HashMap},
     os::fd::{AsFd, OwnedFd},
     sync::{Mutex, MutexGuard, PoisonError},
+    time::Duration,
 };
 
 use agent_ebpf::{
     counter::{Counter, PROGRAM_ROW, Program},
+    limits::MAX_OPEN_SPANS,
     offsets::Offsets,
     target::{GoroutineKey, OpenSpan, TargetRef},
 };
@@ -22,7 +24,7 @@ use super::{
     links::{Links, Loaded},
     multi, proof, syscall,
 };
-use crate::config;
+use crate::{clock::MonotonicNanos, config};
 
 /// The object that `cargo xtask build` compiled; empty in a build without it.
 static OBJECT: &[u8] = aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), "/probes.o"));
@@ -65,6 +67,11 @@ impl Kernel {
             .map_max_entries("EVENTS", ring_bytes)
             // Half full is the mark past which the agent is woken before its timer.
             .override_global("WAKE_AT_BYTES", &(u64::from(ring_bytes) / 2), true)
+            .override_global(
+                "HAS_COOKIES",
+                &u32::from(aya::features().bpf_cookie()),
+                true,
+            )
             .load(OBJECT)
             .map_err(|error| ProbeError::Load(Box::new(error)))?;
         let (mode, loaded, refused) = load_programs(&mut ebpf)?;
@@ -151,16 +158,14 @@ impl Kernel {
             .map_err(|error| map("TARGETS", error))
     }
 
-    /// Ends a target in the kernel: removes its registration, if it is still that one, and its open
-    /// spans. Returns how many spans were open.
-    pub fn unregister(&self, pid: u32, target: TargetRef) -> u64 {
+    /// Ends a target in the kernel: removes its registration, if it is still that one. Its open spans
+    /// can never be met again, for generations are not reused; [`Kernel::sweep_open_spans`] frees them.
+    pub fn unregister(&self, pid: u32, target: TargetRef) {
         let mut targets = lock(&self.targets);
         if targets.get(&pid, 0).is_ok_and(|current| current == target) {
             // Exec or exit may have been faster; the entry is gone either way.
             drop(targets.remove(&pid));
         }
-        drop(targets);
-        self.remove_open_spans(|key, _| key.target == target)
     }
 
     /// Whether the kernel still counts the hits of this incarnation of a process.
@@ -171,23 +176,42 @@ impl Kernel {
             .is_ok_and(|current| current == target)
     }
 
-    /// Removes open spans that started before `before_ns`: their goroutines never reached an end.
-    pub fn sweep_open_spans(&self, before_ns: u64) -> u64 {
-        self.remove_open_spans(|_, span| span.start_ns < before_ns)
+    /// Frees open spans that will never end, and returns how many there were: those of ended targets,
+    /// those older than `age`, and, when the map is more than half full, the oldest half, so that one
+    /// service whose handlers panic cannot take the spans of the others.
+    pub fn sweep_open_spans(
+        &self,
+        now: MonotonicNanos,
+        age: Duration,
+        is_live: impl Fn(TargetRef) -> bool,
+    ) -> u64 {
+        let mut open = self.open_spans_now();
+        open.sort_unstable_by_key(|(_, started)| *started);
+        let crowded = open.len() > MAX_OPEN_SPANS as usize / 2;
+        let surplus = if crowded { open.len() / 2 } else { 0 };
+        let oldest = now
+            .0
+            .saturating_sub(u64::try_from(age.as_nanos()).unwrap_or(u64::MAX));
+        let mut spans = lock(&self.open_spans);
+        let doomed = open.iter().enumerate().filter(|(index, (key, started))| {
+            *index < surplus || *started < oldest || !is_live(key.target)
+        });
+        doomed
+            .filter(|(_, (key, _))| spans.remove(key).is_ok())
+            .count() as u64
     }
 
-    fn remove_open_spans(&self, condition: impl Fn(&GoroutineKey, &OpenSpan) -> bool) -> u64 {
-        let mut spans = lock(&self.open_spans);
-        let doomed: Vec<GoroutineKey> = spans
+    /// Keys and start times. The kernel starts a walk anew when the entry it stands on has gone, so the
+    /// walk is bounded and may miss or repeat entries; the next sweep sees them.
+    fn open_spans_now(&self) -> Vec<(GoroutineKey, u64)> {
+        let spans = lock(&self.open_spans);
+        let walk = spans
             .iter()
-            .filter_map(Result::ok)
-            .filter(|(key, span)| condition(key, span))
-            .map(|(key, _)| key)
-            .collect();
-        doomed
-            .iter()
-            .filter(|key| spans.remove(key).is_ok())
-            .count() as u64
+            .take(2 * MAX_OPEN_SPANS as usize)
+            .filter_map(Result::ok);
+        let unique: HashMap<GoroutineKey, u64> =
+            walk.map(|(key, span)| (key, span.start_ns)).collect();
+        unique.into_iter().collect()
     }
 
     /// Totals of the kernel side's counters.
@@ -202,12 +226,17 @@ impl Kernel {
             .collect()
     }
 
-    /// Hits of each program by one target since it was registered.
+    /// Hits of each program by one target since it was registered; empty once its slot is another's.
     #[must_use]
     pub fn hits(&self, target: TargetRef) -> HashMap<Program, u64> {
-        let Ok(by_cpu) = lock(&self.slot_hits).get(&target.slot, 0) else {
+        let row = lock(&self.offsets).get(&target.slot, 0);
+        let by_cpu = lock(&self.slot_hits).get(&target.slot, 0);
+        let (Ok(row), Ok(by_cpu)) = (row, by_cpu) else {
             return HashMap::new();
         };
+        if row.generation != target.generation {
+            return HashMap::new();
+        }
         Program::ALL
             .iter()
             .map(|&program| {
@@ -234,12 +263,12 @@ impl Kernel {
     }
 }
 
-/// Loads the uprobe programs for the best mode this kernel has.
 type LoadedPrograms = (AttachMode, Loaded, Vec<(Program, ProbeError)>);
 
+/// Loads the uprobe programs for the best mode this kernel has.
 fn load_programs(ebpf: &mut Ebpf) -> Result<LoadedPrograms, ProbeError> {
     let programs = multi::Programs::prepare(OBJECT, ebpf)?;
-    match prove(&programs, ebpf) {
+    match prove(&programs, ebpf)? {
         Some(filter) => {
             let mode = match filter {
                 proof::PidFilter::Process => AttachMode::MultiByProcess,
@@ -256,18 +285,28 @@ fn load_programs(ebpf: &mut Ebpf) -> Result<LoadedPrograms, ProbeError> {
 }
 
 /// Support for `uprobe_multi` shows only when a link is made: Linux 6.1 accepts the load.
-fn prove(programs: &multi::Programs, ebpf: &Ebpf) -> Option<proof::PidFilter> {
-    let program = programs.load("self_test").ok()?;
-    let counter = Array::<_, u64>::try_from(ebpf.map("SELF_TEST")?).ok()?;
-    match proof::pid_filter(&program, || {
-        counter.get(&0, 0).map_err(std::io::Error::other)
-    }) {
-        Ok(filter) => Some(filter),
+fn prove(programs: &multi::Programs, ebpf: &Ebpf) -> Result<Option<proof::PidFilter>, ProbeError> {
+    let Some(map) = ebpf.map("SELF_TEST") else {
+        return Ok(None);
+    };
+    let words = Array::<_, u64>::try_from(map).map_err(|error| self::map("SELF_TEST", error))?;
+    let word = |index: u32| words.get(&index, 0).map_err(std::io::Error::other);
+    let Ok(program) = programs.load("self_test") else {
+        return Ok(None);
+    };
+    let filter = match proof::pid_filter(&program, || word(0)) {
+        Ok(filter) => filter,
         Err(error) => {
             tracing::warn!(%error, "uprobe_multi is not usable, falling back to perf uprobes");
-            None
+            return Ok(None);
         }
+    };
+    let (own, seen) = (std::process::id(), word(1).unwrap_or(0));
+    // The forked child of the proof ran last in no mode that separates processes.
+    if filter == proof::PidFilter::Process && seen != u64::from(own) {
+        return Err(ProbeError::PidNamespace { own, seen });
     }
+    Ok(Some(filter))
 }
 
 fn partition<T>(

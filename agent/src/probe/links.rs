@@ -17,7 +17,10 @@ use aya::{
     },
 };
 
-use super::{ProbeError, multi};
+use super::{
+    ProbeError,
+    multi::{self, Whose},
+};
 
 /// How links are made on this kernel, best first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -92,6 +95,7 @@ impl Links {
         file: (BorrowedFd<'_>, FileKey),
         offsets: &[u64],
         pid: u32,
+        generation: u32,
     ) -> Result<Arc<Link>, ProbeError> {
         let failed = |source: Box<dyn std::error::Error + Send + Sync>| ProbeError::Attach {
             program,
@@ -100,7 +104,13 @@ impl Links {
         };
         if self.mode == AttachMode::MultiByProcess {
             return self
-                .make(ebpf, program, file.0, offsets, Some(pid))
+                .make(
+                    ebpf,
+                    program,
+                    file.0,
+                    offsets,
+                    Whose::Process { pid, generation },
+                )
                 .map(Arc::new)
                 .map_err(failed);
         }
@@ -111,7 +121,7 @@ impl Links {
             return Ok(link);
         }
         let link = Arc::new(
-            self.make(ebpf, program, file.0, offsets, None)
+            self.make(ebpf, program, file.0, offsets, Whose::Everybody)
                 .map_err(failed)?,
         );
         shared.insert((file.1, program), Arc::downgrade(&link));
@@ -124,14 +134,14 @@ impl Links {
         program: Program,
         file: BorrowedFd<'_>,
         offsets: &[u64],
-        pid: Option<u32>,
+        whose: Whose,
     ) -> Result<Link, Box<dyn std::error::Error + Send + Sync>> {
         // The very descriptor that was parsed, whatever has happened to its path since.
         let path = format!("/proc/self/fd/{}", file.as_raw_fd());
         match &self.loaded {
             Loaded::Multi(programs) => {
                 let program = programs.get(&program).ok_or_else(not_loaded)?;
-                let descriptor = multi::link(program, &CString::new(path)?, offsets, pid)?;
+                let descriptor = multi::link(program, &CString::new(path)?, offsets, whose)?;
                 Ok(Link::Multi {
                     _descriptor: descriptor,
                 })

@@ -165,15 +165,29 @@ fn last_lines(log: &[u8]) -> String {
     lines[lines.len().saturating_sub(6)..].join("; ")
 }
 
-/// Links a program to places in a file, for one process or, without a pid, for all.
+/// Whose hits a link reports.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Whose {
+    /// Those of one process, in the registration of this generation.
+    Process { pid: u32, generation: u32 },
+    /// Those of every process that maps the file.
+    Everybody,
+}
+
+/// Links a program to places in a file.
 ///
 /// Dropping the returned descriptor detaches all places after one grace period (25 to 40 ms).
 pub(super) fn link(
     program: &OwnedFd,
     path: &CString,
     file_offsets: &[u64],
-    pid: Option<u32>,
+    whose: Whose,
 ) -> io::Result<OwnedFd> {
+    let (pid, generation) = match whose {
+        Whose::Process { pid, generation } => (pid, generation),
+        Whose::Everybody => (0, 0),
+    };
+    let cookies = vec![u64::from(generation); file_offsets.len()];
     let mut attributes = syscall::attributes();
     // SAFETY: every member of the union is plain C data; this is the one `BPF_LINK_CREATE` reads.
     let create = unsafe { &mut attributes.link_create };
@@ -184,6 +198,7 @@ pub(super) fn link(
     multi.path = path.as_ptr() as u64;
     multi.offsets = file_offsets.as_ptr() as u64;
     multi.cnt = length(file_offsets.len());
-    multi.pid = pid.unwrap_or(0);
+    multi.cookies = cookies.as_ptr() as u64;
+    multi.pid = pid;
     syscall::bpf_fd(BPF_LINK_CREATE, &mut attributes)
 }

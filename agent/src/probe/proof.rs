@@ -10,7 +10,7 @@ use std::{
     os::fd::{AsRawFd, OwnedFd},
 };
 
-use super::multi;
+use super::multi::{self, Whose};
 
 // One byte of `nop` is emulated on every kernel, so the proof costs microseconds.
 global_asm!(
@@ -46,7 +46,15 @@ pub(super) fn pid_filter(
     let exe = fs::File::open("/proc/self/exe")?;
     let path = CString::new(format!("/proc/self/fd/{}", exe.as_raw_fd()))?;
     let offset = own_file_offset(golens_self_test as *const () as u64)?;
-    let link = multi::link(program, &path, &[offset], Some(std::process::id()))?;
+    let link = multi::link(
+        program,
+        &path,
+        &[offset],
+        Whose::Process {
+            pid: std::process::id(),
+            generation: 0,
+        },
+    )?;
     call();
     std::thread::scope(|scope| {
         scope.spawn(call);

@@ -1,13 +1,18 @@
 //! Slots: indices into the kernel's per-target arrays, with generations that are never reused.
 
+use std::collections::VecDeque;
+
 use agent_ebpf::{limits::MAX_TARGETS, target::TargetRef};
 
 use super::ProbeError;
 
 /// Hands out slots, each time with a new generation.
+///
+/// The slot that was given back longest ago comes first: a program that is just running for the old
+/// target still reads and counts under its slot, which must not be another target's by then.
 #[derive(Debug)]
 pub struct Slots {
-    free: Vec<u32>,
+    free: VecDeque<u32>,
     next_generation: u32,
 }
 
@@ -16,7 +21,7 @@ impl Slots {
     #[must_use]
     pub fn new() -> Self {
         Self {
-            free: (0..MAX_TARGETS).rev().collect(),
+            free: (0..MAX_TARGETS).collect(),
             next_generation: 1,
         }
     }
@@ -28,7 +33,7 @@ impl Slots {
     pub fn take(&mut self) -> Result<TargetRef, ProbeError> {
         let slot = self
             .free
-            .pop()
+            .pop_front()
             .ok_or(ProbeError::NoSlot { limit: MAX_TARGETS })?;
         let generation = self.next_generation;
         // Four billion registrations at one a second are 136 years; zero marks "no target".
@@ -38,7 +43,7 @@ impl Slots {
 
     /// Gives a slot back.
     pub fn give_back(&mut self, target: TargetRef) {
-        self.free.push(target.slot);
+        self.free.push_back(target.slot);
     }
 }
 
@@ -53,13 +58,16 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_slot_returns_under_a_new_generation() {
+    fn a_slot_returns_last_and_under_a_new_generation() {
         let mut slots = Slots::new();
         let first = slots.take().unwrap();
         slots.give_back(first);
-        let second = slots.take().unwrap();
-        assert_eq!(first.slot, second.slot);
-        assert_ne!(first.generation, second.generation);
+        for _ in 1..MAX_TARGETS {
+            assert_ne!(slots.take().unwrap().slot, first.slot);
+        }
+        let again = slots.take().unwrap();
+        assert_eq!(again.slot, first.slot);
+        assert_ne!(again.generation, first.generation);
     }
 
     #[test]

@@ -9,9 +9,8 @@ const STREAM: &str = "google.golang.org/grpc/internal/transport.Stream";
 const SERVER_STREAM: &str = "google.golang.org/grpc/internal/transport.ServerStream";
 
 /// Structs whose layout the kernel side needs.
-pub(super) const STRUCTS: [&str; 11] = [
+pub(super) const STRUCTS: [&str; 10] = [
     "runtime.g",
-    "runtime.m",
     "runtime.workType",
     "net/http.Request",
     "net/http.response",
@@ -85,7 +84,7 @@ fn required(feature: Feature) -> &'static [Field] {
 }
 
 /// Fields that add to a feature where they exist.
-const OPTIONAL: [Field; 7] = [
+const OPTIONAL: [Field; 3] = [
     ("net/http.Request", "Pattern", |offsets| {
         &mut offsets.request_pattern
     }),
@@ -94,18 +93,6 @@ const OPTIONAL: [Field; 7] = [
     }),
     ("runtime.workType", "pauseNS", |offsets| {
         &mut offsets.work_pause_ns
-    }),
-    ("runtime.workType", "tSweepTerm", |offsets| {
-        &mut offsets.work_t_sweep_term
-    }),
-    ("runtime.workType", "tMark", |offsets| {
-        &mut offsets.work_t_mark
-    }),
-    ("runtime.workType", "tMarkTerm", |offsets| {
-        &mut offsets.work_t_mark_term
-    }),
-    ("runtime.workType", "tEnd", |offsets| {
-        &mut offsets.work_t_end
     }),
 ];
 

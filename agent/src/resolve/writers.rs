@@ -21,18 +21,21 @@ const BUFFERS: [&str; 12] = [
     "go.uber.org/zap/zapcore.(*BufferedWriteSyncer).",
 ];
 
-/// Standard library and common loggers that write the record they have just formatted.
-const FORMATTERS: [&str; 11] = [
+/// Standard library and common loggers that write the record they have just formatted. Not among
+/// them is what only locks or multiplies a writer: a buffer may stand before it.
+const FORMATTERS: [&str; 13] = [
     "fmt.Fprint",
     "log.(*Logger).",
     "log/slog.",
     "encoding/json.(*Encoder).Encode",
-    "go.uber.org/zap.",
-    "go.uber.org/zap/zapcore.",
-    "github.com/rs/zerolog.",
+    "go.uber.org/zap.(*Logger).",
+    "go.uber.org/zap/zapcore.(*ioCore).",
+    "go.uber.org/zap/zapcore.(*CheckedEntry).",
+    "github.com/rs/zerolog.(*Event).",
+    "github.com/rs/zerolog.(*Logger).",
     "github.com/sirupsen/logrus.",
     "github.com/go-kit/log.",
-    "github.com/hashicorp/go-hclog.",
+    "github.com/hashicorp/go-hclog.(*intLogger).",
     "k8s.io/klog/",
 ];
 

@@ -128,7 +128,7 @@ impl Telemetry {
     }
 
     /// Says that a target's process has ended; its series stay for five more minutes.
-    pub fn target_ended(&self, resource: &Resource) {
+    pub fn target_ended(&self, resource: &Arc<Resource>) {
         let now = Instant::now();
         self.store.end(resource, now);
         self.store.sweep(now);

@@ -137,12 +137,9 @@ impl Store {
         hasher.finish()
     }
 
-    /// Starts the grace time of a target.
-    pub(super) fn end(&self, resource: &Resource, now: Instant) {
-        let targets = self.targets.read().unwrap_or_else(PoisonError::into_inner);
-        if let Some(target) = targets.get(&resource.service_instance_id) {
-            target.lock().ended.get_or_insert(now);
-        }
+    /// Starts the grace time of a target, also of one without series: its last events may still come.
+    pub(super) fn end(&self, resource: &Arc<Resource>, now: Instant) {
+        self.target(resource).lock().ended.get_or_insert(now);
     }
 
     /// Forgets targets whose grace time is over.

@@ -86,6 +86,37 @@ pub(crate) fn install() -> Result<Outcome> {
     Ok(Outcome::Installed)
 }
 
+/// Installs a tool that the tests run, where it is missing.
+///
+/// # Errors
+/// Without root or apt, with the command to run; when apt fails.
+pub(crate) fn tool(name: &str) -> Result<()> {
+    let is_there = |directory: &str| Path::new(directory).join(name).is_file();
+    if std::env::var("PATH")
+        .unwrap_or_default()
+        .split(':')
+        .any(is_there)
+    {
+        return Ok(());
+    }
+    if !is_root() || !Path::new("/usr/bin/apt-get").exists() {
+        bail!("{name} is missing; install it, with apt: sudo apt-get install {name}");
+    }
+    step(&format!("install {name}"), || {
+        let arguments = [
+            "install",
+            "--yes",
+            "--quiet",
+            "--no-install-recommends",
+            name,
+        ];
+        apt_get(&arguments).or_else(|_| {
+            apt_get(&["update", "--quiet"])?;
+            apt_get(&arguments)
+        })
+    })
+}
+
 /// The first package without a candidate in apt's lists as they are.
 fn not_offered() -> Result<Option<&'static str>> {
     for package in PACKAGES {

@@ -14,7 +14,7 @@ use clap::Args;
 
 use crate::{paths::Paths, run::skip};
 
-pub(crate) use apt::CLIPPY_DRIVER;
+pub(crate) use apt::{CLIPPY_DRIVER, tool};
 pub(crate) use backends::Backends;
 
 /// Options of `cargo xtask setup`.
@@ -93,8 +93,8 @@ pub(crate) fn run(paths: &Paths, options: &Options) -> Result<Ready> {
 /// # Errors
 /// On processors golens does not run on; when an installation fails.
 pub(crate) fn bpf(paths: &Paths) -> Result<Bpf> {
-    if !matches!(ARCH, "x86_64" | "aarch64") {
-        bail!("golens runs on x86_64 and aarch64, not on {ARCH}");
+    if ARCH != "x86_64" {
+        bail!("golens runs on x86_64, not on {ARCH}");
     }
     let compiler = match apt::is_installed()? {
         true => {

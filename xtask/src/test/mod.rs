@@ -51,6 +51,10 @@ pub(crate) fn run(paths: &Paths, options: &Options) -> Result<ExitCode> {
         say(format_args!("the root tests need {requirement}"));
     }
     let with_root = missing.is_empty() && !options.no_root;
+    if with_root {
+        // The scope test watches golens' system calls.
+        setup::tool("strace")?;
+    }
     let ready = setup::run(
         paths,
         &setup::Options {

@@ -38,22 +38,24 @@ pub struct BinaryKey {
     pub inode: u64,
     /// Size in bytes.
     pub size: u64,
-    /// Last change of the content in nanoseconds since 1970.
+    /// Last change of the content in nanoseconds since 1970; reproducible builds set it to any value.
     pub modified_ns: i64,
+    /// Last change of content or attributes in nanoseconds since 1970; nobody can set it.
+    pub changed_ns: i64,
 }
 
 impl BinaryKey {
     /// The key of a file whose metadata was read.
     #[must_use]
     pub fn of(metadata: &fs::Metadata) -> Self {
+        let nanoseconds =
+            |seconds: i64, rest: i64| seconds.saturating_mul(1_000_000_000).saturating_add(rest);
         Self {
             device: metadata.dev(),
             inode: metadata.ino(),
             size: metadata.size(),
-            modified_ns: metadata
-                .mtime()
-                .saturating_mul(1_000_000_000)
-                .saturating_add(metadata.mtime_nsec()),
+            modified_ns: nanoseconds(metadata.mtime(), metadata.mtime_nsec()),
+            changed_ns: nanoseconds(metadata.ctime(), metadata.ctime_nsec()),
         }
     }
 }

@@ -53,7 +53,10 @@ pub(super) fn resolve(
         .filter(|_| config.timeout == defaults.timeout)
         .and_then(|text| text.trim().parse().ok())
         .map_or(config.timeout.0, Duration::from_millis);
-    let mut headers: Vec<(String, String)> = config.headers.clone().into_iter().collect();
+    let stated = config.headers.iter();
+    let mut headers: Vec<(String, String)> = stated
+        .map(|(name, value)| (name.clone(), value.expose().to_owned()))
+        .collect();
     for (name, value) in either("HEADERS").iter().flat_map(|text| pairs(text)) {
         if !headers
             .iter()
@@ -254,7 +257,7 @@ mod tests {
         let file = config::Otlp {
             endpoint: Some("http://file:1".to_owned()),
             timeout: config::Interval(Duration::from_secs(3)),
-            headers: [("X-Org".to_owned(), "2".to_owned())].into(),
+            headers: [("X-Org".to_owned(), "2".to_owned().into())].into(),
             ..config::Otlp::default()
         };
         let both = resolved(&file, &env).expect("valid").expect("set");

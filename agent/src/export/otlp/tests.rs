@@ -60,7 +60,7 @@ fn config(endpoint: String, protocol: OtlpProtocol) -> config::Otlp {
     config::Otlp {
         endpoint: Some(endpoint),
         protocol,
-        headers: [("x-token".to_owned(), "secret".to_owned())].into(),
+        headers: [("x-token".to_owned(), "secret".to_owned().into())].into(),
         timeout: config::Interval(Duration::from_secs(2)),
         ..config::Otlp::default()
     }

@@ -1,0 +1,96 @@
+//! Everything that repeats: clock samples, own metrics, sweeps, runtime readings, windows.
+
+use std::{
+    collections::HashSet,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+
+use agent_ebpf::target::TargetRef;
+use tokio::task::JoinSet;
+
+use super::{readers, report::Counters, target::Table, windows::Windows};
+use crate::{
+    clock::{Clock, MonotonicNanos},
+    config::Config,
+    probe::{Feature, Kernel},
+    telemetry::Telemetry,
+};
+
+/// An open span older than this was abandoned: its handler panicked or took the connection over.
+const SPAN_AGE: Duration = Duration::from_secs(6 * 60 * 60);
+/// Between two sweeps of open spans.
+const SWEEP: Duration = Duration::from_secs(30);
+
+/// Starts all of it; dropping the set ends it.
+pub(super) fn start(
+    config: &Config,
+    kernel: &Arc<Kernel>,
+    table: &Arc<Table>,
+    telemetry: &Arc<Telemetry>,
+    clock: Arc<Clock>,
+    counters: &Counters,
+) -> JoinSet<()> {
+    let mut tasks = JoinSet::new();
+    let every_second = counters.clone();
+    tasks.spawn(async move {
+        let mut ticks = tokio::time::interval(Duration::from_secs(1));
+        loop {
+            ticks.tick().await;
+            clock.tick();
+            every_second.publish();
+        }
+    });
+    tasks.spawn(sweep(
+        Arc::clone(kernel),
+        Arc::clone(table),
+        Arc::clone(&counters.abandoned),
+    ));
+    if config.runtime.enabled {
+        tasks.spawn(readers::run(
+            Arc::clone(table),
+            Arc::clone(telemetry),
+            config.runtime.interval.0,
+        ));
+    }
+    let windows = Arc::new(Windows {
+        table: Arc::clone(table),
+        kernel: Arc::clone(kernel),
+        telemetry: Arc::clone(telemetry),
+    });
+    let settings = [
+        (Feature::Goroutine, &config.probes.goroutines),
+        (Feature::Net, &config.probes.net),
+    ];
+    for (feature, window) in settings {
+        if window.enabled {
+            tasks.spawn(Arc::clone(&windows).run(feature, window.clone()));
+        }
+    }
+    tasks
+}
+
+/// Frees open spans that will never end.
+async fn sweep(kernel: Arc<Kernel>, table: Arc<Table>, abandoned: Arc<AtomicU64>) {
+    loop {
+        tokio::time::sleep(SWEEP).await;
+        let (kernel, table, abandoned) = (
+            Arc::clone(&kernel),
+            Arc::clone(&table),
+            Arc::clone(&abandoned),
+        );
+        let work = tokio::task::spawn_blocking(move || {
+            let live: HashSet<TargetRef> =
+                table.live().iter().map(|target| target.reference).collect();
+            let is_live = |target| live.contains(&target);
+            let swept = kernel.sweep_open_spans(MonotonicNanos::now(), SPAN_AGE, is_live);
+            abandoned.fetch_add(swept, Ordering::Relaxed);
+        });
+        if let Err(error) = work.await {
+            tracing::error!(%error, "a sweep of open spans panicked");
+        }
+    }
+}
