@@ -10,7 +10,7 @@ mod validate;
 
 pub use exporters::{LogMode, Loki, Otlp, OtlpProtocol};
 pub use node::{Http, Recent, Runtime, Scope};
-pub use probes::{Probes, Window};
+pub use probes::{Attach, Probes, Window};
 pub use problem::{ConfigError, Problem};
 pub use units::{Bytes, Interval, Secret};
 

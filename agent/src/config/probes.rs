@@ -23,6 +23,8 @@ pub struct Probes {
     pub goroutines: Window,
     /// Network reads and writes, in windows.
     pub net: Window,
+    /// How links are made.
+    pub attach: Attach,
     /// Size of the ring between kernel and agent; a power of two of at least 4 KiB.
     pub ring: Bytes,
     /// Time between two readings of the ring.
@@ -38,10 +40,25 @@ impl Default for Probes {
             gc: true,
             goroutines: Window::default(),
             net: Window::default(),
+            attach: Attach::default(),
             ring: Bytes(RING_BYTES as u64),
             drain: Interval(Duration::from_millis(50)),
         }
     }
+}
+
+/// Ways to attach; the kernel decides which of them exist.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Attach {
+    /// The best one that works here, proven at start.
+    #[default]
+    Auto,
+    /// `uprobe_multi`, one link per binary for all of its processes: past about eight processes of one
+    /// binary each hit is cheaper so.
+    ByFile,
+    /// Perf events, the way of kernels below 6.6.
+    Perf,
 }
 
 /// A probe that is too hot to stay: attached for `length` out of every `every`.

@@ -74,7 +74,7 @@ impl Kernel {
             )
             .load(OBJECT)
             .map_err(|error| ProbeError::Load(Box::new(error)))?;
-        let (mode, loaded, refused) = load_programs(&mut ebpf)?;
+        let (mode, loaded, refused) = load_programs(&mut ebpf, settings.attach)?;
         let rings = Rings {
             events: take(&mut ebpf, "EVENTS")?,
             processes: take(&mut ebpf, "PROCESS_EVENTS")?,
@@ -266,22 +266,27 @@ impl Kernel {
 type LoadedPrograms = (AttachMode, Loaded, Vec<(Program, ProbeError)>);
 
 /// Loads the uprobe programs for the best mode this kernel has.
-fn load_programs(ebpf: &mut Ebpf) -> Result<LoadedPrograms, ProbeError> {
+fn load_programs(ebpf: &mut Ebpf, wanted: config::Attach) -> Result<LoadedPrograms, ProbeError> {
     let programs = multi::Programs::prepare(OBJECT, ebpf)?;
-    match prove(&programs, ebpf)? {
-        Some(filter) => {
-            let mode = match filter {
-                proof::PidFilter::Process => AttachMode::MultiByProcess,
-                proof::PidFilter::Unusable => AttachMode::MultiByFile,
-            };
-            let (loaded, refused) = partition(|program| programs.load(program.name()));
-            Ok((mode, Loaded::Multi(loaded), refused))
-        }
-        None => {
+    let filter = match wanted {
+        config::Attach::Perf => None,
+        config::Attach::Auto | config::Attach::ByFile => prove(&programs, ebpf)?,
+    };
+    let mode = match (filter, wanted) {
+        (None, _) => AttachMode::PerfByFile,
+        (Some(proof::PidFilter::Process), config::Attach::Auto) => AttachMode::MultiByProcess,
+        (Some(_), _) => AttachMode::MultiByFile,
+    };
+    Ok(match mode {
+        AttachMode::PerfByFile => {
             let (_, refused) = partition(|program| load_perf(ebpf, program));
-            Ok((AttachMode::PerfByFile, Loaded::Perf, refused))
+            (mode, Loaded::Perf, refused)
         }
-    }
+        AttachMode::MultiByProcess | AttachMode::MultiByFile => {
+            let (loaded, refused) = partition(|program| programs.load(program.name()));
+            (mode, Loaded::Multi(loaded), refused)
+        }
+    })
 }
 
 /// Support for `uprobe_multi` shows only when a link is made: Linux 6.1 accepts the load.

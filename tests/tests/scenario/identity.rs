@@ -62,12 +62,22 @@ pub(super) fn executes_itself(times: u32) {
     }
     assert_instances(&spans);
     assert_lines(&lines, &spans);
+    assert_once(&lines);
     for line in lines.iter().filter(|line| line.stream == "stdout") {
         let generation = field(&line.line, "generation").expect("a generation on each line");
         assert_eq!(line.service, format!("count-{generation}"), "{line:?}");
     }
     golens.stop();
     program.stop();
+}
+
+/// A line holds the time and the trace of its request, so a second one would be a second record of it:
+/// links of a former life that still report.
+fn assert_once(lines: &[LogRow]) {
+    let mut seen = BTreeSet::new();
+    for line in lines.iter().filter(|line| line.stream == "stdout") {
+        assert!(seen.insert(&line.line), "recorded twice: {line:?}");
+    }
 }
 
 /// A program is killed in the middle of its requests and another one gets its process id at once.
