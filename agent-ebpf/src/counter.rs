@@ -64,6 +64,12 @@ counters! {
     EventsDiscarded = 17, "events_discarded";
     /// Contexts around incoming gRPC metadata are nested deeper than is searched; a new trace was started.
     ContextTooDeep = 18, "context_too_deep";
+    /// Spans put into the map of open spans.
+    SpansOpened = 19, "spans_opened";
+    /// Spans taken out of it by their end.
+    SpansClosed = 20, "spans_closed";
+    /// Log writes left out because the ring was three quarters full: spans go first.
+    LogsShed = 21, "logs_shed";
 }
 
 /// Number of counters.

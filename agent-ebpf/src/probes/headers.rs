@@ -14,8 +14,8 @@ use agent_ebpf::{
 
 use super::{maps::count, read, spans};
 
-/// Groups (swiss) or buckets (classic) searched: 112 to 128 headers.
-const GROUPS: u64 = 16;
+/// Groups (swiss) or buckets with their overflow (classic) searched: about 110 headers at the least.
+const GROUPS: u64 = 32;
 /// Slots of a group or bucket.
 const SLOTS: u64 = 8;
 
@@ -105,18 +105,28 @@ fn find_swiss(map: u64, name: [u8; NAME_BYTES]) -> Result<u64, Absent> {
     Err(too_many(mask, length))
 }
 
-/// Classic map: `B u8 +9, buckets +16`. A bucket has eight hash bytes, keys from +8, values from +136,
-/// the overflow bucket at +328.
+/// Classic map: `B u8 +9, buckets +16, oldbuckets +24`. While the map grows, entries wait in the old
+/// buckets, of which there are half as many (or as many, when it only sheds overflow).
 #[inline(always)]
 fn find_classic(map: u64, name: [u8; NAME_BYTES]) -> Result<u64, Absent> {
+    let bits = u64::from(read::value::<u8>(map + 9)?) & 15;
+    let [buckets, old_buckets] = read::value::<[u64; 2]>(map + 16)?;
+    match find_in_buckets(buckets, 1 << bits, name) {
+        Err(Absent::NoHeader) if old_buckets != 0 => {
+            find_in_buckets(old_buckets, 1 << (bits - u64::from(bits > 0)), name)
+        }
+        found => found,
+    }
+}
+
+/// A bucket has eight hash bytes, keys from +8, values from +136, the overflow bucket at +328.
+#[inline(never)]
+fn find_in_buckets(buckets: u64, number: u64, name: [u8; NAME_BYTES]) -> Result<u64, Absent> {
     const BUCKET_BYTES: u64 = 336;
     /// Hash bytes below this mark slots that are empty or have moved.
     const MIN_TOP_HASH: u8 = 5;
 
-    let bits = read::value::<u8>(map + 9)?;
-    let buckets = read::value::<u64>(map + 16)?;
-    let last = (1 << (u64::from(bits) & 15)) - 1;
-    let mut next = 0;
+    let mut searched = 0;
     let mut bucket = buckets;
     for _ in 0..GROUPS {
         let hashes = read::value::<[u8; 8]>(bucket)?;
@@ -127,11 +137,11 @@ fn find_classic(map: u64, name: [u8; NAME_BYTES]) -> Result<u64, Absent> {
         }
         bucket = read::value::<u64>(bucket + 328)?;
         if bucket == 0 {
-            next += 1;
-            if next > last {
+            searched += 1;
+            if searched == number {
                 return Err(Absent::NoHeader);
             }
-            bucket = buckets + next * BUCKET_BYTES;
+            bucket = buckets + searched * BUCKET_BYTES;
         }
     }
     Err(Absent::Counted(Counter::HeadersTooMany))
@@ -172,15 +182,19 @@ fn parse(values: u64) -> Result<SpanIds, Absent> {
         return Err(Absent::Counted(Counter::TraceparentInvalid));
     }
     let text_bytes = read::value::<[u8; TRACEPARENT_BYTES]>(text)?;
-    decode(&text_bytes, length).ok_or(Absent::Counted(Counter::TraceparentInvalid))
+    // A later version may append fields, behind a dash.
+    let continues = length > TRACEPARENT_BYTES as u64
+        && read::value::<u8>(text + TRACEPARENT_BYTES as u64)? == b'-';
+    decode(&text_bytes, length, continues).ok_or(Absent::Counted(Counter::TraceparentInvalid))
 }
 
-/// Decodes the fixed part; later versions may append fields behind a dash, version ff is forbidden.
+/// Decodes the fixed part; version ff is forbidden.
 #[inline(always)]
-fn decode(text: &[u8; TRACEPARENT_BYTES], length: u64) -> Option<SpanIds> {
+fn decode(text: &[u8; TRACEPARENT_BYTES], length: u64, continues: bool) -> Option<SpanIds> {
     let dashes = text[2] == b'-' && text[35] == b'-' && text[52] == b'-';
     let version = pair(text[0], text[1])?;
-    if !dashes || version == 0xff || (version == 0 && length != TRACEPARENT_BYTES as u64) {
+    let exact = length == TRACEPARENT_BYTES as u64;
+    if !dashes || version == 0xff || !(exact || version != 0 && continues) {
         return None;
     }
     let mut ids = SpanIds {

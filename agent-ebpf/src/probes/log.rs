@@ -45,6 +45,9 @@ fn write(hit: &Hit<'_>) -> Result<(), Counter> {
     if length == 0 {
         return Ok(());
     }
+    if ring::is_crowded() {
+        return Err(Counter::LogsShed);
+    }
     let goid = hit.goid()?;
     let head = LogHead {
         header: hit.header(KIND_LOG, LOG_HEAD_BYTES, goid),

@@ -59,3 +59,11 @@ fn wake_up() -> u64 {
         BPF_RB_NO_WAKEUP
     })
 }
+
+/// Whether the ring is so full that records which may be missed have to wait.
+#[inline(always)]
+pub(super) fn is_crowded() -> bool {
+    // The mark is at half.
+    let mark = wake_at_bytes();
+    EVENTS.query(u64::from(BPF_RB_AVAIL_DATA)) >= mark + mark / 2
+}

@@ -19,15 +19,16 @@ const EXISTS: i32 = -17;
 #[inline(always)]
 pub(super) fn open(key: &GoroutineKey, span: &OpenSpan) -> Result<(), Counter> {
     match OPEN_SPANS.insert(key, span, u64::from(BPF_NOEXIST)) {
-        Ok(()) => Ok(()),
+        Ok(()) => count(Counter::SpansOpened),
         Err(EXISTS) => {
             count(Counter::AbandonedNextStart);
             OPEN_SPANS
                 .insert(key, span, u64::from(BPF_ANY))
-                .map_err(|_errno| Counter::OpenMapFull)
+                .map_err(|_errno| Counter::OpenMapFull)?;
         }
-        Err(_) => Err(Counter::OpenMapFull),
+        Err(_) => return Err(Counter::OpenMapFull),
     }
+    Ok(())
 }
 
 /// Takes the open span of a goroutine, if it is the one that `object` and `kind` started.
@@ -41,6 +42,7 @@ pub(super) fn close(key: &GoroutineKey, kind: u32, object: u64) -> Result<OpenSp
     OPEN_SPANS
         .remove(key)
         .map_err(|_errno| Counter::EndWithoutStart)?;
+    count(Counter::SpansClosed);
     Ok(span)
 }
 

@@ -40,6 +40,11 @@ impl Filter {
         self.limit.unwrap_or(usual).min(MOST)
     }
 
+    /// Whether an answer of `given` entries is shorter than the request asked for because of [`MOST`].
+    fn cut(&self, given: usize) -> bool {
+        given >= MOST && self.limit.is_some_and(|limit| limit > MOST)
+    }
+
     fn trace_id(&self) -> Result<Option<TraceId>, Error> {
         self.trace_id.as_deref().map(parse_trace_id).transpose()
     }
@@ -80,10 +85,11 @@ pub(super) async fn traces(
     let filter = filter(query)?;
     let traces = state.recent.traces(&TraceQuery {
         limit: filter.limit(20),
-        service: filter.service,
+        service: filter.service.clone(),
         min_spans: filter.min_spans.unwrap_or(0),
     });
-    Ok(Json(json!({ "traces": traces })))
+    let cut = filter.cut(traces.len());
+    Ok(Json(json!({ "traces": traces, "truncated": cut })))
 }
 
 pub(super) async fn trace(extract::State(state): Shared, Path(id): Path<String>) -> Answer {
@@ -103,10 +109,11 @@ pub(super) async fn spans(
     let filter = filter(query)?;
     let spans = state.recent.spans(&SpanQuery {
         limit: filter.limit(USUAL),
-        service: filter.service,
+        service: filter.service.clone(),
     });
     let spans: Vec<SpanBody> = spans.iter().map(|span| SpanBody::new(span)).collect();
-    Ok(Json(json!({ "spans": spans })))
+    let cut = filter.cut(spans.len());
+    Ok(Json(json!({ "spans": spans, "truncated": cut })))
 }
 
 pub(super) async fn logs(
@@ -117,10 +124,11 @@ pub(super) async fn logs(
     let logs = state.recent.logs(&LogQuery {
         limit: filter.limit(USUAL),
         trace_id: filter.trace_id()?,
-        service: filter.service,
+        service: filter.service.clone(),
     });
     let logs: Vec<LogBody<'_>> = logs.iter().map(|record| LogBody::new(record)).collect();
-    Ok(Json(json!({ "logs": logs })))
+    let cut = filter.cut(logs.len());
+    Ok(Json(json!({ "logs": logs, "truncated": cut })))
 }
 
 /// A span as the API shows it.

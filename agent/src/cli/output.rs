@@ -63,7 +63,7 @@ pub enum CliError {
         source: io::Error,
     },
     /// The process that was asked for cannot be looked at.
-    #[error("process {pid} {reason}")]
+    #[error("process {pid}: {reason}")]
     Process {
         /// The process.
         pid: u32,

@@ -54,6 +54,8 @@ pub struct Loki {
     pub endpoint: Option<String>,
     /// `X-Scope-OrgID`.
     pub tenant: Option<String>,
+    /// Sent with each request, such as `authorization`.
+    pub headers: BTreeMap<String, Secret>,
     /// Labels added to every stream, such as `cluster`.
     pub labels: BTreeMap<String, String>,
     /// Which lines to send.
@@ -69,6 +71,7 @@ impl Default for Loki {
         Self {
             endpoint: None,
             tenant: None,
+            headers: BTreeMap::new(),
             labels: BTreeMap::new(),
             mode: LogMode::default(),
             timeout: Interval(Duration::from_secs(10)),

@@ -3,7 +3,7 @@
 use std::hash::Hasher as _;
 
 use super::{Node, Resource, container_id, parse_attributes};
-use crate::discovery::{Process, ProcessId};
+use crate::discovery::{Process, ProcessId, RefusedReason};
 
 /// What identity needs to know of a process.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -37,7 +37,10 @@ impl ProcessFacts {
             start_time_ticks,
         } = process.id;
         let environment = process.environment().unwrap_or_else(|error| {
-            tracing::warn!(%error, pid, "service named after its executable: OTEL_* is not readable");
+            // A process that has ended leaves nothing to be named.
+            if !matches!(error, RefusedReason::Exited | RefusedReason::Replaced) {
+                tracing::warn!(%error, pid, "service named after its executable: OTEL_* is not readable");
+            }
             Vec::new()
         });
         Self {

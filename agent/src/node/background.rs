@@ -2,21 +2,22 @@
 
 use std::{
     collections::HashSet,
-    sync::{
-        Arc,
-        atomic::{AtomicU64, Ordering},
-    },
+    sync::{Arc, atomic::Ordering},
     time::Duration,
 };
 
 use agent_ebpf::target::TargetRef;
-use tokio::task::JoinSet;
+use tokio::{
+    sync::mpsc,
+    task::JoinSet,
+    time::{Instant, sleep},
+};
 
 use super::{readers, report::Counters, target::Table, windows::Windows};
 use crate::{
     clock::{Clock, MonotonicNanos},
     config::Config,
-    probe::{Feature, Kernel},
+    probe::{CROWDED, Feature, Kernel},
     telemetry::Telemetry,
 };
 
@@ -33,6 +34,7 @@ pub(super) fn start(
     telemetry: &Arc<Telemetry>,
     clock: Arc<Clock>,
     counters: &Counters,
+    early_readings: mpsc::Receiver<u32>,
 ) -> JoinSet<()> {
     let mut tasks = JoinSet::new();
     let every_second = counters.clone();
@@ -47,13 +49,14 @@ pub(super) fn start(
     tasks.spawn(sweep(
         Arc::clone(kernel),
         Arc::clone(table),
-        Arc::clone(&counters.abandoned),
+        counters.clone(),
     ));
     if config.runtime.enabled {
         tasks.spawn(readers::run(
             Arc::clone(table),
             Arc::clone(telemetry),
             config.runtime.interval.0,
+            early_readings,
         ));
     }
     let windows = Arc::new(Windows {
@@ -73,14 +76,19 @@ pub(super) fn start(
     tasks
 }
 
-/// Frees open spans that will never end.
-async fn sweep(kernel: Arc<Kernel>, table: Arc<Table>, abandoned: Arc<AtomicU64>) {
+/// Frees open spans that will never end: regularly, and at once when they crowd their map.
+async fn sweep(kernel: Arc<Kernel>, table: Arc<Table>, counters: Counters) {
+    let mut last = Instant::now();
     loop {
-        tokio::time::sleep(SWEEP).await;
+        sleep(Duration::from_secs(1)).await;
+        if last.elapsed() < SWEEP && counters.open_spans() < CROWDED as u64 {
+            continue;
+        }
+        last = Instant::now();
         let (kernel, table, abandoned) = (
             Arc::clone(&kernel),
             Arc::clone(&table),
-            Arc::clone(&abandoned),
+            Arc::clone(&counters.abandoned),
         );
         let work = tokio::task::spawn_blocking(move || {
             let live: HashSet<TargetRef> =

@@ -43,10 +43,12 @@ impl Stopped {
                     Ok(mut child) => {
                         // Nobody hears these when golens is ending already.
                         drop(tell_pid.send(Ok(child.id())));
-                        if resumed.recv().is_err() {
-                            tracing::debug!("released without having been observed");
-                        }
-                        drop(tell_end.send(release(&child).and_then(|()| child.wait())));
+                        let end = match resumed.recv() {
+                            Ok(()) => release(&child).and_then(|()| child.wait()),
+                            // golens could not start: nobody is to find the program unobserved.
+                            Err(_gone) => child.kill().and_then(|()| child.wait()),
+                        };
+                        drop(tell_end.send(end));
                     }
                     Err(error) => drop(tell_pid.send(Err(error))),
                 }
@@ -124,6 +126,13 @@ pub(super) fn exit_code(status: ExitStatus) -> ExitCode {
         .or_else(|| status.signal().map(|signal| 128 + signal))
         .unwrap_or(1);
     ExitCode::from(u8::try_from(code).unwrap_or(1))
+}
+
+/// Whether Ctrl-C of the terminal reaches the program as well: both belong to its foreground group.
+pub(super) fn shares_a_terminal() -> bool {
+    // SAFETY: asks about descriptor 0, whatever it is, and about this process.
+    let (foreground, own) = unsafe { (libc::tcgetpgrp(0), libc::getpgrp()) };
+    foreground == own
 }
 
 /// Passes a signal on to the program; one that has ended needs none.

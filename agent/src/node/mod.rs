@@ -35,6 +35,7 @@ use self::{
     adopt::Adopter,
     command::Stopped,
     pump::Pump,
+    readers::GcPace,
     report::Counters,
     sink::NodeSink,
     supervisor::{Request, Supervisor},
@@ -154,9 +155,11 @@ impl Agent {
             config.loki.mode,
         );
         let clock = Arc::new(Clock::new());
+        let (early, early_readings) = mpsc::channel(readers::EARLY_READINGS);
         let sink = NodeSink {
             telemetry: Arc::clone(&telemetry),
             fanout,
+            pace: GcPace::new(early),
         };
         let correlator = Arc::new(Correlator::new(Arc::clone(&clock), sink));
 
@@ -202,7 +205,15 @@ impl Agent {
         let work = supervisor.run(changed, requested, stopped.clone());
         let runtime = tokio::runtime::Handle::current();
         let supervisor = tokio::task::spawn_blocking(move || runtime.block_on(work));
-        let background = background::start(config, &kernel, &table, &telemetry, clock, &counters);
+        let background = background::start(
+            config,
+            &kernel,
+            &table,
+            &telemetry,
+            clock,
+            &counters,
+            early_readings,
+        );
         let server = serve(
             config, &table, kernel, telemetry, recent, counters, ready, stopped,
         )
@@ -221,9 +232,10 @@ impl Agent {
 
     /// Waits for a signal, or for the command to end.
     async fn wait(&mut self, command: Option<Stopped>) -> ExitCode {
-        let (Ok(mut terminate), Ok(mut interrupt)) = (
+        let (Ok(mut terminate), Ok(mut interrupt), Ok(mut hang_up)) = (
             signal(SignalKind::terminate()),
             signal(SignalKind::interrupt()),
+            signal(SignalKind::hangup()),
         ) else {
             tracing::error!("signals cannot be received");
             return ExitCode::FAILURE;
@@ -232,6 +244,7 @@ impl Agent {
             tokio::select! {
                 _ = terminate.recv() => {}
                 _ = interrupt.recv() => {}
+                _ = hang_up.recv() => {}
                 _ = self.requests.closed() => {
                     tracing::error!("the supervisor has ended: golens cannot go on");
                     return ExitCode::FAILURE;
@@ -250,8 +263,10 @@ impl Agent {
         loop {
             tokio::select! {
                 _ = terminate.recv() => command::signal(pid, libc::SIGTERM),
-                // A terminal has sent it to the program as well.
-                _ = interrupt.recv() => {}
+                _ = hang_up.recv() => command::signal(pid, libc::SIGHUP),
+                _ = interrupt.recv() => if !command::shares_a_terminal() {
+                    command::signal(pid, libc::SIGINT);
+                },
                 status = &mut ended => return match status {
                     Ok(Ok(status)) => command::exit_code(status),
                     Ok(Err(error)) => {

@@ -30,7 +30,7 @@ pub(super) struct Counters {
 }
 
 /// Kernel-side counters that are losses: a record that should exist does not. Each loss is in one.
-const LOSSES: [Counter; 7] = [
+const LOSSES: [Counter; 8] = [
     Counter::EventsRingFull,
     Counter::EventsDiscarded,
     Counter::NoGoroutine,
@@ -38,6 +38,7 @@ const LOSSES: [Counter; 7] = [
     Counter::EndMismatch,
     Counter::ProcessRingFull,
     Counter::LogTruncated,
+    Counter::LogsShed,
 ];
 
 impl Counters {
@@ -63,6 +64,7 @@ impl Counters {
             ("logs.correlated", counts.log_records_correlated),
             ("http.route_unknown", counts.route_unknown),
             ("spans.abandoned", self.abandoned.load(Ordering::Relaxed)),
+            ("spans.open", self.open_spans()),
             (
                 "process_changes.missed",
                 self.missed_changes.load(Ordering::Relaxed),
@@ -72,13 +74,24 @@ impl Counters {
         all
     }
 
+    /// Spans that have started and neither ended nor been given up.
+    pub(super) fn open_spans(&self) -> u64 {
+        let kernel = self.kernel.counters();
+        let total = |counter| kernel.get(&counter).copied().unwrap_or(0);
+        let ended = total(Counter::SpansClosed) + self.abandoned.load(Ordering::Relaxed);
+        total(Counter::SpansOpened).saturating_sub(ended)
+    }
+
     /// Brings the agent's own metrics up to date.
     pub(super) fn publish(&self) {
         let own = self.telemetry.own();
         for (counter, total) in self.kernel.counters() {
             if LOSSES.contains(&counter) {
                 own.drops_total(counter.name(), total);
-            } else if counter != Counter::EventsSubmitted {
+            } else if !matches!(
+                counter,
+                Counter::EventsSubmitted | Counter::SpansOpened | Counter::SpansClosed
+            ) {
                 own.outcomes_total(counter.name(), total);
             }
         }

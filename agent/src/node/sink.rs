@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use agent_ebpf::event::gc::GcStopEvent;
 
+use super::readers::GcPace;
 use crate::{
     correlate::{Sink, Span},
     export::Fanout,
@@ -16,6 +17,7 @@ use crate::{
 pub(super) struct NodeSink {
     pub(super) telemetry: Arc<Telemetry>,
     pub(super) fanout: Fanout,
+    pub(super) pace: GcPace,
 }
 
 impl Sink for NodeSink {
@@ -30,6 +32,7 @@ impl Sink for NodeSink {
     }
 
     fn stop_of_world(&self, resource: &Arc<Resource>, stop: &GcStopEvent) {
+        self.pace.stopped(resource.pid, stop.cycle);
         // Before Go 1.22 the runtime does not say when the stop began.
         let Some(nanoseconds) = stop.length_ns() else {
             return;

@@ -177,27 +177,28 @@ impl Kernel {
     }
 
     /// Frees open spans that will never end, and returns how many there were: those of ended targets,
-    /// those older than `age`, and, when the map is more than half full, the oldest half, so that one
-    /// service whose handlers panic cannot take the spans of the others.
+    /// those older than `age`, and, when the map is a quarter full, the older half of the target that
+    /// has most, so that one service whose handlers panic cannot take the spans of the others.
     pub fn sweep_open_spans(
         &self,
         now: MonotonicNanos,
         age: Duration,
         is_live: impl Fn(TargetRef) -> bool,
     ) -> u64 {
-        let mut open = self.open_spans_now();
-        open.sort_unstable_by_key(|(_, started)| *started);
-        let crowded = open.len() > MAX_OPEN_SPANS as usize / 2;
-        let surplus = if crowded { open.len() / 2 } else { 0 };
+        let open = self.open_spans_now();
         let oldest = now
             .0
             .saturating_sub(u64::try_from(age.as_nanos()).unwrap_or(u64::MAX));
+        let (mut doomed, rest): (Vec<_>, Vec<_>) = open
+            .into_iter()
+            .partition(|(key, started)| *started < oldest || !is_live(key.target));
+        if rest.len() >= CROWDED {
+            doomed.extend(older_half_of_the_most(rest));
+        }
         let mut spans = lock(&self.open_spans);
-        let doomed = open.iter().enumerate().filter(|(index, (key, started))| {
-            *index < surplus || *started < oldest || !is_live(key.target)
-        });
         doomed
-            .filter(|(_, (key, _))| spans.remove(key).is_ok())
+            .iter()
+            .filter(|(key, _)| spans.remove(key).is_ok())
             .count() as u64
     }
 
@@ -312,6 +313,27 @@ fn prove(programs: &multi::Programs, ebpf: &Ebpf) -> Result<Option<proof::PidFil
         return Err(ProbeError::PidNamespace { own, seen });
     }
     Ok(Some(filter))
+}
+
+/// Open spans at which the map counts as crowded.
+pub const CROWDED: usize = MAX_OPEN_SPANS as usize / 4;
+
+/// The older half of the open spans of the target that has most of them.
+fn older_half_of_the_most(open: Vec<(GoroutineKey, u64)>) -> Vec<(GoroutineKey, u64)> {
+    let mut by_target: HashMap<TargetRef, Vec<(GoroutineKey, u64)>> = HashMap::new();
+    for (key, started) in open {
+        by_target
+            .entry(key.target)
+            .or_default()
+            .push((key, started));
+    }
+    let mut most = by_target
+        .into_values()
+        .max_by_key(Vec::len)
+        .unwrap_or_default();
+    most.sort_unstable_by_key(|(_, started)| *started);
+    most.truncate(most.len() / 2);
+    most
 }
 
 fn partition<T>(

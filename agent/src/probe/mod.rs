@@ -18,6 +18,6 @@ mod syscall;
 pub use attach::{AttachedProgram, Attachment};
 pub use error::ProbeError;
 pub use features::Feature;
-pub use kernel::{Kernel, ProgramRuns, Rings};
+pub use kernel::{CROWDED, Kernel, ProgramRuns, Rings};
 pub use links::{AttachMode, FileKey};
 pub use slots::Slots;

@@ -6,12 +6,11 @@
 use symbols::GoBinary;
 
 /// Standard library and common loggers that pass stored bytes on.
-const BUFFERS: [&str; 12] = [
+const BUFFERS: [&str; 11] = [
     "bufio.(*Writer).",
     "bufio.ReadWriter.",
     "bufio.(*ReadWriter).",
     "bufio.(*Reader).WriteTo",
-    "bytes.(*Buffer).WriteTo",
     "bytes.(*Reader).WriteTo",
     "strings.(*Reader).WriteTo",
     "io.Copy",
@@ -21,23 +20,45 @@ const BUFFERS: [&str; 12] = [
     "go.uber.org/zap/zapcore.(*BufferedWriteSyncer).",
 ];
 
-/// Standard library and common loggers that write the record they have just formatted. Not among
-/// them is what only locks or multiplies a writer: a buffer may stand before it.
-const FORMATTERS: [&str; 13] = [
+/// Functions that write the record they have just formatted.
+const FORMATTERS: [&str; 11] = [
     "fmt.Fprint",
-    "log.(*Logger).",
-    "log/slog.",
+    "log.(*Logger).output",
+    "log.(*Logger).Output",
+    "log/slog.(*commonHandler).",
     "encoding/json.(*Encoder).Encode",
-    "go.uber.org/zap.(*Logger).",
     "go.uber.org/zap/zapcore.(*ioCore).",
-    "go.uber.org/zap/zapcore.(*CheckedEntry).",
     "github.com/rs/zerolog.(*Event).",
-    "github.com/rs/zerolog.(*Logger).",
-    "github.com/sirupsen/logrus.",
+    "github.com/sirupsen/logrus.(*Entry).",
     "github.com/go-kit/log.",
     "github.com/hashicorp/go-hclog.(*intLogger).",
     "k8s.io/klog/",
 ];
+
+/// What stands between formatter and file and writes on what it gets, at once.
+const ADAPTERS: [&str; 17] = [
+    "io.(*multiWriter).",
+    "io.WriteString",
+    "os.(*File).WriteString",
+    // Written to at once by a formatter, or by nobody known.
+    "bytes.(*Buffer).WriteTo",
+    "go.uber.org/zap/zapcore.(*lockedWriteSyncer).",
+    "go.uber.org/zap/zapcore.multiWriteSyncer.",
+    "go.uber.org/zap/zapcore.(*multiWriteSyncer).",
+    "go.uber.org/zap/zapcore.writerWrapper.",
+    "go.uber.org/zap/zapcore.(*writerWrapper).",
+    "go.uber.org/zap.nopCloserSink.",
+    "go.uber.org/zap.(*nopCloserSink).",
+    "github.com/rs/zerolog.LevelWriterAdapter.",
+    "github.com/rs/zerolog.(*LevelWriterAdapter).",
+    "github.com/rs/zerolog.(*syncWriter).",
+    "github.com/rs/zerolog.multiLevelWriter.",
+    "github.com/rs/zerolog.ConsoleWriter.",
+    "github.com/rs/zerolog.(*ConsoleWriter).",
+];
+
+/// Of these, what stores bytes unless the next caller outwards is known.
+const RELAY: &str = "bytes.(*Buffer).WriteTo";
 
 /// Words in a function's own name by which programs call buffers of their own.
 const BUFFER_WORDS: [&str; 3] = ["flush", "drain", "buffered"];
@@ -52,6 +73,8 @@ pub struct Writers {
     buffers: AddressRanges,
     own_buffers: AddressRanges,
     formatters: AddressRanges,
+    adapters: AddressRanges,
+    relays: AddressRanges,
 }
 
 impl Writers {
@@ -66,6 +89,8 @@ impl Writers {
             buffers: ranges(is_buffer),
             own_buffers: ranges(is_own_buffer),
             formatters: ranges(is_formatter),
+            adapters: ranges(is_adapter),
+            relays: ranges(|function| function == RELAY),
         }
     }
 
@@ -76,21 +101,35 @@ impl Writers {
             buffers: self.buffers.moved(bias),
             own_buffers: self.own_buffers.moved(bias),
             formatters: self.formatters.moved(bias),
+            adapters: self.adapters.moved(bias),
+            relays: self.relays.moved(bias),
         }
     }
 
     /// Whether a write with these callers, innermost first, may hold bytes that were stored before.
+    ///
+    /// A formatter's record is its goroutine's own when only known adapters stand before the file: any
+    /// other writer may have kept the record and passed an older one on. A program that writes by
+    /// itself, with no formatter near, is believed unless something looks like a buffer.
     #[must_use]
     pub fn stored(&self, callers: &[u64]) -> bool {
+        let mut stranger = false;
+        let mut relay = false;
         for (depth, &caller) in callers.iter().enumerate() {
             if self.buffers.contains(caller) || depth < NEAR && self.own_buffers.contains(caller) {
                 return true;
             }
             if self.formatters.contains(caller) {
-                return false;
+                return stranger;
             }
+            let known = self.adapters.contains(caller);
+            if relay && !known {
+                return true;
+            }
+            relay = self.relays.contains(caller);
+            stranger |= !known;
         }
-        false
+        relay
     }
 }
 
@@ -100,6 +139,10 @@ fn is_buffer(function: &str) -> bool {
 
 fn is_formatter(function: &str) -> bool {
     !is_buffer(function) && FORMATTERS.iter().any(|prefix| function.starts_with(prefix))
+}
+
+fn is_adapter(function: &str) -> bool {
+    ADAPTERS.iter().any(|prefix| function.starts_with(prefix))
 }
 
 fn is_own_buffer(function: &str) -> bool {
@@ -143,10 +186,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn buffers_and_formatters_are_told_apart() {
+    fn buffers_formatters_and_adapters_are_told_apart() {
         for name in [
             "bufio.(*Writer).Flush",
-            "bytes.(*Buffer).WriteTo",
+            "bytes.(*Reader).WriteTo",
             "io.Copy",
         ] {
             assert!(is_buffer(name) && !is_formatter(name), "{name}");
@@ -167,13 +210,18 @@ mod tests {
                 "{name}"
             );
         }
+        for name in [
+            "go.uber.org/zap/zapcore.(*lockedWriteSyncer).Write",
+            "github.com/rs/zerolog.(*syncWriter).Write",
+        ] {
+            assert!(is_adapter(name) && !is_formatter(name), "{name}");
+        }
         assert!(!is_own_buffer("example.com/flush/log.(*Logger).Write"));
         assert!(is_buffer(
             "go.uber.org/zap/zapcore.(*BufferedWriteSyncer).Write"
         ));
-        assert!(!is_formatter(
-            "go.uber.org/zap/zapcore.(*BufferedWriteSyncer).Write"
-        ));
+        // The front end of a logger is no evidence: its handler may be anybody's.
+        assert!(!is_formatter("log/slog.(*Logger).log"));
     }
 
     #[test]
@@ -186,17 +234,28 @@ mod tests {
     }
 
     #[test]
-    fn the_innermost_evidence_decides() {
+    fn the_way_from_the_file_outwards_decides() {
+        let range = |start| AddressRanges::new(vec![(start, start + 100)]);
         let writers = Writers {
-            buffers: AddressRanges::new(vec![(100, 200)]),
-            own_buffers: AddressRanges::new(vec![(200, 300)]),
-            formatters: AddressRanges::new(vec![(300, 400)]),
+            buffers: range(100),
+            own_buffers: range(200),
+            formatters: range(300),
+            adapters: AddressRanges::new(vec![(400, 500), (500, 600)]),
+            relays: range(500),
         };
-        let (buffer, own_buffer, formatter, other) = (150, 250, 350, 450);
+        let (buffer, own_buffer, formatter, adapter, relay, other) = (150, 250, 350, 450, 550, 650);
         assert!(writers.stored(&[buffer, formatter]));
         assert!(writers.stored(&[other, own_buffer]));
         assert!(writers.stored(&[other, other, buffer]));
+        assert!(writers.stored(&[adapter, buffer, formatter]));
+        // A stranger may have kept the record it was given.
+        assert!(writers.stored(&[other, formatter]));
+        assert!(writers.stored(&[relay, other, formatter]));
+        assert!(writers.stored(&[relay]));
         assert!(!writers.stored(&[formatter, other, own_buffer, buffer]));
+        assert!(!writers.stored(&[adapter, formatter]));
+        assert!(!writers.stored(&[relay, adapter, formatter]));
+        // Nobody has formatted it: the program writes its own lines.
         assert!(!writers.stored(&[other, other, own_buffer]));
         assert!(!writers.stored(&[0, 0, 0, 0]));
     }

@@ -2,7 +2,12 @@
 
 mod describe;
 
-use std::{fs, io::Read as _, path::PathBuf, process::ExitCode};
+use std::{
+    fs,
+    io::{self, Read as _},
+    path::{Path, PathBuf},
+    process::ExitCode,
+};
 
 use symbols::GoBinary;
 
@@ -37,7 +42,7 @@ pub(super) fn run(args: &SymbolsArgs, output: &mut Output) -> Result<ExitCode, C
         Ok(pid) => read_process(pid)?,
         Err(_) => {
             let path = PathBuf::from(&args.binary);
-            fs::read(&path).map_err(|source| CliError::Read { path, source })?
+            read_file(&path).map_err(|source| CliError::Read { path, source })?
         }
     };
     let binary = GoBinary::parse(&bytes).map_err(|error| CliError::Binary {
@@ -51,6 +56,18 @@ pub(super) fn run(args: &SymbolsArgs, output: &mut Output) -> Result<ExitCode, C
         description.print(output)?;
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// Reads a regular file; devices and pipes have no end.
+fn read_file(path: &Path) -> io::Result<Vec<u8>> {
+    if fs::metadata(path)?.is_file() {
+        fs::read(path)
+    } else {
+        Err(io::Error::new(
+            io::ErrorKind::InvalidInput,
+            "it is no regular file",
+        ))
+    }
 }
 
 fn read_process(pid: u32) -> Result<Vec<u8>, CliError> {

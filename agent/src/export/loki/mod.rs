@@ -45,7 +45,7 @@ fn start_with(
     };
     let url = url(endpoint).map_err(|problem| Error::Endpoint {
         exporter: EXPORTER,
-        endpoint: endpoint.clone(),
+        endpoint: without_credentials(endpoint),
         problem,
     })?;
     tracing::info!(url, mode = ?config.mode, "sending log lines");
@@ -53,9 +53,11 @@ fn start_with(
         .tenant
         .iter()
         .map(|tenant| ("x-scope-orgid", &**tenant));
+    let stated = config.headers.iter();
+    let stated = stated.map(|(name, value)| (name.as_str(), value.expose()));
     let backend = Loki {
         client: http::client(EXPORTER, &url, config.timeout.0)?,
-        headers: http::headers(EXPORTER, tenant)?,
+        headers: http::headers(EXPORTER, stated.chain(tenant))?,
         url,
         encoder: encode::Encoder::new(&config.labels),
     };
@@ -74,10 +76,24 @@ fn url(endpoint: &str) -> Result<String, &'static str> {
     if !matches!(parsed.scheme(), "http" | "https") {
         return Err("the scheme is neither http nor https");
     }
+    if !parsed.username().is_empty() || parsed.password().is_some() {
+        return Err("credentials belong into `headers`");
+    }
     let base = base.trim_end_matches('/');
     match base.ends_with(PUSH_PATH) {
         true => Ok(base.to_owned()),
         false => Ok(format!("{base}{PUSH_PATH}")),
+    }
+}
+
+/// An address as it may be shown.
+fn without_credentials(endpoint: &str) -> String {
+    match endpoint.rsplit_once('@') {
+        Some((before, host)) => {
+            let scheme = before.split_once("://").map_or("", |(scheme, _)| scheme);
+            format!("{scheme}://[redacted]@{host}")
+        }
+        None => endpoint.to_owned(),
     }
 }
 

@@ -96,3 +96,18 @@ fn the_push_path_is_added_once() {
     assert!(url("ftp://loki").is_err());
     assert!(url("http://").is_err());
 }
+
+#[test]
+fn credentials_in_an_address_are_refused_and_not_shown() {
+    let config = config::Loki {
+        endpoint: Some("http://user:hunter2@loki:3100".to_owned()),
+        ..config::Loki::default()
+    };
+    let error = start(&config, &Telemetry::new()).expect_err("credentials are refused");
+    let text = error.to_string();
+    assert!(
+        text.contains("headers") && text.contains("loki:3100"),
+        "{text}"
+    );
+    assert!(!text.contains("hunter2"), "{text}");
+}
