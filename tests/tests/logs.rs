@@ -16,6 +16,6 @@ fn lines_of_a_stripped_go_1_21_program_carry_their_trace() {
 }
 
 #[test]
-fn a_shared_buffer_leads_to_no_wrong_trace() {
-    logs::buffered(Toolchain::Installed, 2000);
+fn a_shared_buffer_or_a_held_line_leads_to_no_wrong_trace() {
+    logs::buffered(Toolchain::Installed, 1500);
 }

@@ -126,7 +126,7 @@ fn describe(process: &Process, node: &Node) -> TargetReport {
     let known = TargetReport {
         service: resolve(node, &facts, &GoProgram::default()).service_name,
         executable: process.executable.clone(),
-        ..empty(process.id.pid, TargetState::Resolving)
+        ..TargetReport::bare(process.id.pid, TargetState::Resolving)
     };
     let mut bytes = Vec::new();
     if let Err(error) = (&process.file).read_to_end(&mut bytes) {
@@ -156,23 +156,7 @@ fn describe(process: &Process, node: &Node) -> TargetReport {
 fn refused(pid: u32, reason: &RefusedReason) -> TargetReport {
     TargetReport {
         reason: Some(reason.to_string()),
-        ..empty(pid, TargetState::Refused)
-    }
-}
-
-fn empty(pid: u32, state: TargetState) -> TargetReport {
-    TargetReport {
-        pid,
-        service: String::new(),
-        executable: String::new(),
-        state,
-        reason: None,
-        go_version: String::new(),
-        build_id: String::new(),
-        symbol_source: String::new(),
-        layout_source: String::new(),
-        probes: Vec::new(),
-        unresolved: Vec::new(),
+        ..TargetReport::bare(pid, TargetState::Refused)
     }
 }
 

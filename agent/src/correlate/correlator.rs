@@ -7,7 +7,9 @@ use std::{
 };
 
 use agent_ebpf::{
-    event::{gc::GcStopEvent, grpc::GrpcServerEvent, http::HttpServerEvent, log::LogHead},
+    event::{
+        EventHeader, gc::GcStopEvent, grpc::GrpcServerEvent, http::HttpServerEvent, log::LogHead,
+    },
     target::{IDS_REMOTE_PARENT, SpanIds, TargetRef},
 };
 
@@ -160,10 +162,9 @@ impl<S: Sink> Correlator<S> {
         let attributes = Attributes::HttpServer(http::attributes(event));
         self.span(
             identity,
+            &event.header,
             &event.ids,
             event.start_ns,
-            event.header.time_ns,
-            event.header.goid,
             attributes,
         )
     }
@@ -177,10 +178,9 @@ impl<S: Sink> Correlator<S> {
         });
         self.span(
             identity,
+            &event.header,
             &event.ids,
             event.start_ns,
-            event.header.time_ns,
-            event.header.goid,
             attributes,
         )
     }
@@ -188,10 +188,9 @@ impl<S: Sink> Correlator<S> {
     fn span(
         &self,
         identity: &Identity,
+        end: &EventHeader,
         ids: &SpanIds,
         start_ns: u64,
-        end_ns: u64,
-        goid: u64,
         attributes: Attributes,
     ) -> Span {
         let start = self.clock.to_unix(MonotonicNanos(start_ns));
@@ -205,8 +204,8 @@ impl<S: Sink> Correlator<S> {
             kind: SpanKind::Server,
             start,
             // The length comes from the monotonic clock, whatever the wall clock did meanwhile.
-            end: UnixNanos(start.0.saturating_add(end_ns.saturating_sub(start_ns))),
-            goid,
+            end: UnixNanos(start.0.saturating_add(end.time_ns.saturating_sub(start_ns))),
+            goid: end.goid,
             attributes,
         }
     }

@@ -43,6 +43,26 @@ pub struct TargetReport {
     pub unresolved: Vec<UnresolvedReport>,
 }
 
+impl TargetReport {
+    /// A process of which nothing is known but its id and state.
+    #[must_use]
+    pub fn bare(pid: u32, state: TargetState) -> Self {
+        Self {
+            pid,
+            service: String::new(),
+            executable: String::new(),
+            state,
+            reason: None,
+            go_version: String::new(),
+            build_id: String::new(),
+            symbol_source: String::new(),
+            layout_source: String::new(),
+            probes: Vec::new(),
+            unresolved: Vec::new(),
+        }
+    }
+}
+
 /// One attached probe.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ProbeReport {

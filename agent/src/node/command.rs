@@ -130,8 +130,10 @@ pub(super) fn exit_code(status: ExitStatus) -> ExitCode {
 
 /// Whether Ctrl-C of the terminal reaches the program as well: both belong to its foreground group.
 pub(super) fn shares_a_terminal() -> bool {
-    // SAFETY: asks about descriptor 0, whatever it is, and about this process.
-    let (foreground, own) = unsafe { (libc::tcgetpgrp(0), libc::getpgrp()) };
+    // SAFETY: asks about descriptor 0, whatever it is; an error is no group's number.
+    let foreground = unsafe { libc::tcgetpgrp(0) };
+    // SAFETY: asks about this process and cannot fail.
+    let own = unsafe { libc::getpgrp() };
     foreground == own
 }
 

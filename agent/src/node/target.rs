@@ -109,17 +109,9 @@ impl Table {
 
     pub(super) fn refuse_because(&self, pid: u32, executable: String, reason: String) {
         let report = TargetReport {
-            pid,
-            service: String::new(),
             executable,
-            state: TargetState::Refused,
             reason: Some(reason),
-            go_version: String::new(),
-            build_id: String::new(),
-            symbol_source: String::new(),
-            layout_source: String::new(),
-            probes: Vec::new(),
-            unresolved: Vec::new(),
+            ..TargetReport::bare(pid, TargetState::Refused)
         };
         self.write().insert(pid, Entry::Refused(Box::new(report)));
     }

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bufio"
+	"bytes"
 	"io"
 	"log/slog"
 	"net/http"
@@ -67,4 +68,30 @@ func (b *bufferedLog) enter(k int) {
 			os.Stderr.WriteString("error: " + err.Error() + "\n")
 		}
 	}
+}
+
+// logDelayed writes one line through a writer that keeps each record until the next one comes: what
+// reaches stdout is always one whole line of the request before.
+func (s *server) logDelayed(w http.ResponseWriter, r *http.Request) {
+	s.delayed.Info("delayed", "expect", expected(r))
+	io.WriteString(w, "logged\n")
+}
+
+// delayedWriter passes on the record before the one it gets.
+type delayedWriter struct {
+	lock sync.Mutex
+	kept []byte
+}
+
+// Write takes one record from slog.
+func (d *delayedWriter) Write(record []byte) (int, error) {
+	d.lock.Lock()
+	defer d.lock.Unlock()
+	if d.kept != nil {
+		if _, err := os.Stdout.Write(d.kept); err != nil {
+			return 0, err
+		}
+	}
+	d.kept = bytes.Clone(record)
+	return len(record), nil
 }

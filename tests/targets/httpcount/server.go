@@ -20,6 +20,7 @@ type server struct {
 	selfexec   int
 	log        *slog.Logger
 	buffered   *bufferedLog
+	delayed    *slog.Logger
 	logWrites  atomic.Int64
 
 	lock     sync.Mutex
@@ -46,6 +47,7 @@ func newServer(listener *net.TCPListener, selfexec int) *server {
 		generation: generation,
 		selfexec:   selfexec,
 		buffered:   newBufferedLog(),
+		delayed:    slog.New(slog.NewTextHandler(&delayedWriter{}, nil)),
 		requests:   map[string]int64{},
 	}
 	s.log = slog.New(counting{slog.NewTextHandler(os.Stdout, nil), &s.logWrites})
@@ -73,6 +75,7 @@ func (s *server) routes() http.Handler {
 		"/log":      s.logOne,
 		"/logs":     s.logMany,
 		"/buffered": s.logBuffered,
+		"/delayed":  s.logDelayed,
 		"/deep":     s.deep,
 		"/panic":    s.panic,
 		"/hijack":   s.hijack,

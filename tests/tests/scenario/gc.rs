@@ -8,7 +8,7 @@ use tests::harness::{
 };
 
 /// Series of the pause histogram.
-const PAUSES: &str = "go_memory_gc_pause_duration_seconds_count";
+pub(super) const PAUSES: &str = "go_memory_gc_pause_duration_seconds_count";
 
 /// Runs batches of collections and compares every pause of each with the program's record, to the ns.
 /// More than 256 cycles in total go around the runtime's ring.
@@ -58,7 +58,8 @@ pub(super) fn exact(toolchain: Toolchain, stripped: bool, batches: usize) {
     program.stop();
 }
 
-fn await_cycles(golens: &Golens, pid: u32, cycles: u64) -> RuntimeRow {
+/// Waits for the reading that shows exactly so many cycles.
+pub(super) fn await_cycles(golens: &Golens, pid: u32, cycles: u64) -> RuntimeRow {
     wait_for("a reading of all cycles", Duration::from_secs(10), || {
         golens
             .runtime()

@@ -9,6 +9,9 @@ use tests::harness::{
 /// Series of the RED histogram.
 const REQUESTS: &str = "http_server_request_duration_seconds_count";
 
+/// Spans the API lists at most; of more, only the numbers are compared.
+const LISTED: u64 = 10_000;
+
 /// Sends `requests` over each number of connections, half of them writing one log line, and compares
 /// the load client's count with spans, counters, metrics and the kernel's own run counts.
 pub(super) fn exact(toolchain: Toolchain, stripped: bool, requests: u64, connections: &[u32]) {
@@ -49,7 +52,9 @@ pub(super) fn exact(toolchain: Toolchain, stripped: bool, requests: u64, connect
             summary.requests / 2,
             "{connections} connections"
         );
-        assert_spans(&golens, sent, &summary.trace_ids);
+        if sent <= LISTED {
+            assert_spans(&golens, sent, &summary.trace_ids);
+        }
     }
     assert_eq!(golens.drops(), [].into(), "nothing is lost");
     let metrics = golens.metrics();
@@ -59,11 +64,13 @@ pub(super) fn exact(toolchain: Toolchain, stripped: bool, requests: u64, connect
         ("http_response_status_code", "200"),
     ];
     assert_eq!(metrics.count(REQUESTS, &ok), sent);
-    let lines = golens.logs();
-    assert_eq!(
-        lines.iter().filter(|line| line.service == "count").count() as u64,
-        sent / 2
-    );
+    assert_eq!(metrics.count("golens_spans_total", &[]), sent);
+    assert_eq!(metrics.count("golens_log_lines_total", &[]), sent / 2);
+    if sent <= LISTED {
+        let lines = golens.logs();
+        let own = lines.iter().filter(|line| line.service == "count");
+        assert_eq!(own.count() as u64, sent / 2);
+    }
 
     let truth: HttpCountStats = program.get("/stats").json();
     assert_eq!(truth.requests["/hello"] + truth.requests["/log"], sent);

@@ -42,17 +42,23 @@ pub(super) fn direct(toolchain: Toolchain, stripped: bool, requests: u64) {
 }
 
 /// Lines that go through a buffer shared by all requests and are written by whoever flushes it, often
-/// exactly one line of another request.
+/// exactly one line of another request, or through a writer of the program's own that always writes
+/// exactly the line before.
 pub(super) fn buffered(toolchain: Toolchain, requests: u64) {
     let (run, cgroup) = (RunDir::new(), Cgroup::new());
     let (program, golens) = start(&run, &cgroup, toolchain, false);
-    for path in ["/buffered?k=1", "/buffered?k=7", "/buffered?k=0"] {
+    for path in [
+        "/buffered?k=1",
+        "/buffered?k=7",
+        "/buffered?k=0",
+        "/delayed",
+    ] {
         let load = Load::on(program.address(), path)
             .requests(requests)
             .connections(64);
         load.tell_trace().run().assert_all("200");
     }
-    golens.await_requests("logger", 3 * requests);
+    golens.await_requests("logger", 4 * requests);
     // A last direct line tells that everything before it has been read.
     let last = Load::on(program.address(), "/log").tell_trace().run_one();
     let lines = wait_for("the last line", Duration::from_secs(10), || {
@@ -68,14 +74,12 @@ pub(super) fn buffered(toolchain: Toolchain, requests: u64) {
         .filter(|line| line.trace_id.as_deref() != field(&line.line, "expect"))
         .collect();
     assert_eq!(wrong.len(), 0, "wrong ids: {:?}", wrong.first());
-    let through_buffer = lines
-        .iter()
-        .filter(|line| line.line.contains("msg=buffered"))
-        .count();
-    assert!(
-        through_buffer as u64 > requests,
-        "{through_buffer} lines were seen"
-    );
+    let with = |message: &str| {
+        let found = lines.iter().filter(|line| line.line.contains(message));
+        found.count() as u64
+    };
+    assert!(with("msg=buffered") > requests, "lines of the buffer");
+    assert!(with("msg=delayed") > requests / 2, "lines held back");
     golens.stop();
     program.stop();
 }
