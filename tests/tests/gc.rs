@@ -4,7 +4,7 @@
 mod gc;
 
 use serde_json::json;
-use tests::harness::{Cgroup, MemoryStats, RunDir, Settings, Spawn, Target, Toolchain};
+use tests::harness::{Cgroup, RunDir, Settings, Spawn, Target, Toolchain};
 
 #[test]
 fn every_pause_is_reported_with_the_installed_go() {
@@ -29,12 +29,10 @@ fn a_collector_that_outruns_the_interval_loses_no_pause() {
         .start(&run);
     let _row = golens.await_attached(program.pid(), &["gc"]);
     let labels = [("service_name", "collector")];
-    let known: MemoryStats = program.get("/stats").json();
-    let before = gc::await_cycles(&golens, program.pid(), known.num_gc).gc_cycles;
+    let before = gc::settled(&golens, &program).1.num_gc;
     let reported_before = golens.metrics().count(gc::PAUSES, &labels);
     assert_eq!(program.get("/churn?cycles=800&gap=1").status, 200);
-    let known: MemoryStats = program.get("/stats").json();
-    let row = gc::await_cycles(&golens, program.pid(), known.num_gc);
+    let (row, known) = gc::settled(&golens, &program);
     assert_eq!(row.gc_pauses_lost, 0);
     let reported = golens.metrics().count(gc::PAUSES, &labels) - reported_before;
     assert_eq!(reported, known.num_gc - before);

@@ -16,7 +16,7 @@ const VERSIONS: [&str; 5] = [
 #[test]
 fn every_line_of_a_request_carries_its_trace_with_every_go() {
     for version in VERSIONS {
-        logs::direct(Version(version), false, 6000);
+        logs::direct(Version(version), false, 3000);
     }
 }
 

@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use serde_json::json;
 use tests::harness::{
-    Cgroup, Golens, MemoryStats, RunDir, RuntimeRow, Settings, Spawn, Target, Toolchain, wait_for,
+    Cgroup, Golens, MemoryStats, Program, RunDir, RuntimeRow, Settings, Spawn, Target, Toolchain,
+    wait_for,
 };
 
 /// Series of the pause histogram.
@@ -25,19 +26,18 @@ pub(super) fn exact(toolchain: Toolchain, stripped: bool, batches: usize) {
     let _row = golens.await_attached(program.pid(), &["gc"]);
 
     // The program collects only when asked, so its record stands still between the batches.
-    let mut known: MemoryStats = program.get("/stats").json();
-    let first = await_cycles(&golens, program.pid(), known.num_gc);
+    let (first, mut known) = settled(&golens, &program);
     let labels = [("service_name", "collector")];
     let reported_before = golens.metrics().count(PAUSES, &labels);
     let cycles_before = first.gc_cycles;
     for _ in 0..batches {
         let begun = known.num_gc;
         assert_eq!(program.get("/churn?cycles=100&gap=3").status, 200);
-        known = program.get("/stats").json();
+        let row;
+        (row, known) = settled(&golens, &program);
         let cycles = usize::try_from(known.num_gc - begun).expect("a small number");
         assert!((100..256).contains(&cycles), "{cycles} cycles in one batch");
 
-        let row = await_cycles(&golens, program.pid(), known.num_gc);
         assert_eq!(row.gc_pauses_lost, 0);
         let total_ns = (row.gc_pause_total_seconds * 1e9).round();
         assert_eq!(total_ns, known.pause_total_ns as f64);
@@ -58,12 +58,14 @@ pub(super) fn exact(toolchain: Toolchain, stripped: bool, batches: usize) {
     program.stop();
 }
 
-/// Waits for the reading that shows exactly so many cycles.
-pub(super) fn await_cycles(golens: &Golens, pid: u32, cycles: u64) -> RuntimeRow {
-    wait_for("a reading of all cycles", Duration::from_secs(10), || {
-        golens
-            .runtime()
-            .into_iter()
-            .find(|row| row.pid == pid && row.gc_cycles == cycles)
+/// Waits for a reading of as many cycles as the program itself knows. A cycle may still be under way
+/// when the program has answered, so both are asked again until they agree.
+pub(super) fn settled(golens: &Golens, program: &Program) -> (RuntimeRow, MemoryStats) {
+    wait_for("a reading of all cycles", Duration::from_secs(20), || {
+        let known: MemoryStats = program.get("/stats").json();
+        let rows = golens.runtime();
+        let mut own = rows.into_iter().filter(|row| row.pid == program.pid());
+        let row = own.find(|row| row.gc_cycles == known.num_gc)?;
+        Some((row, known))
     })
 }

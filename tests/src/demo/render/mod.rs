@@ -177,7 +177,7 @@ fn traces(out: &mut impl Write, paint: Paint, report: &Report) -> Result<()> {
         let note = "golens has no span of inventory's gRPC call";
         return Ok(writeln!(out, "\n  {}", paint.tone(Tone::Warn, note))?);
     };
-    let note = "inventory's gRPC span is a trace of its own until gRPC metadata is read:";
+    let note = "inventory's gRPC span is not in this trace: no traceparent reached its metadata";
     writeln!(out, "\n  {}", paint.tone(Tone::Warn, note))?;
     writeln!(out, "  a call from that time  {}", call.trace_id)?;
     trace::write(out, paint, call)
