@@ -21,6 +21,7 @@ use super::{
 pub struct Settings {
     config: Value,
     wrapper: Vec<String>,
+    statistics: bool,
     command: Vec<String>,
     environment: Vec<(String, String)>,
 }
@@ -39,6 +40,7 @@ impl Settings {
         Self {
             config: Value::Object(Map::new()),
             wrapper: Vec::new(),
+            statistics: true,
             command: Vec::new(),
             environment: Vec::new(),
         }
@@ -93,6 +95,13 @@ impl Settings {
         self
     }
 
+    /// Leaves the kernel's own run counts out; they need CAP_SYS_ADMIN.
+    #[must_use]
+    pub fn without_statistics(mut self) -> Self {
+        self.statistics = false;
+        self
+    }
+
     /// Starts the agent and waits until its first scan is done.
     ///
     /// # Panics
@@ -136,9 +145,12 @@ impl Settings {
             None => Command::new(binary),
         };
         command
-            .args(["run", "--bpf-stats", "--config"])
+            .args(["run", "--config"])
             .arg(config)
             .envs(self.environment.iter().map(|(name, value)| (name, value)));
+        if self.statistics {
+            command.arg("--bpf-stats");
+        }
         for name in [
             "OTEL_EXPORTER_OTLP_ENDPOINT",
             "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT",

@@ -1,0 +1,33 @@
+//! The agent does its work with four capabilities and nothing more.
+
+use tests::harness::{Cgroup, Load, RunDir, Settings, Spawn, Target};
+
+/// Those of `deploy/`; setpriv takes all others away for good.
+const CAPABILITIES: &str = "--bounding-set=-all,+bpf,+perfmon,+sys_ptrace,+dac_read_search";
+
+#[test]
+fn four_capabilities_are_enough() {
+    let (run, cgroup) = (RunDir::new(), Cgroup::new());
+    let program = Spawn::new(Target::new("httpcount").build())
+        .service("count")
+        .in_cgroup(&cgroup)
+        .start(&run);
+    let golens = Settings::for_cgroup(&cgroup)
+        .under(["setpriv", CAPABILITIES, "--inh-caps=-all", "--no-new-privs"])
+        .without_statistics()
+        .start(&run);
+    let row = golens.await_attached(program.pid(), &["http", "log", "gc"]);
+    assert_eq!(row.state, "attached");
+
+    let load = Load::on(program.address(), "/log").requests(500);
+    load.connections(8).run().assert_all("200");
+    golens.await_requests("count", 500);
+    let readings = golens.runtime();
+    assert!(
+        readings.iter().any(|row| row.pid == program.pid()),
+        "the runtime is read: {readings:?}"
+    );
+    assert_eq!(golens.drops(), [].into());
+    golens.stop();
+    program.stop();
+}
