@@ -43,8 +43,10 @@ impl Target {
     fn report(&self, kernel: &Kernel) -> TargetReport {
         let hits = kernel.hits(self.reference);
         let attachment = self.attachment();
-        let probes = attachment
-            .programs()
+        let mut programs: Vec<_> = attachment.programs().collect();
+        programs.sort_by_key(|(program, _)| (Feature::of(*program), *program));
+        let probes = programs
+            .into_iter()
             .map(|(program, attached)| ProbeReport {
                 feature: Feature::of(program).name().to_owned(),
                 function: attached.site.function.clone(),
