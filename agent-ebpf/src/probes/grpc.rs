@@ -6,7 +6,7 @@
 //! | `grpc_server_end` | `(*http2Server).writeStatus` / `WriteStatus` (BX stream, CX status) | method, code |
 //! | `grpc_handler_end` | the same of `*serverHandlerTransport`, behind net/http's HTTP/2 | method, code |
 //!
-//! grpc-go 1.40 to 1.83.
+//! grpc-go 1.40 to 1.82.
 
 use agent_ebpf::{
     counter::{Counter, Program},

@@ -81,6 +81,10 @@ fn link_generation(context: &ProbeContext) -> u32 {
 
 impl Hit<'_> {
     /// The goroutine that runs; the scheduler's own stack has none.
+    ///
+    /// `R14` needs no further proof here: every probe sits in the prologue of a Go function, which has
+    /// itself just compared the stack with the limits in that `g`, or is entered by Go code only. C code
+    /// of cgo, where the register means something else, is never probed.
     #[inline(always)]
     pub(super) fn goid(&self) -> Result<u64, Counter> {
         match read::at(self.registers.g(), self.offsets.g_goid)? {

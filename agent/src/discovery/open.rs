@@ -120,22 +120,6 @@ impl Process {
         }
     }
 
-    /// Its threads now.
-    ///
-    /// # Errors
-    /// When they cannot be listed, or the process was replaced meanwhile.
-    pub fn threads(&self) -> Result<Vec<u32>, RefusedReason> {
-        self.checked("list its threads", Procfs::threads)
-    }
-
-    /// Its arguments, program name first.
-    ///
-    /// # Errors
-    /// When they cannot be read, or the process was replaced meanwhile.
-    pub fn command_line(&self) -> Result<Vec<String>, RefusedReason> {
-        self.checked("read its arguments", Procfs::command_line)
-    }
-
     /// Its environment at its start.
     ///
     /// # Errors

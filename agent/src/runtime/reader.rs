@@ -85,12 +85,6 @@ impl Reader {
         self.history.pauses_ns()
     }
 
-    /// The process that is read.
-    #[must_use]
-    pub fn process(&self) -> &Process {
-        &self.process
-    }
-
     fn copy(&mut self) -> Result<(), ReadError> {
         let (first, last) = self.gc.in_order();
         let mut order: Vec<&mut Piece> = first.into_iter().collect();

@@ -40,7 +40,7 @@ fn a_service_is_found_opened_and_named() {
     let mut opener = Opener::new(Procfs::default());
     let process = opener.open(&changes.new[0]).expect("a Go program");
     assert_eq!(opener.opened(), 1, "nothing but the one process in scope");
-    assert!(process.threads().expect("listed").contains(&target.pid()));
+    assert_eq!(process.id.pid, target.pid());
     let node = Node::read(&Procfs::default()).expect("readable");
     let facts = ProcessFacts::read(&process);
     let resource = resolve(&node, &facts, &GoProgram::default());

@@ -158,19 +158,6 @@ impl Procfs {
         File::open(self.path(pid, "exe"))
     }
 
-    /// Arguments of a process, program name first.
-    ///
-    /// # Errors
-    /// When the file cannot be read.
-    pub fn command_line(&self, pid: u32) -> io::Result<Vec<String>> {
-        Ok(self
-            .read(pid, "cmdline")?
-            .split(|byte| *byte == 0)
-            .filter(|argument| !argument.is_empty())
-            .map(|argument| String::from_utf8_lossy(argument).into_owned())
-            .collect())
-    }
-
     /// Environment of a process at its start. Read only of processes that are in scope and Go.
     ///
     /// # Errors
@@ -191,21 +178,6 @@ impl Procfs {
         inode.ok_or_else(|| malformed("ns"))
     }
 
-    /// The pid that the process has in its own, innermost pid namespace.
-    #[must_use]
-    pub fn innermost_pid(&self, pid: u32) -> Option<u32> {
-        let status = self.read(pid, "status").ok()?;
-        let line = status
-            .split(|byte| *byte == b'\n')
-            .find_map(|line| line.strip_prefix(b"NSpid:"))?;
-        std::str::from_utf8(line)
-            .ok()?
-            .split_whitespace()
-            .next_back()?
-            .parse()
-            .ok()
-    }
-
     /// Offset of the monotonic clock of a process's time namespace, in (seconds, nanoseconds).
     ///
     /// # Errors
@@ -220,16 +192,6 @@ impl Procfs {
             Some((words.next()?.parse().ok()?, words.next()?.parse().ok()?))
         });
         offsets.ok_or_else(|| malformed("timens_offsets"))
-    }
-
-    /// Threads of a process.
-    ///
-    /// # Errors
-    /// When the folder cannot be listed.
-    pub fn threads(&self, pid: u32) -> io::Result<Vec<u32>> {
-        Ok(fs::read_dir(self.path(pid, "task"))?
-            .filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok())
-            .collect())
     }
 
     /// Mapped files of a process.
@@ -271,10 +233,7 @@ mod tests {
         assert_eq!(procfs.executable(own).expect("link"), exe.to_string_lossy());
         let key = BinaryKey::of(&fs::metadata(exe).expect("exists"));
         assert_eq!(procfs.binary_key(own).expect("key"), key);
-        assert!(!procfs.command_line(own).expect("arguments").is_empty());
         assert!(procfs.namespace(own, "pid").expect("namespace") > 0);
-        assert!(procfs.threads(own).expect("threads").contains(&own));
-        assert!(procfs.innermost_pid(own).is_some());
     }
 
     #[test]
