@@ -15,6 +15,47 @@ pub enum Provenance {
     Dwarf5,
     /// Type descriptors of the Go runtime.
     TypeDescriptors,
+    /// The reference table's row of exactly this Go release, or of exactly this module version.
+    Table,
+    /// Operands of functions whose code equals that of a reference build.
+    CodeSignature {
+        /// Operands that name the same place; none names another.
+        votes: u32,
+    },
+}
+
+impl Provenance {
+    /// Says how far a fact from here can be trusted.
+    pub fn confidence(self) -> Confidence {
+        match self {
+            Self::Symtab | Self::Pclntab | Self::Dwarf4 | Self::Dwarf5 | Self::TypeDescriptors => {
+                Confidence::Stated
+            }
+            Self::CodeSignature { .. } => Confidence::Corroborated,
+            Self::Table => Confidence::Reference,
+        }
+    }
+}
+
+/// How far a fact can be trusted; what could be wrong is different in each case.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Confidence {
+    /// The binary itself says so.
+    Stated,
+    /// Independent places in the binary's code agree.
+    Corroborated,
+    /// It holds for every build of this exact release or module version.
+    Reference,
+}
+
+impl fmt::Display for Confidence {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Stated => "stated",
+            Self::Corroborated => "corroborated",
+            Self::Reference => "reference",
+        })
+    }
 }
 
 impl fmt::Display for Provenance {
@@ -25,6 +66,8 @@ impl fmt::Display for Provenance {
             Self::Dwarf4 => "dwarf4",
             Self::Dwarf5 => "dwarf5",
             Self::TypeDescriptors => "type descriptors",
+            Self::Table => "table",
+            Self::CodeSignature { votes } => return write!(f, "code signature ({votes} votes)"),
         })
     }
 }
@@ -86,7 +129,10 @@ impl From<Provenance> for LayoutSource {
             Provenance::Dwarf4 => Self::Dwarf4,
             Provenance::Dwarf5 => Self::Dwarf5,
             Provenance::TypeDescriptors => Self::TypeDescriptors,
-            Provenance::Symtab | Provenance::Pclntab => Self::None,
+            Provenance::Symtab
+            | Provenance::Pclntab
+            | Provenance::Table
+            | Provenance::CodeSignature { .. } => Self::None,
         }
     }
 }

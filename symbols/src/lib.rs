@@ -34,7 +34,8 @@ mod version;
 pub use binary::{GoBinary, MapKind, Sources};
 pub use error::{Error, Reason, Unresolved};
 pub use fact::{
-    Fact, Function, FunctionSource, LayoutSource, ProbeSite, Provenance, SiteKind, Variable,
+    Confidence, Fact, Function, FunctionSource, LayoutSource, ProbeSite, Provenance, SiteKind,
+    Variable,
 };
 pub use image::{Machine, Segment};
 pub use layout::Layouts;
