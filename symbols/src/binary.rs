@@ -2,6 +2,7 @@
 
 use std::sync::OnceLock;
 
+use crate::budget::{Limits, Spent};
 use crate::buildinfo;
 use crate::error::{Error, Reason, Unresolved};
 use crate::fact::{Fact, Function, FunctionSource, LayoutSource, ProbeSite, Provenance, Variable};
@@ -11,6 +12,7 @@ use crate::layout::{self, Descriptors, Layouts};
 use crate::modinfo::BuildInfo;
 use crate::moduledata::ModuleData;
 use crate::notes;
+use crate::scratch::{MEMORY, Scratch};
 use crate::site;
 use crate::version::GoVersion;
 
@@ -50,10 +52,24 @@ pub struct GoBinary<'d> {
 impl<'d> GoBinary<'d> {
     /// Reads the headers and tables of a file; everything else is read when asked for.
     ///
+    /// Expanded sections are kept in memory; see [`GoBinary::parse_with`] for large binaries.
+    ///
     /// # Errors
     /// When the file is no ELF file for a known machine, is not Go's, or is older than go1.17.
     pub fn parse(data: &'d [u8]) -> Result<Self, Error> {
-        let image = Image::parse(data)?;
+        Self::parse_with(data, Limits::default(), &MEMORY)
+    }
+
+    /// Does the same within `limits`, and keeps expanded sections in `scratch`.
+    ///
+    /// # Errors
+    /// As [`GoBinary::parse`].
+    pub fn parse_with(
+        data: &'d [u8],
+        limits: Limits,
+        scratch: &'d dyn Scratch,
+    ) -> Result<Self, Error> {
+        let image = Image::parse(data, limits, scratch)?;
         let (version, info) = buildinfo::read(&image)?;
         let symtab = Symtab::find(&image);
         let table = Pclntab::address(&image);
@@ -81,6 +97,11 @@ impl<'d> GoBinary<'d> {
             module,
             layout_source: OnceLock::new(),
         })
+    }
+
+    /// Answers what the questions so far have cost.
+    pub fn spent(&self) -> Spent {
+        self.image.budget.spent()
     }
 
     /// Answers the Go release.
@@ -223,15 +244,23 @@ impl<'d> GoBinary<'d> {
             Ok(sections) => sections?,
             Err(reason) => return Some(Err(reason)),
         };
-        let search = layout::Dwarf::search(&sections, wanted);
-        Some(search.map(|(dwarf, found)| Layouts::collect(wanted, &found, &dwarf)))
+        let search = layout::Dwarf::search(&sections, wanted, &self.image.budget);
+        Some(
+            search
+                .map(|(dwarf, found)| Layouts::collect(wanted, &found, &dwarf, &self.image.budget)),
+        )
     }
 
     /// Reads type descriptors.
     pub(crate) fn descriptor_layouts(&self, wanted: &[&str]) -> Result<Layouts, Reason> {
         let descriptors = self.descriptors()?;
         let found = descriptors.search(wanted)?;
-        Ok(Layouts::collect(wanted, &found, &descriptors))
+        Ok(Layouts::collect(
+            wanted,
+            &found,
+            &descriptors,
+            &self.image.budget,
+        ))
     }
 
     pub(crate) fn descriptors(&self) -> Result<Descriptors<'_, 'd>, Reason> {

@@ -208,6 +208,14 @@ pub enum Reason {
         /// `ch_type`.
         method: u32,
     },
+    /// The caller's scratch did not keep an expanded section.
+    #[error("no room for the expanded {section}: {kind}")]
+    Scratch {
+        /// Section.
+        section: &'static str,
+        /// What the scratch met.
+        kind: std::io::ErrorKind,
+    },
     /// The answer wants more work than any real binary.
     #[error("more than {limit} {what}")]
     Limit {
@@ -242,6 +250,7 @@ impl Reason {
             Self::OutsideCode { .. } => "outside_code",
             Self::Malformed { .. } => "malformed",
             Self::Compression { .. } => "compression",
+            Self::Scratch { .. } => "scratch",
             Self::Limit { .. } => "limit",
         }
     }

@@ -1,13 +1,16 @@
 //! The ELF file: headers, segments, sections, and memory as it would be mapped.
 
+use std::sync::Arc;
+
 use object::LittleEndian;
 use object::elf::{self, FileHeader64};
 use object::read::elf::{FileHeader, ProgramHeader, SectionHeader};
 
-use crate::budget::{MAX_SECTIONS, MAX_SEGMENTS};
+use crate::budget::{Budget, Limits, MAX_SECTIONS, MAX_SEGMENTS};
 use crate::bytes;
 use crate::error::Error;
 use crate::relocations::Relocations;
+use crate::scratch::Scratch;
 
 type Header = FileHeader64<LittleEndian>;
 const LE: LittleEndian = LittleEndian;
@@ -70,12 +73,21 @@ pub(crate) struct Image<'d> {
     pub(crate) sections: Vec<Section<'d>>,
     /// Bytes of the `PT_NOTE` segments.
     pub(crate) notes: Vec<&'d [u8]>,
+    /// What all questions about this file may still cost.
+    pub(crate) budget: Arc<Budget>,
+    /// Where expanded sections go.
+    pub(crate) scratch: &'d dyn Scratch,
     relocations: Relocations<'d>,
 }
 
 impl<'d> Image<'d> {
     /// Reads the headers. A damaged section table counts as none: Go can be read without.
-    pub(crate) fn parse(data: &'d [u8]) -> Result<Self, Error> {
+    pub(crate) fn parse(
+        data: &'d [u8],
+        limits: Limits,
+        scratch: &'d dyn Scratch,
+    ) -> Result<Self, Error> {
+        let budget = Arc::new(Budget::new(limits));
         let machine = check_identity(data)?;
         let header = Header::parse(data).map_err(|_cause| Error::Malformed {
             section: "elf header",
@@ -106,6 +118,8 @@ impl<'d> Image<'d> {
             segments: Vec::new(),
             sections: read_sections(header, data).unwrap_or_default(),
             notes: Vec::new(),
+            budget,
+            scratch,
             relocations: Relocations::default(),
         };
         let mut dynamic = None;

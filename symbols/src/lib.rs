@@ -28,10 +28,12 @@ mod modinfo;
 mod moduledata;
 mod notes;
 mod relocations;
+mod scratch;
 mod site;
 mod version;
 
 pub use binary::{GoBinary, MapKind, Sources};
+pub use budget::{Limits, Spent};
 pub use error::{Error, Reason, Unresolved};
 pub use fact::{
     Confidence, Fact, Function, FunctionSource, LayoutSource, ProbeSite, Provenance, SiteKind,
@@ -40,4 +42,5 @@ pub use fact::{
 pub use image::{Machine, Segment};
 pub use layout::Layouts;
 pub use modinfo::{BuildInfo, Module};
+pub use scratch::{Fill, Kept, MemoryScratch, Scratch};
 pub use version::GoVersion;

@@ -1,6 +1,6 @@
 //! Names to table rows without keeping the names: 8 bytes per row.
 
-use crate::budget::{Budget, MAX_NAME, MAX_NAME_BYTES};
+use crate::budget::{Budget, MAX_NAME};
 use crate::error::Reason;
 
 /// Rows ordered by a hash of their name.
@@ -11,11 +11,12 @@ impl NameIndex {
     /// Hashes the names of all rows; a row without a readable name costs as much as the search for its end.
     pub(super) fn build<'d>(
         rows: impl Iterator<Item = (u32, Option<&'d [u8]>)>,
+        budget: &Budget,
     ) -> Result<Self, Reason> {
-        let mut budget = Budget::new("bytes of names", MAX_NAME_BYTES);
         let mut order = Vec::new();
         for (row, name) in rows {
-            budget.spend(name.map_or(MAX_NAME, <[u8]>::len) as u64)?;
+            budget.steps(1)?;
+            budget.names(name.map_or(MAX_NAME, <[u8]>::len))?;
             if let Some(name) = name.filter(|name| !name.is_empty()) {
                 order.push((hash(name), row));
             }
@@ -45,11 +46,13 @@ fn hash(name: &[u8]) -> u32 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::budget::Limits;
 
     #[test]
     fn all_rows_of_a_name_are_candidates() {
         let names: [&[u8]; 4] = [b"a", b"b", b"a", b"c"];
-        let index = NameIndex::build((0..).zip(names.map(Some))).unwrap();
+        let index =
+            NameIndex::build((0..).zip(names.map(Some)), &Budget::new(Limits::default())).unwrap();
         assert_eq!(index.candidates(b"a").collect::<Vec<_>>(), [0, 2]);
         assert_eq!(index.candidates(b"d").count(), 0);
     }

@@ -161,7 +161,7 @@ impl<'d> Pclntab<'d> {
     pub(crate) fn function(&self, image: &Image<'_>, name: &str) -> Result<Function, Reason> {
         let index = self
             .names
-            .get_or_init(|| NameIndex::build(self.all_names()))
+            .get_or_init(|| NameIndex::build(self.all_names(), &image.budget))
             .as_ref()
             .map_err(Reason::clone)?;
         let candidates = index

@@ -1,13 +1,13 @@
 //! `.symtab`: functions with their exact sizes, and the only source of variables.
 
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 
 use object::LittleEndian;
 use object::elf::{self, FileHeader64};
 use object::read::elf::{FileHeader, SectionHeader, Sym, SymbolTable};
 
 use super::index::NameIndex;
-use crate::budget::{MAX_FUNCTIONS, MAX_NAME};
+use crate::budget::{Budget, MAX_FUNCTIONS, MAX_NAME};
 use crate::bytes;
 use crate::error::Reason;
 use crate::fact::{Function, Provenance, Variable};
@@ -22,6 +22,7 @@ const LE: LittleEndian = LittleEndian;
 pub(crate) struct Symtab<'d> {
     table: Table<'d>,
     strings: &'d [u8],
+    budget: Arc<Budget>,
     names: OnceLock<Result<NameIndex, Reason>>,
     addresses: OnceLock<Vec<(u64, u32)>>,
 }
@@ -40,6 +41,7 @@ impl<'d> Symtab<'d> {
         let symtab = Self {
             table,
             strings,
+            budget: Arc::clone(&image.budget),
             names: OnceLock::new(),
             addresses: OnceLock::new(),
         };
@@ -114,7 +116,7 @@ impl<'d> Symtab<'d> {
     fn named(&self, name: &str) -> Result<impl Iterator<Item = &'d Symbol>, Reason> {
         let index = self
             .names
-            .get_or_init(|| NameIndex::build(self.rows()))
+            .get_or_init(|| NameIndex::build(self.rows(), &self.budget))
             .as_ref()
             .map_err(Reason::clone)?;
         let symbols = index

@@ -10,7 +10,7 @@ use std::collections::HashSet;
 
 use super::names::escape_path;
 use super::{Found, RawField, RawStruct, TypeSource};
-use crate::budget::{Budget, MAX_NAME, MAX_TYPE_EDGES, MAX_TYPES};
+use crate::budget::{Budget, MAX_NAME};
 use crate::bytes;
 use crate::error::Reason;
 use crate::fact::Provenance;
@@ -75,37 +75,29 @@ impl<'a, 'd> Descriptors<'a, 'd> {
 
     /// Calls `seen` once for every descriptor that the roots lead to.
     pub(crate) fn visit(&self, mut seen: impl FnMut(u64)) -> Result<(), Reason> {
-        let mut budget = Budget::new("type descriptors", MAX_TYPES);
-        let mut edges = Budget::new("references between type descriptors", MAX_TYPE_EDGES);
+        let budget = &self.image.budget;
         let mut todo = match self.section.roots {
-            TypeRoots::Links { types, tables } => self.linked_roots(types, tables, &mut edges)?,
-            TypeRoots::Sequence { types_end, tables } => {
-                self.sequence_roots(types_end, tables, &mut edges)?
-            }
+            TypeRoots::Links { types, tables } => self.linked_roots(types, tables)?,
+            TypeRoots::Sequence { types_end, tables } => self.sequence_roots(types_end, tables)?,
         };
         let mut known = HashSet::new();
         while let Some(ty) = todo.pop() {
             if !self.covers(ty) || !known.insert(ty) {
                 continue;
             }
-            budget.spend(1)?;
+            budget.steps(1)?;
             let before = todo.len();
             // A descriptor that ends outside the file leads nowhere.
-            self.references(ty, &mut todo, &mut edges)?;
-            edges.spend(todo.len().saturating_sub(before) as u64)?;
+            self.references(ty, &mut todo)?;
+            budget.steps(todo.len().saturating_sub(before) as u64)?;
             seen(ty);
         }
         Ok(())
     }
 
     /// Reads the roots up to go1.26.
-    fn linked_roots(
-        &self,
-        types: (u64, u64),
-        tables: (u64, u64),
-        edges: &mut Budget,
-    ) -> Result<Vec<u64>, Reason> {
-        edges.spend(types.1.saturating_add(tables.1))?;
+    fn linked_roots(&self, types: (u64, u64), tables: (u64, u64)) -> Result<Vec<u64>, Reason> {
+        self.image.budget.steps(types.1.saturating_add(tables.1))?;
         let links = self
             .image
             .bytes(types.0, types.1.saturating_mul(4))
@@ -125,12 +117,7 @@ impl<'a, 'd> Descriptors<'a, 'd> {
     }
 
     /// Reads the roots of go1.27, where each descriptor and each interface table tells its own size.
-    fn sequence_roots(
-        &self,
-        types_end: u64,
-        tables: (u64, u64),
-        edges: &mut Budget,
-    ) -> Result<Vec<u64>, Reason> {
+    fn sequence_roots(&self, types_end: u64, tables: (u64, u64)) -> Result<Vec<u64>, Reason> {
         let mut roots = Vec::new();
         // The section begins with a reserved word.
         let mut at = self.section.start.checked_add(8);
@@ -138,13 +125,13 @@ impl<'a, 'd> Descriptors<'a, 'd> {
             .and_then(|at| at.checked_next_multiple_of(8))
             .filter(|&ty| ty < types_end)
         {
-            edges.spend(1)?;
+            self.image.budget.steps(1)?;
             roots.push(ty);
             at = ty.checked_add(self.descriptor_size(ty).ok_or(malformed(ty))?);
         }
         let mut at = Some(tables.0);
         while let Some(table) = at.filter(|&table| table < tables.1) {
-            edges.spend(1)?;
+            self.image.budget.steps(1)?;
             roots.extend(self.table_types(table));
             at = table.checked_add(self.table_size(table).ok_or(malformed(table))?);
         }
@@ -171,7 +158,7 @@ impl<'a, 'd> Descriptors<'a, 'd> {
     }
 
     /// Adds the types that a descriptor names.
-    fn references(&self, ty: u64, todo: &mut Vec<u64>, edges: &mut Budget) -> Result<(), Reason> {
+    fn references(&self, ty: u64, todo: &mut Vec<u64>) -> Result<(), Reason> {
         let word = |at: u64| self.image.word(ty.saturating_add(at));
         todo.extend(
             self.image
@@ -201,7 +188,7 @@ impl<'a, 'd> Descriptors<'a, 'd> {
             }
             Some(INTERFACE) => {
                 let (first, count) = (word(56).unwrap_or(0), word(64).unwrap_or(0));
-                edges.spend(count)?;
+                self.image.budget.steps(count)?;
                 let method = |n: u64| {
                     self.image
                         .u32(first.saturating_add(n.saturating_mul(8)).saturating_add(4))
@@ -214,7 +201,7 @@ impl<'a, 'd> Descriptors<'a, 'd> {
             }
             Some(STRUCT) => {
                 let (first, count) = (word(56).unwrap_or(0), word(64).unwrap_or(0));
-                edges.spend(count)?;
+                self.image.budget.steps(count)?;
                 let field = |n: u64| {
                     self.image
                         .word(first.saturating_add(n.saturating_mul(24)).saturating_add(8))
@@ -309,19 +296,19 @@ impl<'a, 'd> Descriptors<'a, 'd> {
         std::str::from_utf8(bytes.get(start..start.checked_add(length)?)?).ok()
     }
 
-    fn read_struct(&self, ty: u64, budget: &mut Budget) -> Result<Option<RawStruct>, Reason> {
+    fn read_struct(&self, ty: u64, budget: &Budget) -> Result<Option<RawStruct>, Reason> {
         let word = |at: u64| self.image.word(ty.checked_add(at)?);
         let (Some(size), Some(first), Some(count)) = (word(0), word(56), word(64)) else {
             return Ok(None);
         };
         let mut fields = Vec::new();
         for number in 0..count {
-            budget.spend(1)?;
+            budget.steps(1)?;
             let Some(field) = self.read_field(first, number) else {
                 return Ok(None);
             };
             let (name, offset, ty) = field;
-            budget.spend(RawField::cost(name))?;
+            budget.keep(RawField::cost(name))?;
             let (name, ty) = (name.to_owned(), Some(ty));
             fields.push(RawField { name, offset, ty });
         }
@@ -343,7 +330,7 @@ impl<'a, 'd> Descriptors<'a, 'd> {
 }
 
 impl TypeSource for Descriptors<'_, '_> {
-    fn structure(&self, key: u64, budget: &mut Budget) -> Result<Option<RawStruct>, Reason> {
+    fn structure(&self, key: u64, budget: &Budget) -> Result<Option<RawStruct>, Reason> {
         if !self.covers(key) || self.kind(key) != Some(STRUCT) {
             return Ok(None);
         }

@@ -2,7 +2,6 @@
 //!
 //! Location lists, line tables and ranges are never expanded.
 
-use std::borrow::Cow;
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
@@ -13,9 +12,9 @@ use gimli::{
 };
 
 use super::{Found, RawField, RawStruct, TypeSource};
-use crate::budget::{Budget, MAX_ABBREVIATIONS, MAX_ENTRIES, MAX_EXPANDED, MAX_UNITS};
+use crate::budget::{Budget, MAX_ABBREVIATIONS, MAX_UNITS};
 use crate::error::Reason;
-use crate::expand::debug_section;
+use crate::expand::{Content, debug_section};
 use crate::fact::Provenance;
 use crate::image::Image;
 
@@ -27,30 +26,30 @@ const MAX_TYPEDEFS: usize = 16;
 /// The expanded sections; freed when the questions are answered.
 #[derive(Debug)]
 pub(crate) struct Sections<'d> {
-    info: Cow<'d, [u8]>,
-    abbrev: Cow<'d, [u8]>,
-    strings: Cow<'d, [u8]>,
-    line_strings: Cow<'d, [u8]>,
+    info: Content<'d>,
+    abbrev: Content<'d>,
+    strings: Content<'d>,
+    line_strings: Content<'d>,
 }
 
 impl<'d> Sections<'d> {
     /// Expands what is needed; `None` when the binary has no debugging information.
     pub(crate) fn expand(image: &Image<'d>) -> Result<Option<Self>, Reason> {
-        let info = debug_section(image, INFO, MAX_EXPANDED)?;
-        if info.is_empty() {
+        let info = debug_section(image, INFO, u64::MAX)?;
+        if info.bytes().is_empty() {
             return Ok(None);
         }
         Ok(Some(Self {
             info,
             abbrev: debug_section(image, ".debug_abbrev", MAX_ABBREVIATIONS)?,
-            strings: debug_section(image, ".debug_str", MAX_EXPANDED)?,
-            line_strings: debug_section(image, ".debug_line_str", MAX_EXPANDED)?,
+            strings: debug_section(image, ".debug_str", u64::MAX)?,
+            line_strings: debug_section(image, ".debug_line_str", u64::MAX)?,
         }))
     }
 
     /// Reads all unit headers, in the order of the file.
     fn headers(&self) -> Result<Vec<UnitHeader<Slice<'_>>>, Reason> {
-        let info = DebugInfo::new(&self.info, LittleEndian);
+        let info = DebugInfo::new(self.info.bytes(), LittleEndian);
         let mut units = info.units();
         let mut headers = Vec::new();
         let mut end = 0;
@@ -76,12 +75,16 @@ impl<'d> Sections<'d> {
     ) -> HashMap<usize, Arc<Abbreviations>> {
         let offset = |header: &UnitHeader<Slice<'_>>| header.debug_abbrev_offset().0;
         let starts: BTreeSet<usize> = headers.iter().map(offset).collect();
-        let mut ends = starts.iter().copied().skip(1).chain([self.abbrev.len()]);
+        let mut ends = starts
+            .iter()
+            .copied()
+            .skip(1)
+            .chain([self.abbrev.bytes().len()]);
         let mut tables = HashMap::new();
         for &start in &starts {
             let window = ends
                 .next()
-                .and_then(|end| self.abbrev.get(..end))
+                .and_then(|end| self.abbrev.bytes().get(..end))
                 .unwrap_or_default();
             let section = DebugAbbrev::new(window, LittleEndian);
             // Units of an unreadable table are passed over.
@@ -114,6 +117,7 @@ impl<'a> Dwarf<'a> {
     pub(crate) fn search(
         sections: &'a Sections<'_>,
         wanted: &[&str],
+        budget: &Budget,
     ) -> Result<(Self, Found), Reason> {
         let headers = sections.headers()?;
         let tables = sections.abbreviations(&headers);
@@ -127,27 +131,26 @@ impl<'a> Dwarf<'a> {
         });
         let dwarf = Self {
             units: units.filter(|unit| is_go(unit).unwrap_or(false)).collect(),
-            strings: DebugStr::new(&sections.strings, LittleEndian),
-            line_strings: DebugLineStr::new(&sections.line_strings, LittleEndian),
+            strings: DebugStr::new(sections.strings.bytes(), LittleEndian),
+            line_strings: DebugLineStr::new(sections.line_strings.bytes(), LittleEndian),
         };
         let mut found: Found = wanted
             .iter()
             .map(|&name| (name.to_owned(), Vec::new()))
             .collect();
-        let mut budget = Budget::new("debugging entries", MAX_ENTRIES);
         for unit in &dwarf.units {
             dwarf
-                .scan(unit, &mut found, &mut budget)
+                .scan(unit, &mut found, budget)
                 .map_err(|stop| stop.at(unit.start))?;
         }
         Ok((dwarf, found))
     }
 
     /// Notes where the top level of a unit defines a wanted struct.
-    fn scan(&self, unit: &Unit<'a>, found: &mut Found, budget: &mut Budget) -> Result<(), Stop> {
+    fn scan(&self, unit: &Unit<'a>, found: &mut Found, budget: &Budget) -> Result<(), Stop> {
         let mut entries = unit.header.entries_raw(&unit.abbreviations, None)?;
         while !entries.is_empty() {
-            budget.spend(1)?;
+            budget.steps(1)?;
             let (depth, offset) = (entries.next_depth(), entries.next_offset());
             let Some(entry) = entries.read_abbreviation()? else {
                 continue;
@@ -171,7 +174,7 @@ impl<'a> Dwarf<'a> {
     }
 
     /// Reads an entry of any kind of type: a struct, another name for one, or something else.
-    fn read_type(&self, key: u64, budget: &mut Budget) -> Result<Type, Reason> {
+    fn read_type(&self, key: u64, budget: &Budget) -> Result<Type, Reason> {
         let torn = || malformed(usize::try_from(key).unwrap_or(usize::MAX));
         let (unit, offset) = self.unit_of(key).ok_or_else(torn)?;
         let mut entries = unit
@@ -186,7 +189,7 @@ impl<'a> Dwarf<'a> {
         &self,
         unit: &Unit<'a>,
         entries: &mut EntriesRaw<'_, Slice<'a>>,
-        budget: &mut Budget,
+        budget: &Budget,
     ) -> Result<Type, Stop> {
         let Some(entry) = entries.read_abbreviation()? else {
             return Ok(Type::Other);
@@ -222,12 +225,12 @@ impl<'a> Dwarf<'a> {
         &self,
         unit: &Unit<'a>,
         entries: &mut EntriesRaw<'_, Slice<'a>>,
-        budget: &mut Budget,
+        budget: &Budget,
     ) -> Result<Vec<RawField>, Stop> {
         let mut fields = Vec::new();
         let members = entries.next_depth();
         while entries.next_depth() >= members && !entries.is_empty() {
-            budget.spend(1)?;
+            budget.steps(1)?;
             let depth = entries.next_depth();
             let Some(entry) = entries.read_abbreviation()? else {
                 continue;
@@ -250,7 +253,7 @@ impl<'a> Dwarf<'a> {
             if let (Some(name), Some(offset)) =
                 (name, offset.and_then(|offset| u32::try_from(offset).ok()))
             {
-                budget.spend(RawField::cost(name))?;
+                budget.keep(RawField::cost(name))?;
                 let name = name.to_owned();
                 fields.push(RawField { name, offset, ty });
             }
@@ -281,7 +284,7 @@ impl<'a> Dwarf<'a> {
 }
 
 impl TypeSource for Dwarf<'_> {
-    fn structure(&self, key: u64, budget: &mut Budget) -> Result<Option<RawStruct>, Reason> {
+    fn structure(&self, key: u64, budget: &Budget) -> Result<Option<RawStruct>, Reason> {
         let mut key = key;
         for _ in 0..MAX_TYPEDEFS {
             match self.read_type(key, budget)? {

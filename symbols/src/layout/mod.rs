@@ -11,7 +11,7 @@ pub(crate) use descriptors::Descriptors;
 pub(crate) use dwarf::{Dwarf, Sections};
 use shapes::Shapes;
 
-use crate::budget::{Budget, MAX_FIELD_BYTES};
+use crate::budget::Budget;
 use crate::error::{Reason, Unresolved};
 use crate::fact::{Fact, LayoutSource, Provenance};
 
@@ -90,15 +90,19 @@ impl Layouts {
     }
 
     /// Reads the wanted structs, and all they hold by value, from one source.
-    pub(crate) fn collect(wanted: &[&str], found: &Found, source: &impl TypeSource) -> Self {
-        let mut budget = Budget::new("bytes of fields", MAX_FIELD_BYTES);
+    pub(crate) fn collect(
+        wanted: &[&str],
+        found: &Found,
+        source: &impl TypeSource,
+        budget: &Budget,
+    ) -> Self {
         let mut shapes = Shapes::default();
         let mut structs = HashMap::new();
         for &name in wanted {
             let answer = match found.get(name).map(Vec::as_slice) {
                 None | Some([]) => Err(source.missing()),
                 Some(keys) => shapes
-                    .same(keys, source, &mut budget)
+                    .same(keys, source, budget)
                     .map(|shape| (shape, source.provenance(keys))),
             };
             structs.insert(name.to_owned(), answer);
@@ -113,7 +117,7 @@ pub(crate) type Found = HashMap<String, Vec<u64>>;
 /// Reads the definition of a type from bytes; keys are offsets or addresses.
 pub(crate) trait TypeSource {
     /// Reads a struct, through any number of other names; `None` when the type is something else.
-    fn structure(&self, key: u64, budget: &mut Budget) -> Result<Option<RawStruct>, Reason>;
+    fn structure(&self, key: u64, budget: &Budget) -> Result<Option<RawStruct>, Reason>;
     /// Says what it means when a name was not found.
     fn missing(&self) -> Reason;
     /// Says where these definitions stand.

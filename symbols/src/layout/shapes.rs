@@ -36,7 +36,7 @@ impl Shapes {
         &mut self,
         keys: &[u64],
         source: &impl TypeSource,
-        budget: &mut Budget,
+        budget: &Budget,
     ) -> Result<usize, Reason> {
         let mut shapes = Vec::new();
         for &key in keys {
@@ -60,14 +60,14 @@ impl Shapes {
         &mut self,
         key: u64,
         source: &impl TypeSource,
-        budget: &mut Budget,
+        budget: &Budget,
     ) -> Result<Option<usize>, Reason> {
         let mut todo = vec![key];
         while let Some(key) = todo.pop() {
             if self.known.contains_key(&key) {
                 continue;
             }
-            budget.spend(1)?;
+            budget.steps(1)?;
             let raw = source.structure(key, budget)?;
             let fields = raw.iter().flat_map(|raw| &raw.fields);
             todo.extend(fields.filter_map(|field| field.ty));
@@ -167,17 +167,18 @@ impl Shapes {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::budget::Limits;
     use crate::fact::Provenance;
     use crate::layout::RawField;
 
     fn budget() -> Budget {
-        Budget::new("bytes of fields", 1 << 20)
+        Budget::new(Limits::default())
     }
 
     struct Fake(HashMap<u64, RawStruct>);
 
     impl TypeSource for Fake {
-        fn structure(&self, key: u64, _budget: &mut Budget) -> Result<Option<RawStruct>, Reason> {
+        fn structure(&self, key: u64, _budget: &Budget) -> Result<Option<RawStruct>, Reason> {
             Ok(self.0.get(&key).cloned())
         }
         fn missing(&self) -> Reason {
@@ -216,7 +217,7 @@ mod tests {
             (3, 16, &[("_", 0, 9), ("value", 8, 9)]),
         ]);
         let mut shapes = Shapes::default();
-        let shape = shapes.same(&[1], &source, &mut budget()).unwrap();
+        let shape = shapes.same(&[1], &source, &budget()).unwrap();
         assert_eq!(shapes.offset("t", shape, "in.x"), Ok(24));
         assert_eq!(shapes.offset("t", shape, "in"), Ok(16));
         assert_eq!(shapes.offset("t", shape, "count"), Ok(56));
@@ -240,9 +241,9 @@ mod tests {
             (3, 8, &[("a", 0, 9)]),
         ]);
         let mut shapes = Shapes::default();
-        assert!(shapes.same(&[1, 3], &source, &mut budget()).is_ok());
+        assert!(shapes.same(&[1, 3], &source, &budget()).is_ok());
         assert_eq!(
-            shapes.same(&[1, 2], &source, &mut budget()),
+            shapes.same(&[1, 2], &source, &budget()),
             Err(Reason::Ambiguous { count: 2 })
         );
     }
@@ -251,7 +252,7 @@ mod tests {
     fn a_struct_that_holds_itself_ends() {
         let source = fake(&[(1, 8, &[("value", 0, 1)])]);
         let mut shapes = Shapes::default();
-        let shape = shapes.same(&[1], &source, &mut budget()).unwrap();
+        let shape = shapes.same(&[1], &source, &budget()).unwrap();
         assert_eq!(shapes.offset("t", shape, "value"), Ok(0));
     }
 }
