@@ -70,6 +70,10 @@ pub(crate) struct Image<'d> {
     pub(crate) sections: Vec<Section<'d>>,
     /// Bytes of the `PT_NOTE` segments.
     pub(crate) notes: Vec<&'d [u8]>,
+    /// The file names a program that loads it.
+    pub(crate) has_interpreter: bool,
+    /// Bytes of the `PT_DYNAMIC` segment.
+    pub(crate) dynamic: Option<&'d [u8]>,
     relocations: Relocations<'d>,
 }
 
@@ -106,9 +110,10 @@ impl<'d> Image<'d> {
             segments: Vec::new(),
             sections: read_sections(header, data).unwrap_or_default(),
             notes: Vec::new(),
+            has_interpreter: false,
+            dynamic: None,
             relocations: Relocations::default(),
         };
-        let mut dynamic = None;
         for segment in headers {
             let (offset, size) = segment.file_range(LE);
             match segment.p_type(LE) {
@@ -121,11 +126,12 @@ impl<'d> Image<'d> {
                     writable: segment.p_flags(LE).contains(elf::PF_W),
                 }),
                 elf::PT_NOTE => image.notes.extend(bytes::range(data, offset, size)),
-                elf::PT_DYNAMIC => dynamic = bytes::range(data, offset, size),
+                elf::PT_INTERP => image.has_interpreter = true,
+                elf::PT_DYNAMIC => image.dynamic = bytes::range(data, offset, size),
                 _ => {}
             }
         }
-        image.relocations = Relocations::find(&image, dynamic);
+        image.relocations = Relocations::find(&image);
         Ok(image)
     }
 

@@ -16,6 +16,7 @@
 
 mod binary;
 mod budget;
+mod build_mode;
 mod buildinfo;
 mod bytes;
 mod error;
@@ -27,11 +28,13 @@ mod layout;
 mod modinfo;
 mod moduledata;
 mod notes;
+mod refusal;
 mod relocations;
 mod site;
 mod version;
 
 pub use binary::{GoBinary, MapKind, Sources};
+pub use build_mode::{Build, BuildMode, Modules};
 pub use error::{Error, Reason, Unresolved};
 pub use fact::{
     Confidence, Fact, Function, FunctionSource, LayoutSource, ProbeSite, Provenance, SiteKind,
