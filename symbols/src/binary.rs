@@ -3,6 +3,7 @@
 use std::sync::OnceLock;
 
 use crate::budget::{Limits, Spent};
+use crate::build_mode::{Build, BuildMode};
 use crate::buildinfo;
 use crate::error::{Error, Reason, Unresolved};
 use crate::fact::{Fact, Function, FunctionSource, LayoutSource, ProbeSite, Provenance, Variable};
@@ -12,6 +13,7 @@ use crate::layout::{self, Descriptors, Layouts};
 use crate::modinfo::BuildInfo;
 use crate::moduledata::ModuleData;
 use crate::notes;
+use crate::refusal;
 use crate::scratch::{MEMORY, Scratch};
 use crate::site;
 use crate::version::GoVersion;
@@ -55,7 +57,8 @@ impl<'d> GoBinary<'d> {
     /// Expanded sections are kept in memory; see [`GoBinary::parse_with`] for large binaries.
     ///
     /// # Errors
-    /// When the file is no ELF file for a known machine, is not Go's, or is older than go1.17.
+    /// When the file is no ELF file for a known machine, is not Go's, was packed or obfuscated, or is older
+    /// than go1.17.
     pub fn parse(data: &'d [u8]) -> Result<Self, Error> {
         Self::parse_with(data, Limits::default(), &MEMORY)
     }
@@ -70,8 +73,8 @@ impl<'d> GoBinary<'d> {
         scratch: &'d dyn Scratch,
     ) -> Result<Self, Error> {
         let image = Image::parse(data, limits, scratch)?;
-        let (version, info) = buildinfo::read(&image)?;
         let symtab = Symtab::find(&image);
+        let (version, info) = release(&image, symtab.as_ref())?;
         let table = Pclntab::address(&image);
         let module = table
             .ok_or(Reason::NoModuleData)
@@ -112,6 +115,41 @@ impl<'d> GoBinary<'d> {
     /// Answers modules and build settings.
     pub fn build_info(&self) -> &BuildInfo {
         &self.info
+    }
+
+    /// Answers what the linker made of the program.
+    ///
+    /// # Errors
+    /// When the functions cannot be listed, or the build settings contradict the file.
+    pub fn build(&self) -> Result<Build, Unresolved> {
+        let links = |name: &str| self.links(name);
+        let listed = match (&self.symtab, &self.pclntab) {
+            (None, Err(reason)) => Err(reason.clone()),
+            _ => Build::read(&self.image, &self.info, links),
+        };
+        listed.map_err(|reason| Unresolved::new("build mode", reason))
+    }
+
+    /// Answers the kind of file the linker wrote.
+    ///
+    /// # Errors
+    /// As [`Self::build`].
+    pub fn build_mode(&self) -> Result<BuildMode, Unresolved> {
+        self.build().map(|build| build.mode)
+    }
+
+    /// Says whether a function of exactly this name is linked in.
+    fn links(&self, name: &str) -> bool {
+        // Names end with NUL in both tables.
+        self.any_function(format!("{name}\0").as_bytes())
+    }
+
+    fn any_function(&self, prefix: &[u8]) -> bool {
+        match (&self.symtab, &self.pclntab) {
+            (Some(symtab), _) => symtab.any_function(prefix),
+            (None, Ok(pclntab)) => pclntab.any_function(prefix),
+            (None, Err(_)) => false,
+        }
     }
 
     /// Answers the GNU build id as hex, else the Go build id, else nothing.
@@ -278,16 +316,39 @@ impl<'d> GoBinary<'d> {
         {
             return MapKind::Classic;
         }
-        let swiss = b"internal/runtime/maps.(*Map).";
-        let present = match (&self.symtab, &self.pclntab) {
-            (Some(symtab), _) => symtab.any_function(swiss),
-            (None, Ok(pclntab)) => pclntab.any_function(swiss),
-            (None, Err(_)) => false,
-        };
-        if present {
+        if self.any_function(b"internal/runtime/maps.(*Map).") {
             MapKind::Swiss
         } else {
             MapKind::Unknown
         }
+    }
+}
+
+/// Reads the release and the build information, or finds out why a Go program states neither.
+fn release(
+    image: &Image<'_>,
+    symtab: Option<&Symtab<'_>>,
+) -> Result<(GoVersion, BuildInfo), Error> {
+    match buildinfo::read(image) {
+        Ok(read) => match refusal::obfuscated(image, &read.0.text) {
+            Some(refusal) => Err(refusal),
+            None => Ok(read),
+        },
+        Err(Error::UnknownVersion { text }) => {
+            Err(refusal::obfuscated(image, &text).unwrap_or(Error::UnknownVersion { text }))
+        }
+        Err(Error::NotGo) => {
+            let variable = symtab.and_then(|symtab| symtab.variable("runtime.buildVersion").ok());
+            if let Some(variable) = variable {
+                let version = buildinfo::version_variable(image, variable.address)?;
+                return Ok((version, BuildInfo::default()));
+            }
+            Err(match refusal::packer(image.data) {
+                Some(packer) => Error::Packed { packer },
+                None if image.go_section(".gopclntab").is_some() => Error::NoRelease,
+                None => Error::NotGo,
+            })
+        }
+        Err(other) => Err(other),
     }
 }

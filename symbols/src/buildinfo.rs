@@ -14,6 +14,8 @@ const HEADER: usize = 32;
 const FLAG_INLINE: u8 = 2;
 /// Markers of this length stand around the module text.
 const SENTINEL: usize = 16;
+/// A version text with experiments and vendor notes is far shorter.
+const MAX_VERSION: u64 = 1024;
 
 /// Reads the Go version and the module text.
 pub(crate) fn read(image: &Image<'_>) -> Result<(GoVersion, BuildInfo), Error> {
@@ -32,6 +34,16 @@ pub(crate) fn read(image: &Image<'_>) -> Result<(GoVersion, BuildInfo), Error> {
     let version = GoVersion::parse(&String::from_utf8_lossy(version))?;
     let info = BuildInfo::parse(&String::from_utf8_lossy(strip_sentinels(text)));
     Ok((version, info))
+}
+
+/// Reads the version from the string variable `runtime.buildVersion`, where the blob was taken away.
+pub(crate) fn version_variable(image: &Image<'_>, address: u64) -> Result<GoVersion, Error> {
+    let text = || {
+        let length = image.word(address.checked_add(8)?)?;
+        image.bytes(image.word(address)?, length.min(MAX_VERSION))
+    };
+    let text = text().ok_or(Error::NoRelease)?;
+    GoVersion::parse(&String::from_utf8_lossy(text))
 }
 
 /// Finds the blob and its file offset by its section, else by its header in the writable data.

@@ -40,6 +40,23 @@ pub enum Error {
     /// The file carries no Go build information.
     #[error("no go build information")]
     NotGo,
+    /// The program's code is compressed and exists in memory only.
+    #[error(
+        "packed with {packer}: code and tables exist only in memory, ship the program unpacked"
+    )]
+    Packed {
+        /// The packer whose mark the file bears.
+        packer: &'static str,
+    },
+    /// A Go program whose tables were rewritten so that tools cannot read them.
+    #[error("obfuscated go program: {sign}")]
+    Obfuscated {
+        /// What shows it.
+        sign: String,
+    },
+    /// A Go program from which the build information was taken, and no symbol names the release.
+    #[error("go program without build information: its release is unknown")]
+    NoRelease,
     /// The Go version text names no release.
     #[error("go version {text:?} names no release")]
     UnknownVersion {
@@ -72,6 +89,9 @@ impl Error {
             Self::NotExecutable { .. } => "not_executable",
             Self::Malformed { .. } => "malformed",
             Self::NotGo => "not_go",
+            Self::Packed { .. } => "packed",
+            Self::Obfuscated { .. } => "obfuscated",
+            Self::NoRelease => "no_release",
             Self::UnknownVersion { .. } => "unknown_version",
             Self::TooOld { .. } => "too_old",
             Self::Limit { .. } => "limit",
@@ -216,6 +236,14 @@ pub enum Reason {
         /// What the scratch met.
         kind: std::io::ErrorKind,
     },
+    /// Two places in the file contradict each other.
+    #[error("the file states {stated}, but is {found}")]
+    Contradiction {
+        /// What one place says.
+        stated: String,
+        /// What the rest of the file shows.
+        found: String,
+    },
     /// The answer wants more work than any real binary.
     #[error("more than {limit} {what}")]
     Limit {
@@ -251,6 +279,7 @@ impl Reason {
             Self::Malformed { .. } => "malformed",
             Self::Compression { .. } => "compression",
             Self::Scratch { .. } => "scratch",
+            Self::Contradiction { .. } => "contradiction",
             Self::Limit { .. } => "limit",
         }
     }

@@ -77,6 +77,10 @@ pub(crate) struct Image<'d> {
     pub(crate) budget: Arc<Budget>,
     /// Where expanded sections go.
     pub(crate) scratch: &'d dyn Scratch,
+    /// The file names a program that loads it.
+    pub(crate) has_interpreter: bool,
+    /// Bytes of the `PT_DYNAMIC` segment.
+    pub(crate) dynamic: Option<&'d [u8]>,
     relocations: Relocations<'d>,
 }
 
@@ -120,9 +124,10 @@ impl<'d> Image<'d> {
             notes: Vec::new(),
             budget,
             scratch,
+            has_interpreter: false,
+            dynamic: None,
             relocations: Relocations::default(),
         };
-        let mut dynamic = None;
         for segment in headers {
             let (offset, size) = segment.file_range(LE);
             match segment.p_type(LE) {
@@ -135,11 +140,12 @@ impl<'d> Image<'d> {
                     writable: segment.p_flags(LE).contains(elf::PF_W),
                 }),
                 elf::PT_NOTE => image.notes.extend(bytes::range(data, offset, size)),
-                elf::PT_DYNAMIC => dynamic = bytes::range(data, offset, size),
+                elf::PT_INTERP => image.has_interpreter = true,
+                elf::PT_DYNAMIC => image.dynamic = bytes::range(data, offset, size),
                 _ => {}
             }
         }
-        image.relocations = Relocations::find(&image, dynamic);
+        image.relocations = Relocations::find(&image);
         Ok(image)
     }
 

@@ -16,6 +16,7 @@
 
 mod binary;
 mod budget;
+mod build_mode;
 mod buildinfo;
 mod bytes;
 mod error;
@@ -27,6 +28,7 @@ mod layout;
 mod modinfo;
 mod moduledata;
 mod notes;
+mod refusal;
 mod relocations;
 mod scratch;
 mod site;
@@ -34,6 +36,7 @@ mod version;
 
 pub use binary::{GoBinary, MapKind, Sources};
 pub use budget::{Limits, Spent};
+pub use build_mode::{Build, BuildMode, Modules};
 pub use error::{Error, Reason, Unresolved};
 pub use fact::{
     Confidence, Fact, Function, FunctionSource, LayoutSource, ProbeSite, Provenance, SiteKind,

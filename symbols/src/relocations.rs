@@ -18,7 +18,7 @@ pub(crate) struct Relocations<'d> {
 
 impl<'d> Relocations<'d> {
     /// Finds the table through the dynamic segment, which survives strip, else by its section.
-    pub(crate) fn find(image: &Image<'d>, dynamic: Option<&[u8]>) -> Self {
+    pub(crate) fn find(image: &Image<'d>) -> Self {
         if !image.pie {
             return Self::default();
         }
@@ -26,7 +26,9 @@ impl<'d> Relocations<'d> {
             Machine::Amd64 => 8,
             Machine::Arm64 => 1027,
         };
-        let by_segment = dynamic.and_then(|dynamic| table_of_dynamic(image, dynamic));
+        let by_segment = image
+            .dynamic
+            .and_then(|dynamic| table_of_dynamic(image, dynamic));
         let by_section = || {
             image
                 .go_section(".rela.dyn")
