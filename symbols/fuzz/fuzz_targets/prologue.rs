@@ -1,0 +1,6 @@
+//! Inputs of `symbols_fuzz::targets::prologue`.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|input: &[u8]| {
+    symbols_fuzz::ask(&symbols_fuzz::targets::prologue(input));
+});

@@ -1,0 +1,123 @@
+//! Asks a file everything, and checks what must hold for every answer.
+
+use std::collections::BTreeSet;
+
+use symbols::{Function, GoBinary, Layouts, Unresolved};
+
+/// Functions asked for their site; a real answer for each is what the seeds are for.
+const MOST_FUNCTIONS: usize = 64;
+/// Structs that the seeds define, and one that they do not.
+const STRUCTS: [&str; 8] = [
+    "runtime.g",
+    "runtime.m",
+    "runtime.mstats",
+    "os.File",
+    "os.file",
+    "internal/abi.Type",
+    "sync.Mutex",
+    "main.absent",
+];
+const FIELDS: [&str; 8] = [
+    "goid",
+    "sched.pc",
+    "numgc",
+    "file",
+    "pfd.Sysfd",
+    "Hash",
+    "mu.state",
+    "_",
+];
+const VARIABLES: [&str; 2] = ["runtime.memstats", "runtime.text"];
+
+/// What was answered: each question with `ok` or the kind of its error.
+pub type Seen = BTreeSet<(&'static str, &'static str)>;
+
+/// Asks everything; answers which kinds of answers there were.
+///
+/// # Panics
+/// When an answer contradicts the file or another answer.
+pub fn ask(file: &[u8]) -> Seen {
+    let mut seen = Seen::new();
+    let binary = match GoBinary::parse(file) {
+        Ok(binary) => binary,
+        Err(error) => {
+            seen.insert(("parse", error.error_type()));
+            return seen;
+        }
+    };
+    seen.insert(("parse", "ok"));
+    files(&binary, &mut seen);
+    functions(&binary, file, &mut seen);
+    layouts(&binary.layouts(&STRUCTS), &mut seen);
+    for name in VARIABLES {
+        note(&mut seen, "variable", binary.variable(name));
+    }
+    note(&mut seen, "types_address", binary.types_address());
+    seen
+}
+
+/// Notes the kind of an answer and hands on what was found.
+fn note<T>(seen: &mut Seen, question: &'static str, answer: Result<T, Unresolved>) -> Option<T> {
+    let kind = answer
+        .as_ref()
+        .map_or_else(Unresolved::error_type, |_| "ok");
+    seen.insert((question, kind));
+    answer.ok()
+}
+
+fn files(binary: &GoBinary<'_>, seen: &mut Seen) {
+    let info = binary.build_info();
+    for (question, known) in [
+        ("build_id", !binary.build_id().is_empty()),
+        ("modules", info.main.is_some() || !info.deps.is_empty()),
+        ("settings", !info.settings.is_empty()),
+    ] {
+        seen.insert((question, if known { "ok" } else { "none" }));
+    }
+    assert!(binary.go_version().at_least(17), "{}", binary.go_version());
+    std::hint::black_box((binary.sources(), binary.map_kind()));
+}
+
+fn functions(binary: &GoBinary<'_>, file: &[u8], seen: &mut Seen) {
+    note(seen, "function", binary.function("main.absent"));
+    for listed in binary.functions_where(|_| true).iter().take(MOST_FUNCTIONS) {
+        if let Some(function) = note(seen, "function", binary.function(&listed.name)) {
+            assert_eq!(function.name, listed.name, "another function was found");
+            site(binary, file, &function, seen);
+        }
+        let covering = binary.function_at(listed.address);
+        seen.insert((
+            "function_at",
+            if covering.is_some() { "ok" } else { "none" },
+        ));
+        if let Some(covering) = covering {
+            let distance = listed.address.checked_sub(covering.address);
+            assert!(
+                distance.is_some_and(|distance| distance < covering.size),
+                "{covering:?}"
+            );
+        }
+    }
+}
+
+fn site(binary: &GoBinary<'_>, file: &[u8], function: &Function, seen: &mut Seen) {
+    let Some(site) = note(seen, "probe_site", binary.probe_site(function)) else {
+        return;
+    };
+    let distance = site.address.checked_sub(function.address);
+    assert!(
+        distance.is_some_and(|distance| distance < function.size),
+        "{site:?} {function:?}"
+    );
+    assert_eq!(binary.file_offset(site.address), Some(site.file_offset));
+    assert!(site.file_offset < file.len() as u64, "{site:?}");
+}
+
+fn layouts(layouts: &Layouts, seen: &mut Seen) {
+    for structure in STRUCTS {
+        note(seen, "size", layouts.size(structure));
+        for field in FIELDS {
+            note(seen, "field", layouts.field(structure, field));
+        }
+    }
+}
