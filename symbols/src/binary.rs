@@ -49,6 +49,7 @@ pub struct GoBinary<'d> {
     pclntab: Result<Pclntab<'d>, Reason>,
     module: Result<ModuleData, Reason>,
     layout_source: OnceLock<LayoutSource>,
+    dwarf: OnceLock<Result<Option<layout::Sections<'d>>, Reason>>,
 }
 
 impl<'d> GoBinary<'d> {
@@ -99,6 +100,7 @@ impl<'d> GoBinary<'d> {
             pclntab,
             module,
             layout_source: OnceLock::new(),
+            dwarf: OnceLock::new(),
         })
     }
 
@@ -276,13 +278,16 @@ impl<'d> GoBinary<'d> {
         layouts
     }
 
-    /// Reads debugging information; `None` when there is none.
+    /// Reads debugging information, expanded once for all questions; `None` when there is none.
     pub(crate) fn dwarf_layouts(&self, wanted: &[&str]) -> Option<Result<Layouts, Reason>> {
-        let sections = match layout::Sections::expand(&self.image) {
-            Ok(sections) => sections?,
-            Err(reason) => return Some(Err(reason)),
+        let expanded = self
+            .dwarf
+            .get_or_init(|| layout::Sections::expand(&self.image));
+        let sections = match expanded {
+            Ok(sections) => sections.as_ref()?,
+            Err(reason) => return Some(Err(reason.clone())),
         };
-        let search = layout::Dwarf::search(&sections, wanted, &self.image.budget);
+        let search = layout::Dwarf::search(&self.image, sections, wanted);
         Some(
             search
                 .map(|(dwarf, found)| Layouts::collect(wanted, &found, &dwarf, &self.image.budget)),

@@ -7,8 +7,8 @@ use crate::error::Reason;
 
 /// Sections beyond this count make the section table unreadable.
 pub(crate) const MAX_SECTIONS: usize = 16 * 1024;
-/// Program headers beyond this count make the file malformed.
-pub(crate) const MAX_SEGMENTS: usize = 4 * 1024;
+/// Program headers beyond this count make the file malformed; linkers write about a dozen.
+pub(crate) const MAX_SEGMENTS: usize = 256;
 /// Symbols or functions beyond this count make their table unusable; an index entry takes 8 bytes.
 pub(crate) const MAX_FUNCTIONS: usize = 4 << 20;
 /// Dynamic relocations beyond this count are not indexed; an index entry takes 4 bytes.
@@ -19,12 +19,13 @@ pub(crate) const MAX_NAME: usize = 4 * 1024;
 pub(crate) const MAX_BUILD_INFO: u64 = 4 << 20;
 /// Modules and settings kept of the build information.
 pub(crate) const MAX_MODULES: usize = 64 * 1024;
-/// Type descriptors visited.
-pub(crate) const MAX_TYPES: u64 = 2 << 20;
-/// Tables of abbreviations read; all units of a Go program share one.
-pub(crate) const MAX_UNITS: usize = 256 * 1024;
-/// A table of abbreviations larger than this is not expanded; in memory it takes a multiple.
-pub(crate) const MAX_ABBREVIATIONS: u64 = 16 << 20;
+/// Type descriptors visited for one answer; one that waits to be visited takes 4 bytes.
+pub(crate) const MAX_TYPES: u64 = 4 << 20;
+/// Units of debugging information; the place of one takes 8 bytes.
+pub(crate) const MAX_UNITS: u64 = 256 * 1024;
+/// Longest table of abbreviations of one unit; in memory it takes a multiple. Those of the Go toolchain
+/// have 600 bytes.
+pub(crate) const MAX_ABBREVIATIONS: usize = 128 << 10;
 /// Instructions decoded in search of a probe site.
 pub(crate) const MAX_PROLOGUE: usize = 8;
 /// Bytes searched for one step of work.
@@ -45,8 +46,8 @@ pub struct Limits {
     pub steps: u64,
     /// Bytes of names compared or hashed.
     pub name_bytes: u64,
-    /// Bytes of answers kept, such as fields and their names.
-    pub kept_bytes: u64,
+    /// Bytes that one answer may keep, such as fields and their names.
+    pub answer_bytes: u64,
     /// Wall time from the moment the file is given to [`crate::GoBinary::parse_with`]. A binary held for
     /// longer answers every question that takes more than a few steps with this limit.
     pub time: Duration,
@@ -57,9 +58,9 @@ impl Default for Limits {
         Self {
             expanded_bytes: 2 << 30,
             steps: 2 << 30,
-            name_bytes: 8 << 30,
-            kept_bytes: 32 << 20,
-            time: Duration::from_secs(60),
+            name_bytes: 2 << 30,
+            answer_bytes: 32 << 20,
+            time: Duration::from_secs(20),
         }
     }
 }
@@ -73,13 +74,12 @@ pub struct Spent {
     pub steps: u64,
     /// Bytes of names compared or hashed.
     pub name_bytes: u64,
-    /// Bytes of answers kept.
-    pub kept_bytes: u64,
 }
 
 /// Counts what the questions about one binary cost, and refuses more than its limits.
 ///
-/// What has run out stays so: every later question that spends of it gets the same reason.
+/// The counts are exact for questions asked one after the other. Threads that ask at once may lose some
+/// of each other's steps; the clock holds for all of them.
 #[derive(Debug)]
 pub(crate) struct Budget {
     limits: Limits,
@@ -88,7 +88,6 @@ pub(crate) struct Budget {
     expanded_bytes: AtomicU64,
     steps: AtomicU64,
     name_bytes: AtomicU64,
-    kept_bytes: AtomicU64,
 }
 
 impl Budget {
@@ -101,7 +100,6 @@ impl Budget {
             expanded_bytes: AtomicU64::new(0),
             steps: AtomicU64::new(0),
             name_bytes: AtomicU64::new(0),
-            kept_bytes: AtomicU64::new(0),
         }
     }
 
@@ -123,16 +121,11 @@ impl Budget {
         self.steps((length / SEARCHED_PER_STEP).saturating_add(1) as u64)
     }
 
-    /// Spends bytes of names that are compared or hashed.
-    pub(crate) fn names(&self, length: usize) -> Result<(), Reason> {
+    /// Spends a step and the bytes of a name that is compared or hashed.
+    pub(crate) fn name(&self, length: usize) -> Result<(), Reason> {
         let limit = self.limits.name_bytes;
-        take(&self.name_bytes, length as u64, "bytes of names", limit).map(drop)
-    }
-
-    /// Spends bytes that stay in memory with an answer.
-    pub(crate) fn keep(&self, length: u64) -> Result<(), Reason> {
-        let limit = self.limits.kept_bytes;
-        take(&self.kept_bytes, length, "bytes of answers", limit).map(drop)
+        take(&self.name_bytes, length as u64, "bytes of names", limit)?;
+        self.steps(1)
     }
 
     /// Spends bytes that came out of compression, and looks at the clock.
@@ -142,14 +135,27 @@ impl Budget {
         self.look()
     }
 
+    /// Allows one answer to keep bytes in memory.
+    pub(crate) fn answer(&self) -> Allowance<'_> {
+        self.allow("bytes of answers", self.limits.answer_bytes)
+    }
+
+    /// Allows one answer `limit` units of `what`, which are steps of work as well.
+    pub(crate) fn allow(&self, what: &'static str, limit: u64) -> Allowance<'_> {
+        Allowance {
+            budget: self,
+            what,
+            limit,
+            left: limit,
+        }
+    }
+
     /// Answers what was spent so far.
     pub(crate) fn spent(&self) -> Spent {
-        let count = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
         Spent {
-            expanded_bytes: count(&self.expanded_bytes),
-            steps: count(&self.steps),
-            name_bytes: count(&self.name_bytes),
-            kept_bytes: count(&self.kept_bytes),
+            expanded_bytes: self.expanded_bytes.load(Ordering::Relaxed),
+            steps: self.steps.load(Ordering::Relaxed),
+            name_bytes: self.name_bytes.load(Ordering::Relaxed),
         }
     }
 
@@ -169,14 +175,34 @@ impl Budget {
     }
 }
 
-/// Adds to a counter and answers what it was; one that would pass its limit stays at the limit.
+/// Adds to a counter and answers what it was; a sum beyond the limit is refused and not counted.
 fn take(counter: &AtomicU64, count: u64, what: &'static str, limit: u64) -> Result<u64, Reason> {
-    let sum = |before: u64| before.checked_add(count).filter(|&after| after <= limit);
-    let taken = counter.fetch_update(Ordering::Relaxed, Ordering::Relaxed, sum);
-    taken.map_err(|_refused| {
-        counter.store(limit, Ordering::Relaxed);
-        Reason::Limit { what, limit }
-    })
+    let before = counter.load(Ordering::Relaxed);
+    let after = before.checked_add(count).filter(|&after| after <= limit);
+    counter.store(
+        after.ok_or(Reason::Limit { what, limit })?,
+        Ordering::Relaxed,
+    );
+    Ok(before)
+}
+
+/// What one answer may cost, beside what all of them may.
+#[derive(Debug)]
+pub(crate) struct Allowance<'b> {
+    budget: &'b Budget,
+    what: &'static str,
+    limit: u64,
+    left: u64,
+}
+
+impl Allowance<'_> {
+    /// Spends units of the answer and as many steps of the whole.
+    pub(crate) fn spend(&mut self, units: u64) -> Result<(), Reason> {
+        let (what, limit) = (self.what, self.limit);
+        let left = self.left.checked_sub(units);
+        self.left = left.ok_or(Reason::Limit { what, limit })?;
+        self.budget.steps(units)
+    }
 }
 
 #[cfg(test)]
@@ -188,7 +214,7 @@ mod tests {
     }
 
     #[test]
-    fn a_spent_budget_names_its_limit_and_stays_spent() {
+    fn what_is_refused_is_named_and_not_counted() {
         let budget = Budget::new(Limits {
             steps: 3,
             name_bytes: 2,
@@ -196,14 +222,27 @@ mod tests {
         });
         assert_eq!(budget.steps(2), Ok(()));
         assert_eq!(budget.steps(u64::MAX), limit("steps of work", 3));
+        assert_eq!(budget.name(3), limit("bytes of names", 2));
+        assert_eq!(budget.name(2), Ok(()));
         assert_eq!(budget.steps(1), limit("steps of work", 3));
-        assert_eq!(budget.names(2), Ok(()));
-        assert_eq!(budget.names(1), limit("bytes of names", 2));
-        assert_eq!(budget.keep(1), Ok(()));
+        let (steps, name_bytes) = (budget.spent().steps, budget.spent().name_bytes);
+        assert_eq!((steps, name_bytes), (3, 2));
     }
 
     #[test]
-    fn the_clock_is_read_now_and_then() {
+    fn an_answer_has_a_limit_of_its_own_and_spends_from_all() {
+        let budget = Budget::new(Limits {
+            steps: 5,
+            ..Limits::default()
+        });
+        let mut first = budget.allow("units", 3);
+        assert_eq!(first.spend(3), Ok(()));
+        assert_eq!(first.spend(1), limit("units", 3));
+        assert_eq!(budget.allow("units", 3).spend(3), limit("steps of work", 5));
+    }
+
+    #[test]
+    fn the_clock_is_read_now_and_then_and_stays_late() {
         let budget = Budget::new(Limits {
             time: Duration::ZERO,
             ..Limits::default()
@@ -212,5 +251,6 @@ mod tests {
         assert_eq!(budget.steps(1), Ok(()));
         assert_eq!(budget.steps(STEPS_PER_LOOK), late);
         assert_eq!(budget.steps(1), late);
+        assert_eq!(budget.expand(1), late);
     }
 }

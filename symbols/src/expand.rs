@@ -46,12 +46,9 @@ impl fmt::Debug for Content<'_> {
 }
 
 /// Reads a section of debugging information in any of its three forms; empty when the binary has none.
-///
-/// # Units       `most` bytes may come out of compression
 pub(crate) fn debug_section<'d>(
     image: &Image<'d>,
     name: &'static str,
-    most: u64,
 ) -> Result<Content<'d>, Reason> {
     let suffix = name.strip_prefix(".debug").unwrap_or(name);
     let is_old =
@@ -65,13 +62,13 @@ pub(crate) fn debug_section<'d>(
             return Ok(Content::File(plain.data));
         }
         let stream = Stream::of_chdr(plain.data, name)?;
-        return stream.expand(most, &image.budget, image.scratch);
+        return stream.expand(&image.budget, image.scratch);
     }
     let Some(old) = sections.iter().find(|section| is_old(section)) else {
         return Ok(Content::File(&[]));
     };
     match Stream::of_zdebug(old.data, name)? {
-        Some(stream) => stream.expand(most, &image.budget, image.scratch),
+        Some(stream) => stream.expand(&image.budget, image.scratch),
         None => Ok(Content::File(old.data)),
     }
 }
@@ -116,18 +113,7 @@ impl<'d> Stream<'d> {
             .ok_or(Reason::Malformed { section, offset: 0 })
     }
 
-    fn expand(
-        &self,
-        most: u64,
-        budget: &Budget,
-        scratch: &dyn Scratch,
-    ) -> Result<Content<'d>, Reason> {
-        if self.size > most {
-            return Err(Reason::Limit {
-                what: "bytes in an expanded section",
-                limit: most,
-            });
-        }
+    fn expand(&self, budget: &Budget, scratch: &dyn Scratch) -> Result<Content<'d>, Reason> {
         let mut why = None;
         let kept = scratch.keep(self.size, &mut |writer| self.copy(budget, writer, &mut why));
         match (kept, why) {
@@ -207,8 +193,6 @@ mod tests {
     use crate::budget::Limits;
     use crate::scratch::MemoryScratch;
 
-    const MOST: u64 = 1 << 30;
-
     fn chdr(method: u32, size: u64, stream: &[u8]) -> Vec<u8> {
         let mut section = vec![0; CHDR];
         section[..4].copy_from_slice(&method.to_le_bytes());
@@ -230,7 +214,7 @@ mod tests {
 
     fn expand(section: &[u8], limits: Limits) -> Result<Vec<u8>, Reason> {
         let stream = Stream::of_chdr(section, "s")?;
-        let content = stream.expand(MOST, &Budget::new(limits), &MemoryScratch::default())?;
+        let content = stream.expand(&Budget::new(limits), &MemoryScratch::default())?;
         Ok(content.bytes().to_vec())
     }
 
@@ -245,7 +229,7 @@ mod tests {
         let old = [b"ZLIB", &size.to_be_bytes()[..], &zlib(&content)].concat();
         let stream = Stream::of_zdebug(&old, "s").unwrap().unwrap();
         let budget = Budget::new(Limits::default());
-        let expanded = stream.expand(MOST, &budget, &MemoryScratch::default());
+        let expanded = stream.expand(&budget, &MemoryScratch::default());
         assert_eq!(expanded.unwrap().bytes(), content);
         assert_eq!(budget.spent().expanded_bytes, size);
     }
@@ -265,8 +249,7 @@ mod tests {
         assert_eq!(reason(ZLIB, 6, &hello), torn);
         assert_eq!(reason(ZSTD, 6, &zstd(b"hello")), torn);
         assert_eq!(reason(ZSTD, 5, &hello).error_type(), "malformed");
-        assert_eq!(reason(ZLIB, u64::MAX, &hello).error_type(), "limit");
-        assert_eq!(reason(ZLIB, MOST, &hello).error_type(), "scratch");
+        assert_eq!(reason(ZLIB, u64::MAX, &hello).error_type(), "scratch");
         let unknown = Reason::Compression {
             section: "s",
             method: 3,
@@ -300,7 +283,7 @@ mod tests {
         let section = chdr(ZLIB, 5, &stream);
         let stream = Stream::of_chdr(&section, "s").unwrap();
         let budget = Budget::new(Limits::default());
-        let full = stream.expand(MOST, &budget, &MemoryScratch { most: 4 });
+        let full = stream.expand(&budget, &MemoryScratch { most: 4 });
         let kind = io::ErrorKind::StorageFull;
         assert_eq!(full.unwrap_err(), Reason::Scratch { section: "s", kind });
     }

@@ -15,8 +15,7 @@ impl NameIndex {
     ) -> Result<Self, Reason> {
         let mut order = Vec::new();
         for (row, name) in rows {
-            budget.steps(1)?;
-            budget.names(name.map_or(MAX_NAME, <[u8]>::len))?;
+            budget.name(name.map_or(MAX_NAME, <[u8]>::len))?;
             if let Some(name) = name.filter(|name| !name.is_empty()) {
                 order.push((hash(name), row));
             }

@@ -11,7 +11,7 @@ pub(crate) use descriptors::Descriptors;
 pub(crate) use dwarf::{Dwarf, Sections};
 use shapes::Shapes;
 
-use crate::budget::Budget;
+use crate::budget::{Allowance, Budget};
 use crate::error::{Reason, Unresolved};
 use crate::fact::{Fact, LayoutSource, Provenance};
 
@@ -96,13 +96,14 @@ impl Layouts {
         source: &impl TypeSource,
         budget: &Budget,
     ) -> Self {
+        let mut answer = budget.answer();
         let mut shapes = Shapes::default();
         let mut structs = HashMap::new();
         for &name in wanted {
             let answer = match found.get(name).map(Vec::as_slice) {
                 None | Some([]) => Err(source.missing()),
                 Some(keys) => shapes
-                    .same(keys, source, budget)
+                    .same(keys, source, &mut answer)
                     .map(|shape| (shape, source.provenance(keys))),
             };
             structs.insert(name.to_owned(), answer);
@@ -111,13 +112,16 @@ impl Layouts {
     }
 }
 
+/// What remembering the key of a definition costs.
+const KEY_BYTES: u64 = 8;
+
 /// The keys of the definitions found for each wanted name.
 pub(crate) type Found = HashMap<String, Vec<u64>>;
 
 /// Reads the definition of a type from bytes; keys are offsets or addresses.
 pub(crate) trait TypeSource {
     /// Reads a struct, through any number of other names; `None` when the type is something else.
-    fn structure(&self, key: u64, budget: &Budget) -> Result<Option<RawStruct>, Reason>;
+    fn structure(&self, key: u64, answer: &mut Allowance<'_>) -> Result<Option<RawStruct>, Reason>;
     /// Says what it means when a name was not found.
     fn missing(&self) -> Reason;
     /// Says where these definitions stand.

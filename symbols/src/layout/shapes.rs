@@ -3,11 +3,14 @@
 use std::collections::HashMap;
 
 use super::{RawStruct, TypeSource};
-use crate::budget::Budget;
+use crate::budget::Allowance;
 use crate::error::Reason;
 
 /// A wrapper of a wrapper of a value is the most that occurs.
 const MAX_WRAPPERS: usize = 4;
+
+/// What remembering a type costs.
+const KNOWN_BYTES: u64 = 32;
 
 /// A pool of structs that refer to each other by number.
 #[derive(Debug, Default)]
@@ -36,11 +39,11 @@ impl Shapes {
         &mut self,
         keys: &[u64],
         source: &impl TypeSource,
-        budget: &Budget,
+        answer: &mut Allowance<'_>,
     ) -> Result<usize, Reason> {
         let mut shapes = Vec::new();
         for &key in keys {
-            shapes.extend(self.read(key, source, budget)?);
+            shapes.extend(self.read(key, source, answer)?);
         }
         let first = *shapes.first().ok_or_else(|| source.missing())?;
         let differing = shapes
@@ -60,15 +63,15 @@ impl Shapes {
         &mut self,
         key: u64,
         source: &impl TypeSource,
-        budget: &Budget,
+        answer: &mut Allowance<'_>,
     ) -> Result<Option<usize>, Reason> {
         let mut todo = vec![key];
         while let Some(key) = todo.pop() {
             if self.known.contains_key(&key) {
                 continue;
             }
-            budget.steps(1)?;
-            let raw = source.structure(key, budget)?;
+            answer.spend(KNOWN_BYTES)?;
+            let raw = source.structure(key, answer)?;
             let fields = raw.iter().flat_map(|raw| &raw.fields);
             todo.extend(fields.filter_map(|field| field.ty));
             let shape = raw.map(|raw| self.add(raw));
@@ -167,7 +170,7 @@ impl Shapes {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::budget::Limits;
+    use crate::budget::{Budget, Limits};
     use crate::fact::Provenance;
     use crate::layout::RawField;
 
@@ -178,7 +181,11 @@ mod tests {
     struct Fake(HashMap<u64, RawStruct>);
 
     impl TypeSource for Fake {
-        fn structure(&self, key: u64, _budget: &Budget) -> Result<Option<RawStruct>, Reason> {
+        fn structure(
+            &self,
+            key: u64,
+            _answer: &mut Allowance<'_>,
+        ) -> Result<Option<RawStruct>, Reason> {
             Ok(self.0.get(&key).cloned())
         }
         fn missing(&self) -> Reason {
@@ -217,7 +224,7 @@ mod tests {
             (3, 16, &[("_", 0, 9), ("value", 8, 9)]),
         ]);
         let mut shapes = Shapes::default();
-        let shape = shapes.same(&[1], &source, &budget()).unwrap();
+        let shape = shapes.same(&[1], &source, &mut budget().answer()).unwrap();
         assert_eq!(shapes.offset("t", shape, "in.x"), Ok(24));
         assert_eq!(shapes.offset("t", shape, "in"), Ok(16));
         assert_eq!(shapes.offset("t", shape, "count"), Ok(56));
@@ -241,9 +248,13 @@ mod tests {
             (3, 8, &[("a", 0, 9)]),
         ]);
         let mut shapes = Shapes::default();
-        assert!(shapes.same(&[1, 3], &source, &budget()).is_ok());
+        assert!(
+            shapes
+                .same(&[1, 3], &source, &mut budget().answer())
+                .is_ok()
+        );
         assert_eq!(
-            shapes.same(&[1, 2], &source, &budget()),
+            shapes.same(&[1, 2], &source, &mut budget().answer()),
             Err(Reason::Ambiguous { count: 2 })
         );
     }
@@ -252,7 +263,7 @@ mod tests {
     fn a_struct_that_holds_itself_ends() {
         let source = fake(&[(1, 8, &[("value", 0, 1)])]);
         let mut shapes = Shapes::default();
-        let shape = shapes.same(&[1], &source, &budget()).unwrap();
+        let shape = shapes.same(&[1], &source, &mut budget().answer()).unwrap();
         assert_eq!(shapes.offset("t", shape, "value"), Ok(0));
     }
 }
