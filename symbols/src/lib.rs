@@ -29,6 +29,7 @@ mod moduledata;
 mod notes;
 mod relocations;
 mod site;
+mod tables;
 mod version;
 
 pub use binary::{GoBinary, MapKind, Sources};
@@ -40,4 +41,5 @@ pub use fact::{
 pub use image::{Machine, Segment};
 pub use layout::Layouts;
 pub use modinfo::{BuildInfo, Module};
+pub use tables::reference;
 pub use version::GoVersion;
