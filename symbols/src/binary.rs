@@ -16,6 +16,7 @@ use crate::notes;
 use crate::refusal;
 use crate::scratch::{MEMORY, Scratch};
 use crate::site;
+use crate::tables::{self, Signature, StructTable, Votes};
 use crate::version::GoVersion;
 
 /// Where the facts of a binary come from.
@@ -50,6 +51,7 @@ pub struct GoBinary<'d> {
     module: Result<ModuleData, Reason>,
     layout_source: OnceLock<LayoutSource>,
     dwarf: OnceLock<Result<Option<layout::Sections<'d>>, Reason>>,
+    votes: OnceLock<Votes>,
 }
 
 impl<'d> GoBinary<'d> {
@@ -101,6 +103,7 @@ impl<'d> GoBinary<'d> {
             module,
             layout_source: OnceLock::new(),
             dwarf: OnceLock::new(),
+            votes: OnceLock::new(),
         })
     }
 
@@ -234,23 +237,29 @@ impl<'d> GoBinary<'d> {
             .map_err(|reason| Unresolved::new(function.name.clone(), reason))
     }
 
-    /// Finds a global variable.
+    /// Finds a global variable: in the symbol table, else by code that names it in a reference build.
     ///
     /// # Errors
-    /// When the binary has no symbol table, or not this variable.
+    /// When the symbol table does not have it; without one, when no two places in known code name it.
     pub fn variable(&self, name: &str) -> Result<Fact<Variable>, Unresolved> {
-        let found = self
-            .symtab
-            .as_ref()
-            .ok_or(Reason::NoSymbolTable)
-            .and_then(|symtab| symtab.variable(name));
-        match found {
-            Ok(value) => Ok(Fact {
-                value,
-                provenance: Provenance::Symtab,
-            }),
-            Err(reason) => Err(Unresolved::new(name, reason)),
-        }
+        let found = match &self.symtab {
+            Some(symtab) => symtab
+                .variable(name)
+                .map(|value| (value, Provenance::Symtab)),
+            None => self
+                .votes
+                .get_or_init(|| Votes::count(&self.image, |name| self.function(name).ok()))
+                .variable(name)
+                .map(|(value, votes)| (value, Provenance::CodeSignature { votes })),
+        };
+        found
+            .map(|(value, provenance)| Fact { value, provenance })
+            .map_err(|reason| Unresolved::new(name, reason))
+    }
+
+    /// Takes the addresses out of a function's code; `None` when the bytes are no instructions.
+    pub fn signature(&self, function: &Function) -> Option<Signature> {
+        tables::signature_of(&self.image, function)
     }
 
     /// Finds the address that the name and type offsets of type descriptors count from.
@@ -266,16 +275,31 @@ impl<'d> GoBinary<'d> {
     }
 
     /// Reads the layouts of all wanted structs, and of the structs inside them, in one pass.
+    ///
+    /// Each struct comes from debugging information; without any, from type descriptors; and where no
+    /// descriptor reaches it, from the row of the reference tables for this exact release or module.
     pub fn layouts(&self, wanted: &[&str]) -> Layouts {
         let read = self
             .dwarf_layouts(wanted)
             .unwrap_or_else(|| self.descriptor_layouts(wanted));
-        let layouts = read.unwrap_or_else(|reason| Layouts::unknown(wanted, &reason));
+        let mut layouts = read.unwrap_or_else(|reason| Layouts::unknown(wanted, &reason));
+        layouts.complete(&self.table(), &self.image.budget);
         if layouts.source() != LayoutSource::None {
             // A second pass finds the same source; the first to finish keeps its answer.
             self.layout_source.get_or_init(|| layouts.source());
         }
         layouts
+    }
+
+    /// Answers what the reference tables alone say, whatever the binary itself says: for comparisons.
+    pub fn reference_layouts(&self, wanted: &[&str]) -> Layouts {
+        let mut layouts = Layouts::unknown(wanted, &Reason::NoDescriptor);
+        layouts.complete(&self.table(), &self.image.budget);
+        layouts
+    }
+
+    fn table(&self) -> StructTable<'_> {
+        StructTable::new(&self.version, self.image.machine, &self.info)
     }
 
     /// Reads debugging information, expanded once for all questions; `None` when there is none.

@@ -163,6 +163,34 @@ pub enum Reason {
     /// Type descriptors were read, and none describes this struct.
     #[error("no type descriptor reaches it and there is no debugging information")]
     NoDescriptor,
+    /// The reference tables have rows for this release or module, but none for this version of it.
+    #[error("no reference layouts of {what} {version}; the nearest known are {nearest}")]
+    NoReference {
+        /// `go`, or the path of a module.
+        what: &'static str,
+        /// The version in the binary.
+        version: String,
+        /// The known versions below and above.
+        nearest: String,
+    },
+    /// The code that names the variable is not that of enough reference builds.
+    #[error(
+        "code of {matched} out of {wanted} functions that name it is that of a known build, not enough"
+    )]
+    NoSignature {
+        /// Functions whose code is known.
+        matched: usize,
+        /// Functions that name the variable in some known build.
+        wanted: usize,
+    },
+    /// Places in the binary's code name different addresses.
+    #[error("{votes} places in the code name one address, {against} another")]
+    VotesDiffer {
+        /// Places that agree.
+        votes: u32,
+        /// Places that do not.
+        against: u32,
+    },
     /// The struct was not in the list given to `layouts`.
     #[error("struct was not asked for")]
     NotRequested,
@@ -267,6 +295,9 @@ impl Reason {
             Self::NoLayouts => "no_layouts",
             Self::NoModuleData => "no_module_data",
             Self::NoDescriptor => "no_descriptor",
+            Self::NoReference { .. } => "no_reference",
+            Self::NoSignature { .. } => "no_signature",
+            Self::VotesDiffer { .. } => "votes_differ",
             Self::NotRequested => "not_requested",
             Self::NoField { .. } => "no_field",
             Self::NotAStruct { .. } => "not_a_struct",

@@ -159,7 +159,7 @@ pub struct Function {
 pub struct Variable {
     /// First byte.
     pub address: u64,
-    /// Length.
+    /// Length; 0 when the code that names the variable is that of releases that differ in it.
     pub size: u64,
 }
 

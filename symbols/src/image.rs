@@ -163,6 +163,16 @@ impl<'d> Image<'d> {
             && self.file_offset(address).is_some()
     }
 
+    /// Says whether `size` bytes at `address` lie in one segment that holds data, zeroed memory included.
+    pub(crate) fn is_data(&self, address: u64, size: u64) -> bool {
+        self.segments.iter().any(|segment| {
+            let within = address
+                .checked_sub(segment.vaddr)
+                .and_then(|delta| delta.checked_add(size));
+            !segment.executable && within.is_some_and(|end| end <= segment.mem_size)
+        })
+    }
+
     fn locate(&self, address: u64) -> Option<(&Segment, u64)> {
         self.segments
             .iter()

@@ -32,6 +32,7 @@ mod refusal;
 mod relocations;
 mod scratch;
 mod site;
+mod tables;
 mod version;
 
 pub use binary::{GoBinary, MapKind, Sources};
@@ -46,4 +47,5 @@ pub use image::{Machine, Segment};
 pub use layout::Layouts;
 pub use modinfo::{BuildInfo, Module};
 pub use scratch::{Fill, Kept, MemoryScratch, Scratch};
+pub use tables::reference;
 pub use version::GoVersion;

@@ -2,6 +2,7 @@
 
 mod build;
 mod check;
+mod codegen;
 mod demo;
 mod paths;
 mod run;
@@ -46,6 +47,8 @@ enum Command {
     Check,
     /// Checks what compilers do not: dependencies, file headers, sizes, links, names.
     Tidy,
+    /// Writes the reference tables of `symbols` from real toolchains and modules, or checks them.
+    Codegen(codegen::Options),
     /// Sets up, builds and runs the tests.
     Test(test::Options),
     /// Sets up, builds, and shows golens at work on three small Go services. Needs root.
@@ -72,6 +75,7 @@ fn dispatch(command: Command) -> Result<ExitCode> {
         }
         Command::Check => check::run(&paths).map(|()| ExitCode::SUCCESS),
         Command::Tidy => tidy::run(&paths).map(|()| ExitCode::SUCCESS),
+        Command::Codegen(options) => codegen::run(&paths, &options).map(|()| ExitCode::SUCCESS),
         Command::Test(options) => test::run(&paths, &options),
         Command::Demo(options) => demo::run(&paths, &options),
     }

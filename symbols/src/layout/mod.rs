@@ -14,6 +14,7 @@ use shapes::Shapes;
 use crate::budget::{Allowance, Budget};
 use crate::error::{Reason, Unresolved};
 use crate::fact::{Fact, LayoutSource, Provenance};
+use crate::tables::StructTable;
 
 /// The layouts of the structs asked for, with the structs they hold by value.
 #[derive(Debug, Default)]
@@ -59,15 +60,16 @@ impl Layouts {
         self.shape(structure).is_ok()
     }
 
-    /// Says where the layouts were read: the source of the first struct found.
+    /// Says where in the binary the layouts were read, whatever the reference tables added to them.
     pub fn source(&self) -> LayoutSource {
-        let mut found = self
+        let found = self
             .structs
             .values()
             .filter_map(|found| found.as_ref().ok());
         found
-            .next()
-            .map_or(LayoutSource::None, |&(_, provenance)| provenance.into())
+            .map(|&(_, provenance)| provenance.into())
+            .find(|&source| source != LayoutSource::None)
+            .unwrap_or(LayoutSource::None)
     }
 
     fn shape(&self, structure: &str) -> Result<(usize, Provenance), Reason> {
@@ -86,6 +88,36 @@ impl Layouts {
         Self {
             shapes: Shapes::default(),
             structs,
+        }
+    }
+
+    /// Fills in what is missing from the reference tables, and says why a row is missing there.
+    ///
+    /// A struct whose definitions disagree stays unknown.
+    pub(crate) fn complete(&mut self, table: &StructTable<'_>, budget: &Budget) {
+        let missing: Vec<(String, Reason)> = self
+            .structs
+            .iter()
+            .filter_map(|(name, found)| Some((name.clone(), found.as_ref().err()?.clone())))
+            .collect();
+        let mut kept = budget.answer();
+        for (name, reason) in missing {
+            let Some(key) = table.find(&name) else {
+                continue;
+            };
+            let shape = key.and_then(|key| self.shapes.same(&[key], table, &mut kept));
+            let answer = shape.map(|shape| (shape, table.provenance(&[])));
+            let takes = match reason {
+                // Debugging information was read; up to go1.18 the type of `runtime.work` has no name there.
+                Reason::NotFound => answer.is_ok(),
+                Reason::NoDescriptor | Reason::NoModuleData | Reason::UnsupportedVersion { .. } => {
+                    true
+                }
+                _ => false,
+            };
+            if takes {
+                self.structs.insert(name, answer);
+            }
         }
     }
 

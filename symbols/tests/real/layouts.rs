@@ -9,7 +9,7 @@ use symbols::Provenance;
 use crate::servers::{parse, servers};
 
 /// Name to (name, offset) of all fields, read from uncompressed debugging information of Go units.
-fn dwarf_truth(data: &[u8]) -> BTreeMap<String, Vec<(String, u32)>> {
+pub(crate) fn dwarf_truth(data: &[u8]) -> BTreeMap<String, Vec<(String, u32)>> {
     let file = object::read::elf::ElfFile64::<object::LittleEndian>::parse(data).unwrap();
     let section = |name: &str| {
         file.section_by_name(name)

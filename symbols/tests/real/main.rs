@@ -10,3 +10,4 @@ mod files;
 mod functions;
 mod layouts;
 mod servers;
+mod tables;
