@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use crate::error::Reason;
+use crate::error::{Error, Reason};
 
 /// Sections beyond this count make the section table unreadable.
 pub(crate) const MAX_SECTIONS: usize = 16 * 1024;
@@ -11,8 +11,8 @@ pub(crate) const MAX_SECTIONS: usize = 16 * 1024;
 pub(crate) const MAX_SEGMENTS: usize = 256;
 /// Symbols or functions beyond this count make their table unusable; an index entry takes 8 bytes.
 pub(crate) const MAX_FUNCTIONS: usize = 4 << 20;
-/// Dynamic relocations beyond this count are not indexed; an index entry takes 4 bytes.
-pub(crate) const MAX_RELOCATIONS: usize = 16 << 20;
+/// Dynamic relocations beyond this count make the file unreadable; an index entry takes 4 bytes.
+pub(crate) const MAX_RELOCATIONS: u64 = 8 << 20;
 /// A name longer than this is not looked at.
 pub(crate) const MAX_NAME: usize = 4 * 1024;
 /// Bytes of build information text.
@@ -76,6 +76,25 @@ pub struct Spent {
     pub name_bytes: u64,
 }
 
+/// What ran out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Exhausted {
+    what: &'static str,
+    limit: u64,
+}
+
+impl From<Exhausted> for Reason {
+    fn from(Exhausted { what, limit }: Exhausted) -> Self {
+        Self::Limit { what, limit }
+    }
+}
+
+impl From<Exhausted> for Error {
+    fn from(Exhausted { what, limit }: Exhausted) -> Self {
+        Self::Limit { what, limit }
+    }
+}
+
 /// Counts what the questions about one binary cost, and refuses more than its limits.
 ///
 /// The counts are exact for questions asked one after the other. Threads that ask at once may lose some
@@ -104,7 +123,7 @@ impl Budget {
     }
 
     /// Spends steps of work, and looks at the clock now and then.
-    pub(crate) fn steps(&self, count: u64) -> Result<(), Reason> {
+    pub(crate) fn steps(&self, count: u64) -> Result<(), Exhausted> {
         if self.late.load(Ordering::Relaxed) {
             return Err(self.too_late());
         }
@@ -117,19 +136,26 @@ impl Budget {
     }
 
     /// Spends the work of searching through `length` bytes.
-    pub(crate) fn search(&self, length: usize) -> Result<(), Reason> {
+    pub(crate) fn search(&self, length: usize) -> Result<(), Exhausted> {
         self.steps((length / SEARCHED_PER_STEP).saturating_add(1) as u64)
     }
 
+    /// Spends the work of sorting `length` entries.
+    pub(crate) fn sort(&self, length: usize) -> Result<(), Exhausted> {
+        let length = length as u64;
+        let rounds = u64::from(length.checked_ilog2().unwrap_or(0));
+        self.steps(length.saturating_mul(rounds))
+    }
+
     /// Spends a step and the bytes of a name that is compared or hashed.
-    pub(crate) fn name(&self, length: usize) -> Result<(), Reason> {
+    pub(crate) fn name(&self, length: usize) -> Result<(), Exhausted> {
         let limit = self.limits.name_bytes;
         take(&self.name_bytes, length as u64, "bytes of names", limit)?;
         self.steps(1)
     }
 
     /// Spends bytes that came out of compression, and looks at the clock.
-    pub(crate) fn expand(&self, length: usize) -> Result<(), Reason> {
+    pub(crate) fn expand(&self, length: usize) -> Result<(), Exhausted> {
         let limit = self.limits.expanded_bytes;
         take(&self.expanded_bytes, length as u64, "expanded bytes", limit)?;
         self.look()
@@ -159,7 +185,7 @@ impl Budget {
         }
     }
 
-    fn look(&self) -> Result<(), Reason> {
+    fn look(&self) -> Result<(), Exhausted> {
         if self.started.elapsed() <= self.limits.time {
             return Ok(());
         }
@@ -167,8 +193,8 @@ impl Budget {
         Err(self.too_late())
     }
 
-    fn too_late(&self) -> Reason {
-        Reason::Limit {
+    fn too_late(&self) -> Exhausted {
+        Exhausted {
             what: "milliseconds since the file was opened",
             limit: u64::try_from(self.limits.time.as_millis()).unwrap_or(u64::MAX),
         }
@@ -176,13 +202,10 @@ impl Budget {
 }
 
 /// Adds to a counter and answers what it was; a sum beyond the limit is refused and not counted.
-fn take(counter: &AtomicU64, count: u64, what: &'static str, limit: u64) -> Result<u64, Reason> {
+fn take(counter: &AtomicU64, count: u64, what: &'static str, limit: u64) -> Result<u64, Exhausted> {
     let before = counter.load(Ordering::Relaxed);
     let after = before.checked_add(count).filter(|&after| after <= limit);
-    counter.store(
-        after.ok_or(Reason::Limit { what, limit })?,
-        Ordering::Relaxed,
-    );
+    counter.store(after.ok_or(Exhausted { what, limit })?, Ordering::Relaxed);
     Ok(before)
 }
 
@@ -197,10 +220,10 @@ pub(crate) struct Allowance<'b> {
 
 impl Allowance<'_> {
     /// Spends units of the answer and as many steps of the whole.
-    pub(crate) fn spend(&mut self, units: u64) -> Result<(), Reason> {
+    pub(crate) fn spend(&mut self, units: u64) -> Result<(), Exhausted> {
         let (what, limit) = (self.what, self.limit);
         let left = self.left.checked_sub(units);
-        self.left = left.ok_or(Reason::Limit { what, limit })?;
+        self.left = left.ok_or(Exhausted { what, limit })?;
         self.budget.steps(units)
     }
 }
@@ -209,8 +232,8 @@ impl Allowance<'_> {
 mod tests {
     use super::*;
 
-    fn limit(what: &'static str, limit: u64) -> Result<(), Reason> {
-        Err(Reason::Limit { what, limit })
+    fn limit(what: &'static str, limit: u64) -> Result<(), Exhausted> {
+        Err(Exhausted { what, limit })
     }
 
     #[test]

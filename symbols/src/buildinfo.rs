@@ -1,6 +1,6 @@
 //! The build information blob: Go version and module text, in both its forms.
 
-use crate::budget::MAX_BUILD_INFO;
+use crate::budget::{Exhausted, MAX_BUILD_INFO};
 use crate::bytes;
 use crate::error::Error;
 use crate::image::Image;
@@ -19,16 +19,16 @@ const MAX_VERSION: u64 = 1024;
 
 /// Reads the Go version and the module text.
 pub(crate) fn read(image: &Image<'_>) -> Result<(GoVersion, BuildInfo), Error> {
-    let (offset, blob) = find(image).ok_or(Error::NotGo)?;
+    let (address, blob) = find(image)?.ok_or(Error::NotGo)?;
     let malformed = || Error::Malformed {
         section: ".go.buildinfo",
-        offset,
+        offset: image.file_offset(address).unwrap_or(0),
     };
     let flags = bytes::u8_at(blob, 15).ok_or_else(malformed)?;
     let (version, text) = if flags & FLAG_INLINE != 0 {
         inline(blob)
     } else {
-        pointers(image, offset, blob)
+        pointers(image, address, blob)
     }
     .ok_or_else(malformed)?;
     let version = GoVersion::parse(&String::from_utf8_lossy(version))?;
@@ -46,32 +46,27 @@ pub(crate) fn version_variable(image: &Image<'_>, address: u64) -> Result<GoVers
     GoVersion::parse(&String::from_utf8_lossy(text))
 }
 
-/// Finds the blob and its file offset by its section, else by its header in the writable data.
+/// Finds the blob and its address by its section, else by its header in the writable data.
 ///
 /// Read-only data is not searched: programs that read Go binaries carry the magic there.
-fn find<'d>(image: &Image<'d>) -> Option<(u64, &'d [u8])> {
+fn find<'d>(image: &Image<'d>) -> Result<Option<(u64, &'d [u8])>, Exhausted> {
     let section = image.go_section(".go.buildinfo");
-    let section = section.map(|section| (section.address, section.offset, section.data));
-    let data = image.segments.iter();
-    let data = data.filter(|segment| segment.writable && !segment.executable);
-    let data = data.filter_map(|segment| {
-        Some((
-            segment.vaddr,
-            segment.file_offset,
-            image.tail(segment.vaddr)?,
-        ))
-    });
-    section
-        .into_iter()
-        .chain(data)
-        .find_map(|(address, offset, bytes)| {
-            let mut places = bytes::find_aligned(bytes, address, MAGIC, ALIGN);
-            let at = places.find(|&at| bytes.get(at..).is_some_and(is_header))?;
-            Some((
-                offset.checked_add(u64::try_from(at).ok()?)?,
-                bytes.get(at..)?,
-            ))
-        })
+    if let Some(found) = section.and_then(|section| blob_in(section.address, section.data)) {
+        return Ok(Some(found));
+    }
+    let parts = image.loaded(|segment| segment.writable && !segment.executable)?;
+    let mut parts = parts.into_iter();
+    Ok(parts.find_map(|(address, bytes)| blob_in(address, bytes)))
+}
+
+/// Finds the blob in bytes loaded at `start`.
+fn blob_in(start: u64, bytes: &[u8]) -> Option<(u64, &[u8])> {
+    let mut places = bytes::find_aligned(bytes, start, MAGIC, ALIGN);
+    let at = places.find(|&at| bytes.get(at..).is_some_and(is_header))?;
+    Some((
+        start.checked_add(u64::try_from(at).ok()?)?,
+        bytes.get(at..)?,
+    ))
 }
 
 /// Checks the bytes behind the magic: pointers of 8 bytes, known flags.
@@ -93,12 +88,11 @@ fn inline_string(blob: &[u8], at: usize) -> Option<(&[u8], usize)> {
 }
 
 /// Reads the form of go1.17: addresses of two string headers.
-fn pointers<'d>(image: &Image<'d>, offset: u64, blob: &[u8]) -> Option<(&'d [u8], &'d [u8])> {
+fn pointers<'d>(image: &Image<'d>, base: u64, blob: &[u8]) -> Option<(&'d [u8], &'d [u8])> {
     // Only little-endian pointers occur in the files the crate reads.
     if bytes::u8_at(blob, 15)? & 1 != 0 {
         return None;
     }
-    let base = address_of(image, offset)?;
     let string = |at: u64| {
         let header = image.word(base.checked_add(at)?)?;
         if header == 0 {
@@ -111,15 +105,6 @@ fn pointers<'d>(image: &Image<'d>, offset: u64, blob: &[u8]) -> Option<(&'d [u8]
         image.bytes(image.word(header)?, length)
     };
     Some((string(16)?, string(24)?))
-}
-
-fn address_of(image: &Image<'_>, offset: u64) -> Option<u64> {
-    image.segments.iter().find_map(|segment| {
-        let delta = offset
-            .checked_sub(segment.file_offset)
-            .filter(|&delta| delta < segment.file_size)?;
-        segment.vaddr.checked_add(delta)
-    })
 }
 
 /// Takes the markers off the module text; a text without them was not written by the toolchain.

@@ -161,8 +161,8 @@ impl<'d> Stream<'d> {
             if bytes.is_empty() {
                 return give_up(self.malformed(left));
             }
-            if let Err(reason) = budget.expand(bytes.len()) {
-                return give_up(reason);
+            if let Err(exhausted) = budget.expand(bytes.len()) {
+                return give_up(exhausted.into());
             }
             writer.write_all(bytes)?;
             left = left.saturating_sub(bytes.len() as u64);

@@ -6,7 +6,7 @@ use object::LittleEndian;
 use object::elf::{self, FileHeader64};
 use object::read::elf::{FileHeader, ProgramHeader, SectionHeader};
 
-use crate::budget::{Budget, Limits, MAX_SECTIONS, MAX_SEGMENTS};
+use crate::budget::{Budget, Exhausted, Limits, MAX_SECTIONS, MAX_SEGMENTS};
 use crate::bytes;
 use crate::error::Error;
 use crate::relocations::Relocations;
@@ -57,7 +57,6 @@ impl Segment {
 pub(crate) struct Section<'d> {
     pub(crate) name: &'d [u8],
     pub(crate) address: u64,
-    pub(crate) offset: u64,
     pub(crate) compressed: bool,
     /// Bytes in the file; empty when the file holds none or ends before.
     pub(crate) data: &'d [u8],
@@ -145,7 +144,7 @@ impl<'d> Image<'d> {
                 _ => {}
             }
         }
-        image.relocations = Relocations::find(&image);
+        image.relocations = Relocations::find(&image)?;
         Ok(image)
     }
 
@@ -216,19 +215,53 @@ impl<'d> Image<'d> {
         }
     }
 
-    /// Lists the addresses of words that hold `value` after relocation.
-    pub(crate) fn words_equal_to(&self, value: u64) -> impl Iterator<Item = u64> {
+    /// Finds the first word that holds `value` after relocation and satisfies `check`.
+    pub(crate) fn find_word<T>(
+        &self,
+        value: u64,
+        mut check: impl FnMut(u64) -> Option<T>,
+    ) -> Result<Option<T>, Exhausted> {
+        self.budget.steps(self.relocations.len() as u64)?;
+        let mut try_at = |address: u64| {
+            self.budget.steps(1)?;
+            Ok(check(address))
+        };
+        for address in self.relocations.pointing_to(value) {
+            if let Some(found) = try_at(address)? {
+                return Ok(Some(found));
+            }
+        }
         let needle = value.to_le_bytes();
-        let relocated = self.relocations.pointing_to(value);
-        let data = self.segments.iter().filter(|segment| !segment.executable);
-        let plain = data.flat_map(move |segment| {
+        for (start, bytes) in self.loaded(|segment| !segment.executable)? {
+            for (word, address) in bytes.chunks_exact(8).zip((start..).step_by(8)) {
+                if word == needle
+                    && let Some(found) = try_at(address)?
+                {
+                    return Ok(Some(found));
+                }
+            }
+        }
+        Ok(None)
+    }
+
+    /// Takes the loaded parts that satisfy `wanted`, with their addresses, and spends the work of searching
+    /// them.
+    ///
+    /// Segments of real files hold different bytes of the file: all parts together are no longer than it.
+    pub(crate) fn loaded(
+        &self,
+        wanted: impl Fn(&Segment) -> bool,
+    ) -> Result<Vec<(u64, &'d [u8])>, Exhausted> {
+        let mut parts = Vec::new();
+        let mut left = self.data.len();
+        for segment in self.segments.iter().filter(|segment| wanted(segment)) {
             let bytes = self.tail(segment.vaddr).unwrap_or_default();
-            let words = (0..bytes.len())
-                .step_by(8)
-                .filter(move |&at| bytes::array(bytes, at) == Some(needle));
-            words.filter_map(|at| segment.vaddr.checked_add(u64::try_from(at).ok()?))
-        });
-        relocated.chain(plain)
+            let bytes = bytes.get(..bytes.len().min(left)).unwrap_or_default();
+            left = left.saturating_sub(bytes.len());
+            self.budget.search(bytes.len())?;
+            parts.push((segment.vaddr, bytes));
+        }
+        Ok(parts)
     }
 
     /// Finds a section by name, also under the prefix that position-independent builds put before it.
@@ -275,7 +308,6 @@ fn read_sections<'d>(header: &'d Header, data: &'d [u8]) -> Option<Vec<Section<'
         Section {
             name: table.section_name(LE, section).unwrap_or_default(),
             address: section.sh_addr(LE),
-            offset,
             compressed: section.sh_flags(LE).contains(elf::SHF_COMPRESSED),
             data: bytes::range(data, offset, size).unwrap_or_default(),
         }

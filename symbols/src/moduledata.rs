@@ -51,13 +51,12 @@ pub(crate) enum TypeRoots {
 impl ModuleData {
     /// Finds the structure by its section, else by its first word, the address of the function table.
     pub(crate) fn find(image: &Image<'_>, pclntab: u64) -> Result<Self, Reason> {
-        let by_section = image
-            .go_section(".go.module")
-            .map(|section| section.address);
-        let mut candidates = by_section.into_iter().chain(image.words_equal_to(pclntab));
-        candidates
-            .find_map(|address| Self::check(image, address, pclntab))
-            .ok_or(Reason::NoModuleData)
+        let check = |address| Self::check(image, address, pclntab);
+        let section = image.go_section(".go.module");
+        if let Some(found) = section.and_then(|section| check(section.address)) {
+            return Ok(found);
+        }
+        image.find_word(pclntab, check)?.ok_or(Reason::NoModuleData)
     }
 
     fn check(image: &Image<'_>, address: u64, pclntab: u64) -> Option<Self> {

@@ -1,6 +1,6 @@
 //! Words that a position-independent file leaves to the loader.
 
-use crate::budget::MAX_RELOCATIONS;
+use crate::budget::{Budget, Exhausted, MAX_RELOCATIONS};
 use crate::bytes;
 use crate::image::{Image, Machine};
 
@@ -18,9 +18,9 @@ pub(crate) struct Relocations<'d> {
 
 impl<'d> Relocations<'d> {
     /// Finds the table through the dynamic segment, which survives strip, else by its section.
-    pub(crate) fn find(image: &Image<'d>) -> Self {
+    pub(crate) fn find(image: &Image<'d>) -> Result<Self, Exhausted> {
         if !image.pie {
-            return Self::default();
+            return Ok(Self::default());
         }
         let relative = match image.machine {
             Machine::Amd64 => 8,
@@ -36,26 +36,26 @@ impl<'d> Relocations<'d> {
                 .map(|section| section.data)
         };
         let table = by_segment.or_else(by_section).unwrap_or_default();
-        Self::index(table, relative)
+        Self::index(table, relative, &image.budget)
     }
 
-    fn index(table: &'d [u8], relative: u32) -> Self {
-        let count = table
-            .len()
-            .checked_div(ENTRY)
-            .unwrap_or(0)
-            .min(MAX_RELOCATIONS);
+    fn index(table: &'d [u8], relative: u32, budget: &Budget) -> Result<Self, Exhausted> {
+        let count = table.len().checked_div(ENTRY).unwrap_or(0) as u64;
+        budget.allow("relocations", MAX_RELOCATIONS).spend(count)?;
         let mut built = Self {
             table,
             relative,
             order: Vec::new(),
         };
-        let numbers =
-            (0..u32::try_from(count).unwrap_or(0)).filter(|&number| built.is_relative(number));
-        let mut order: Vec<u32> = numbers.collect();
-        order.sort_by_key(|&number| built.offset(number));
+        let numbers = 0..u32::try_from(count).unwrap_or(0);
+        let relocated = numbers.clone().filter(|&number| built.is_relative(number));
+        // Counted first, so that the index takes no more than it needs.
+        let mut order = Vec::with_capacity(relocated.count());
+        order.extend(numbers.filter(|&number| built.is_relative(number)));
+        budget.sort(order.len())?;
+        order.sort_unstable_by_key(|&number| built.offset(number));
         built.order = order;
-        built
+        Ok(built)
     }
 
     /// Answers what the loader writes at `address`, with a load bias of 0.
@@ -67,7 +67,12 @@ impl<'d> Relocations<'d> {
         self.value(*self.order.get(found)?)
     }
 
-    /// Lists the addresses at which the loader writes `value`.
+    /// Counts the relocated words.
+    pub(crate) fn len(&self) -> usize {
+        self.order.len()
+    }
+
+    /// Lists the addresses at which the loader writes `value`, from a look at all of them.
     pub(crate) fn pointing_to(&self, value: u64) -> impl Iterator<Item = u64> {
         let hits = self
             .order
@@ -111,6 +116,7 @@ fn table_of_dynamic<'d>(image: &Image<'d>, dynamic: &[u8]) -> Option<&'d [u8]> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::budget::Limits;
 
     fn entry(offset: u64, kind: u64, addend: u64) -> Vec<u8> {
         [offset, kind, addend]
@@ -121,8 +127,9 @@ mod tests {
 
     #[test]
     fn relative_entries_are_found_in_any_order() {
+        let budget = Budget::new(Limits::default());
         let table = [entry(64, 8, 7), entry(8, 8, 5), entry(16, 1, 9)].concat();
-        let relocations = Relocations::index(&table, 8);
+        let relocations = Relocations::index(&table, 8, &budget).unwrap();
         assert_eq!(relocations.addend(8), Some(5));
         assert_eq!(relocations.addend(64), Some(7));
         assert_eq!(relocations.addend(16), None);
@@ -131,8 +138,9 @@ mod tests {
 
     #[test]
     fn a_torn_table_keeps_its_whole_entries() {
+        let budget = Budget::new(Limits::default());
         let table = [entry(64, 8, 7), entry(8, 8, 5)].concat();
-        let relocations = Relocations::index(&table[..47], 8);
+        let relocations = Relocations::index(&table[..47], 8, &budget).unwrap();
         assert_eq!(relocations.addend(64), Some(7));
         assert_eq!(relocations.addend(8), None);
     }

@@ -1,7 +1,7 @@
 //! Which descriptors there are: those that the linker lists, and all that these name.
 
 use super::{Descriptors, HAS_UNCOMMON, STRUCT, malformed};
-use crate::budget::{Allowance, Budget, MAX_TYPES};
+use crate::budget::{Allowance, Budget, Exhausted, MAX_TYPES};
 use crate::bytes;
 use crate::error::Reason;
 use crate::moduledata::TypeRoots;
@@ -44,7 +44,7 @@ impl<'b> Frontier<'b> {
     }
 
     /// Notes a reference; what lies outside the section, or between descriptors, leads nowhere.
-    fn meet(&mut self, ty: Option<u64>) -> Result<(), Reason> {
+    fn meet(&mut self, ty: Option<u64>) -> Result<(), Exhausted> {
         self.budget.steps(1)?;
         let aligned = ty.filter(|ty| ty.is_multiple_of(8));
         let offset = aligned.and_then(|ty| ty.checked_sub(self.start));
@@ -137,13 +137,13 @@ impl Descriptors<'_, '_> {
     }
 
     /// Meets the interface and the type that fulfils it, with which an interface table starts.
-    fn table(&self, table: u64, frontier: &mut Frontier<'_>) -> Result<(), Reason> {
+    fn table(&self, table: u64, frontier: &mut Frontier<'_>) -> Result<(), Exhausted> {
         frontier.meet(self.image.word(table))?;
         frontier.meet(table.checked_add(8).and_then(|at| self.image.word(at)))
     }
 
     /// Meets the types that a descriptor names; one that ends outside the file leads nowhere.
-    fn follow(&self, ty: u64, frontier: &mut Frontier<'_>) -> Result<(), Reason> {
+    fn follow(&self, ty: u64, frontier: &mut Frontier<'_>) -> Result<(), Exhausted> {
         let word = |at: u64| self.image.word(ty.checked_add(at)?);
         let pointer = ty.checked_add(44).and_then(|at| self.image.u32(at));
         let pointer = pointer.filter(|&offset| offset != 0);
@@ -184,7 +184,7 @@ impl Descriptors<'_, '_> {
         }
     }
 
-    fn follow_arguments(&self, ty: u64, frontier: &mut Frontier<'_>) -> Result<(), Reason> {
+    fn follow_arguments(&self, ty: u64, frontier: &mut Frontier<'_>) -> Result<(), Exhausted> {
         let named = self.flags(ty) & HAS_UNCOMMON != 0;
         let skip = if named { UNCOMMON } else { 0 };
         let first = ty

@@ -17,7 +17,7 @@ pub(crate) use sections::Sections;
 use unit::{LastTable, Unit};
 
 use super::{Found, KEY_BYTES, RawField, RawStruct, TypeSource};
-use crate::budget::{Allowance, MAX_UNITS};
+use crate::budget::{Allowance, Exhausted, MAX_UNITS};
 use crate::error::Reason;
 use crate::fact::Provenance;
 use crate::image::Image;
@@ -311,6 +311,12 @@ impl Stop {
 impl From<gimli::Error> for Stop {
     fn from(_cause: gimli::Error) -> Self {
         Self::Bytes
+    }
+}
+
+impl From<Exhausted> for Stop {
+    fn from(exhausted: Exhausted) -> Self {
+        Self::Limit(exhausted.into())
     }
 }
 
