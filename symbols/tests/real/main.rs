@@ -9,4 +9,5 @@ mod common;
 mod files;
 mod functions;
 mod layouts;
+mod matrix;
 mod servers;
