@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use symbols::{FunctionSource, GoBinary, Unresolved};
+use symbols::{FunctionSource, GoBinary, Module, Unresolved};
 
 use super::truth::{Struct, Symbol, Truth};
 use super::{Built, version_m};
@@ -225,13 +225,19 @@ fn variables(compared: &mut Compared, binary: &GoBinary<'_>, truth: &Truth) {
 fn build_info(compared: &mut Compared, binary: &GoBinary<'_>, built: &Built) {
     let (version, lines) = version_m(&built.path);
     let info = binary.build_info();
-    let line = |words: [&str; 4]| words.map(str::to_owned).to_vec();
     let mut told = Vec::new();
     if !info.path.is_empty() {
         told.push(vec!["path".to_owned(), info.path.clone()]);
     }
-    if let Some(main) = &info.main {
-        told.push(line(["mod", &main.path, &main.version, ""]));
+    let kinds = info.main.iter().map(|main| ("mod", main));
+    for (kind, module) in kinds.chain(info.deps.iter().map(|dep| ("dep", dep))) {
+        told.push(module_line(kind, module));
+        told.extend(
+            module
+                .replace
+                .iter()
+                .map(|module| module_line("=>", module)),
+        );
     }
     told.extend(info.settings.iter().map(|(key, value)| {
         let value = if value.contains(' ') {
@@ -241,8 +247,10 @@ fn build_info(compared: &mut Compared, binary: &GoBinary<'_>, built: &Built) {
         };
         vec!["build".to_owned(), format!("{key}={value}")]
     }));
-    // The sums of dependencies are not kept.
-    let printed = lines.into_iter().filter(|words| words[0] != "dep");
+    // A fourth word is the sum of the module, which is not kept.
+    let printed = lines
+        .into_iter()
+        .map(|words| words.into_iter().take(3).collect());
     let answer = (binary.go_version().text.clone(), told);
     let truth = (version, printed.collect::<Vec<_>>());
     if answer != truth {
@@ -250,4 +258,10 @@ fn build_info(compared: &mut Compared, binary: &GoBinary<'_>, built: &Built) {
             .wrong
             .push(format!("{truth:?} is read as {answer:?}"));
     }
+}
+
+fn module_line(kind: &str, module: &Module) -> Vec<String> {
+    [kind, &module.path, &module.version]
+        .map(str::to_owned)
+        .to_vec()
 }

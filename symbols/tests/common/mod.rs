@@ -6,6 +6,7 @@
     reason = "each test file uses another part of this module"
 )]
 
+mod builds;
 mod compare;
 mod matrix;
 mod support;
@@ -14,6 +15,7 @@ mod truth;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+pub(crate) use builds::{CGO, EXE, Recipe, hold_stripped, hold_whole};
 pub(crate) use compare::{Compared, Tally, compare};
 pub(crate) use matrix::{Row, TOOLCHAINS, row};
 pub(crate) use support::{differences, page, path as support_page};

@@ -47,8 +47,8 @@ impl Truth {
         self.text == text(twin)
     }
 
-    /// Lists the symbols of Go code: in cgo programs, C functions lie around it. The linker's own
-    /// markers (`go:textfipsend`) have no body.
+    /// Lists the symbols of Go code: in cgo programs, C functions lie around it. Not listed are the linker's
+    /// markers (`go:textfipsend`), and the second names that a plugin has for its own use (`local.main.init`).
     pub(crate) fn functions(&self) -> impl Iterator<Item = (&str, &[Symbol])> {
         let at = |name: &str| self.symbols[name][0].address;
         let text = at("runtime.text")..at("runtime.etext");
@@ -58,8 +58,10 @@ impl Truth {
                     && symbol.size > 0
                     && text.contains(&symbol.address)
             };
-            (found.iter().all(is_body) && !name.starts_with("go:"))
-                .then_some((name.as_str(), found.as_slice()))
+            let is_marker = ["go:textfips", "local."]
+                .iter()
+                .any(|prefix| name.starts_with(prefix));
+            (found.iter().all(is_body) && !is_marker).then_some((name.as_str(), found.as_slice()))
         })
     }
 }
