@@ -48,7 +48,8 @@ impl Truth {
     }
 
     /// Lists the symbols of Go code: in cgo programs, C functions lie around it. Not listed are the linker's
-    /// markers (`go:textfipsend`), and the second names that a plugin has for its own use (`local.main.init`).
+    /// markers (`go:textfipsend`), the second names that a plugin has for its own use (`local.main.init`), and the generated functions of types
+    /// that programs with plugins name by a hash.
     pub(crate) fn functions(&self) -> impl Iterator<Item = (&str, &[Symbol])> {
         let at = |name: &str| self.symbols[name][0].address;
         let text = at("runtime.text")..at("runtime.etext");
@@ -61,9 +62,16 @@ impl Truth {
             let is_marker = ["go:textfips", "local."]
                 .iter()
                 .any(|prefix| name.starts_with(prefix));
+            let is_marker = is_marker || is_hash(name);
             (found.iter().all(is_body) && !is_marker).then_some((name.as_str(), found.as_slice()))
         })
     }
+}
+
+/// Tells `type:.1uJYDrHb` from `type:.eq.runtime.g`.
+fn is_hash(name: &str) -> bool {
+    name.strip_prefix("type:.")
+        .is_some_and(|rest| !rest.starts_with("eq.") && !rest.starts_with("hash."))
 }
 
 /// Reads the section of the code.
