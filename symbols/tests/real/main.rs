@@ -4,10 +4,13 @@
     reason = "a test that cannot read its own fixture must stop"
 )]
 
+mod builds;
 #[path = "../common/mod.rs"]
 mod common;
 mod files;
 mod functions;
 mod layouts;
+mod matrix;
+mod refused;
 mod servers;
 mod tables;

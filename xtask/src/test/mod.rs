@@ -28,7 +28,7 @@ Groups:\n  \
 unit      symbols, golens, agent-ebpf and xtask; no root, no network\n  \
 root      crate `tests`: the built agent on real Go programs; needs root, eBPF and uprobe_multi\n  \
 backends  one whole pivot run against real Prometheus, Loki and Tempo; part of root\n  \
-long      test binaries named long_*; only with --all\n\n\
+long      test binaries named long_* of the groups unit and root; only with --all\n\n\
 The last line is `N passed, N failed`.")]
 pub(crate) struct Options {
     /// Adds the long tests.
@@ -63,7 +63,7 @@ pub(crate) fn run(paths: &Paths, options: &Options) -> Result<ExitCode> {
     )?;
     let built = build::tests(paths, &ready.bpf)?;
 
-    let mut summary = run_cargo(unit(paths, &built)?, options)?;
+    let mut summary = run_cargo(unit(paths, &built, options.all)?, options)?;
     match (with_root, ready.backends) {
         (true, Some(backends)) => {
             summary += run_cargo(root(paths, &built, &backends, options.all)?, options)?;
@@ -84,11 +84,11 @@ fn is_ci() -> bool {
 }
 
 /// Tests that any machine can run.
-fn unit(paths: &Paths, built: &Built) -> Result<Command> {
+fn unit(paths: &Paths, built: &Built, all: bool) -> Result<Command> {
     let mut cargo = host_cargo(paths, &built.object);
     cargo.args(["test", "--workspace", "--no-fail-fast", "--lib", "--bins"]);
     for directory in ["symbols/tests", "agent/tests"] {
-        for name in test_binaries(&paths.root.join(directory))? {
+        for name in test_binaries(&paths.root.join(directory), all)? {
             cargo.args(["--test", &name]);
         }
     }
@@ -106,16 +106,14 @@ fn root(paths: &Paths, built: &Built, backends: &Backends, all: bool) -> Result<
     if env::var_os("RUST_TEST_THREADS").is_none() {
         cargo.env("RUST_TEST_THREADS", "1");
     }
-    for name in test_binaries(&paths.root.join("tests/tests"))? {
-        if all || !name.starts_with("long_") {
-            cargo.args(["--test", &name]);
-        }
+    for name in test_binaries(&paths.root.join("tests/tests"), all)? {
+        cargo.args(["--test", &name]);
     }
     Ok(cargo)
 }
 
-/// Files and folders that cargo turns into one test binary each.
-fn test_binaries(directory: &Path) -> Result<Vec<String>> {
+/// Files and folders that cargo turns into one test binary each; the long ones only on request.
+fn test_binaries(directory: &Path, all: bool) -> Result<Vec<String>> {
     let mut names = Vec::new();
     if !directory.is_dir() {
         return Ok(names);
@@ -125,6 +123,7 @@ fn test_binaries(directory: &Path) -> Result<Vec<String>> {
         let is_source = path.extension().is_some_and(|extension| extension == "rs");
         if (is_source || path.join("main.rs").is_file())
             && let Some(stem) = path.file_stem().and_then(|stem| stem.to_str())
+            && (all || !stem.starts_with("long_"))
         {
             names.push(stem.to_owned());
         }

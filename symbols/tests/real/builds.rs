@@ -1,0 +1,182 @@
+//! Ways to link, strip and host a program.
+
+use std::path::PathBuf;
+use std::process::Command;
+
+use symbols::{Build, BuildMode, GoBinary, Modules};
+
+use crate::common::{
+    Built, CGO, EXE, Recipe, Truth, build, fixture, hold_stripped, hold_whole, nm, output, run,
+};
+
+const WITH_C: &[(&str, &str)] = &[("CGO_ENABLED", "1")];
+
+#[test]
+fn linker_settings_change_no_answer() {
+    for (name, flags, environment, shows) in [
+        ("no-vcs", "-buildvcs=false", &[][..], EXE),
+        ("uncompressed", "-ldflags=-compressdwarf=false", &[], EXE),
+        ("no-build-id", "-ldflags=-buildid=", &[], EXE),
+        ("external", "-ldflags=-linkmode=external", WITH_C, CGO),
+    ] {
+        let recipe = Recipe {
+            name,
+            program: "server",
+            flags: &[flags],
+            environment,
+            shows,
+        };
+        recipe.hold();
+    }
+}
+
+#[test]
+fn without_debugging_information_symbols_still_tell_everything_else() {
+    let truth = Truth::of(&build("server", "like-no-dwarf", &["-ldflags=-f"], &[]));
+    let built = build("server", "only-symbols", &["-ldflags=-w"], &[]);
+    let compared = hold_stripped(&built, &truth, EXE);
+    assert!(compared.functions.unresolved.is_empty(), "{compared}");
+    assert!(compared.variables.unresolved.is_empty(), "{compared}");
+}
+
+#[test]
+fn static_and_relocatable_programs_with_c_are_told_apart() {
+    let pie = Build {
+        mode: BuildMode::Pie,
+        ..CGO
+    };
+    let recipes = [
+        (
+            "cgo-static",
+            &["-ldflags=-linkmode=external -extldflags=-static"][..],
+            Build {
+                is_static: true,
+                ..CGO
+            },
+        ),
+        ("cgo-pie", &["-buildmode=pie"], pie),
+        (
+            "cgo-static-pie",
+            &[
+                "-buildmode=pie",
+                "-ldflags=-linkmode=external -extldflags=-static-pie",
+            ],
+            Build {
+                mode: BuildMode::StaticPie,
+                is_static: true,
+                ..CGO
+            },
+        ),
+    ];
+    for (name, flags, shows) in recipes {
+        let recipe = Recipe {
+            name,
+            program: "server",
+            flags,
+            environment: WITH_C,
+            shows,
+        };
+        recipe.hold();
+    }
+}
+
+/// Builds a program with C in it twice: with symbols, and without.
+fn with_and_without_symbols(program: &str, mode: &str) -> (Built, Built) {
+    let mode = format!("-buildmode={mode}");
+    let linked = |name: &str, flags: &str| {
+        let name = format!("{program}-{name}");
+        build(program, &name, &[&mode, flags], WITH_C)
+    };
+    let whole = linked("whole", "-ldflags=-f -f");
+    (whole, linked("stripped", "-ldflags=-s -w"))
+}
+
+#[test]
+fn libraries_and_programs_that_open_plugins_are_told_apart() {
+    let library = Build {
+        mode: BuildMode::CShared,
+        ..CGO
+    };
+    let opener = Build {
+        modules: Modules::Plugins,
+        ..CGO
+    };
+    for (mode, program, shows) in [("c-shared", "exports", library), ("exe", "opener", opener)] {
+        let (whole, stripped) = with_and_without_symbols(program, mode);
+        let truth = Truth::of(&whole);
+        hold_whole(&whole, &truth, shows);
+        hold_stripped(&stripped, &truth, shows);
+    }
+}
+
+#[test]
+fn a_plugin_is_known_as_part_of_another_program() {
+    let shows = Build {
+        mode: BuildMode::Plugin,
+        modules: Modules::Joins,
+        ..CGO
+    };
+    let (whole, stripped) = with_and_without_symbols("plug", "plugin");
+    hold_whole(&whole, &Truth::of(&whole), shows);
+    let binary = GoBinary::parse(&stripped.data).unwrap();
+    assert_eq!(binary.build(), Ok(shows));
+    let name = "example.test/fixture/plug.Greet";
+    let truth = nm(&whole.path)[name][0];
+    let found = binary.function(name).unwrap();
+    assert_eq!((found.address, found.size), (truth.address, truth.size));
+}
+
+#[test]
+fn go_inside_a_program_in_c_is_read() {
+    let archive = build("exports", "exports.a", &["-buildmode=c-archive"], WITH_C);
+    let hosted = Build {
+        mode: BuildMode::CArchive,
+        ..CGO
+    };
+    for (flag, is_static) in [
+        ("-pie", false),
+        ("-no-pie", false),
+        ("-static", true),
+        ("-static-pie", true),
+    ] {
+        let path = output().join(format!("host{flag}"));
+        let main = fixture().join("host/main.c");
+        run(Command::new("gcc")
+            .args([flag, "-o"])
+            .args([&path, &main, &archive.path]));
+        let built = Built::read(path);
+        let truth = Truth::of(&built);
+        hold_whole(
+            &built,
+            &truth,
+            Build {
+                is_static,
+                ..hosted
+            },
+        );
+    }
+}
+
+/// Runs a tool of binutils on a copy of the server.
+fn rewritten(name: &str, tool: &str, arguments: &[&str]) -> (Built, Truth) {
+    let source = build("server", &format!("{name}-source"), &[], &[]);
+    let path: PathBuf = output().join(name);
+    std::fs::copy(&source.path, &path).unwrap();
+    run(Command::new(tool).args(arguments).arg(&path));
+    (Built::read(path), Truth::of(&source))
+}
+
+#[test]
+fn what_strip_leaves_is_read() {
+    let (stripped, truth) = rewritten("externally-stripped", "strip", &[]);
+    hold_stripped(&stripped, &truth, EXE);
+    let (whole, truth) = rewritten("without-debug", "strip", &["--strip-debug"]);
+    hold_stripped(&whole, &truth, EXE);
+}
+
+#[test]
+fn debugging_information_in_the_old_compressed_form_is_read() {
+    let arguments = ["--compress-debug-sections=zlib-gnu"];
+    let (built, truth) = rewritten("zdebug", "objcopy", &arguments);
+    hold_whole(&built, &truth, EXE);
+}
