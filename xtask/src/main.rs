@@ -3,6 +3,7 @@
 mod build;
 mod check;
 mod demo;
+mod fuzz;
 mod paths;
 mod run;
 mod setup;
@@ -48,6 +49,8 @@ enum Command {
     Tidy,
     /// Sets up, builds and runs the tests.
     Test(test::Options),
+    /// Fuzzes the parsers of `symbols`. Needs a rustup nightly.
+    Fuzz(fuzz::Options),
     /// Sets up, builds, and shows golens at work on three small Go services. Needs root.
     Demo(demo::Options),
 }
@@ -73,6 +76,7 @@ fn dispatch(command: Command) -> Result<ExitCode> {
         Command::Check => check::run(&paths).map(|()| ExitCode::SUCCESS),
         Command::Tidy => tidy::run(&paths).map(|()| ExitCode::SUCCESS),
         Command::Test(options) => test::run(&paths, &options),
+        Command::Fuzz(options) => fuzz::run(&paths, &options),
         Command::Demo(options) => demo::run(&paths, &options),
     }
 }
