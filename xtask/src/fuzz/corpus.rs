@@ -24,6 +24,8 @@ const RELEASES: [&str; 6] = [
     "go1.26.8",
     "go1.27.4",
 ];
+/// What fuzzing found is committed up to this size: a longer input mostly repeats a seed.
+const MOST_FOUND: u64 = 3 << 10;
 const MACHINES: [&str; 2] = ["amd64", "arm64"];
 
 /// The committed inputs of a target.
@@ -86,33 +88,35 @@ fn binaries(paths: &Paths) -> Result<Vec<PathBuf>> {
 
 /// Keeps one input for each edge that is reached; the committed inputs are replaced.
 fn minimise(paths: &Paths, fuzzer: &Fuzzer<'_>, seeds: &Path, target: &str) -> Result<()> {
-    let committed = of(paths, target);
-    let sources = [
-        seeds.join(target),
-        scratch(paths).join("found").join(target),
-        committed.clone(),
-    ];
     let all = empty(scratch(paths).join("all").join(target))?;
-    for source in sources.iter().filter(|source| source.is_dir()) {
-        for entry in fs::read_dir(source)? {
-            let entry = entry?;
-            fs::copy(entry.path(), all.join(entry.file_name()))?;
-        }
-    }
+    let found = scratch(paths).join("found").join(target);
+    copy(&seeds.join(target), &all, u64::MAX)?;
+    copy(&of(paths, target), &all, u64::MAX)?;
+    copy(&found, &all, MOST_FOUND)?;
     // How often an edge is passed matters to fuzzing, which finds such inputs again, not to the replay.
     run(fuzzer
         .command("cmin")
         .arg(target)
         .arg(&all)
         .args(["--", "-use_counters=0"]))?;
-    let committed = empty(committed)?;
-    let mut bytes = 0;
-    for entry in fs::read_dir(&all)? {
-        let entry = entry?;
-        bytes += fs::copy(entry.path(), committed.join(entry.file_name()))?;
-    }
+    let bytes = copy(&all, &empty(of(paths, target))?, u64::MAX)?;
     say(format_args!("    {bytes} bytes"));
     Ok(())
+}
+
+/// Copies the files of up to `most` bytes; answers how many bytes these were. A folder that is not there is empty.
+fn copy(from: &Path, to: &Path, most: u64) -> Result<u64> {
+    let mut bytes = 0;
+    if !from.is_dir() {
+        return Ok(bytes);
+    }
+    for entry in fs::read_dir(from)? {
+        let entry = entry?;
+        if entry.metadata()?.len() <= most {
+            bytes += fs::copy(entry.path(), to.join(entry.file_name()))?;
+        }
+    }
+    Ok(bytes)
 }
 
 fn empty(directory: PathBuf) -> Result<PathBuf> {
