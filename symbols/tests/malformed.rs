@@ -5,9 +5,9 @@
 )]
 
 mod common;
+#[path = "common/memory.rs"]
+mod memory;
 
-use std::alloc::{GlobalAlloc, Layout, System};
-use std::cell::Cell;
 use std::hint::black_box;
 use std::sync::OnceLock;
 
@@ -18,34 +18,6 @@ use symbols::GoBinary;
 
 /// What one file of 2.5 MB may cost at its worst moment.
 const MOST_BYTES: usize = 64 << 20;
-
-thread_local! {
-    static LIVE: Cell<usize> = const { Cell::new(0) };
-    static PEAK: Cell<usize> = const { Cell::new(0) };
-}
-
-/// Counts what the current thread holds.
-struct Counting;
-
-// SAFETY: every call goes to the system allocator with the caller's own layout and pointer.
-unsafe impl GlobalAlloc for Counting {
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        let live = LIVE.get().saturating_add(layout.size());
-        LIVE.set(live);
-        PEAK.set(PEAK.get().max(live));
-        // SAFETY: the caller keeps the contract of `alloc`.
-        unsafe { System.alloc(layout) }
-    }
-
-    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
-        LIVE.set(LIVE.get().saturating_sub(layout.size()));
-        // SAFETY: the pointer came from `System.alloc` above.
-        unsafe { System.dealloc(pointer, layout) }
-    }
-}
-
-#[global_allocator]
-static ALLOCATOR: Counting = Counting;
 
 /// The smallest Go program in three forms: with everything, with neither symbols nor DWARF, and relocated.
 fn seeds() -> &'static [Built; 3] {
@@ -62,10 +34,7 @@ fn seeds() -> &'static [Built; 3] {
 
 /// Asks a file everything; answers whether it was read as a Go binary.
 fn exercise(data: &[u8]) -> bool {
-    PEAK.set(LIVE.get());
-    let before = LIVE.get();
-    let read = ask(data);
-    let cost = PEAK.get().saturating_sub(before);
+    let (read, cost) = memory::peak(|| ask(data));
     assert!(cost < MOST_BYTES, "{cost} bytes at the peak");
     read
 }

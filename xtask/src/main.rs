@@ -4,6 +4,7 @@ mod build;
 mod check;
 mod codegen;
 mod demo;
+mod fuzz;
 mod paths;
 mod run;
 mod setup;
@@ -51,6 +52,8 @@ enum Command {
     Codegen(codegen::Options),
     /// Sets up, builds and runs the tests.
     Test(test::Options),
+    /// Fuzzes the parsers of `symbols`. Needs a rustup nightly.
+    Fuzz(fuzz::Options),
     /// Sets up, builds, and shows golens at work on three small Go services. Needs root.
     Demo(demo::Options),
 }
@@ -77,6 +80,7 @@ fn dispatch(command: Command) -> Result<ExitCode> {
         Command::Tidy => tidy::run(&paths).map(|()| ExitCode::SUCCESS),
         Command::Codegen(options) => codegen::run(&paths, &options).map(|()| ExitCode::SUCCESS),
         Command::Test(options) => test::run(&paths, &options),
+        Command::Fuzz(options) => fuzz::run(&paths, &options),
         Command::Demo(options) => demo::run(&paths, &options),
     }
 }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use symbols::{Function, GoBinary, Layouts, Unresolved};
+use symbols::{Function, GoBinary, Layouts, Spent, Unresolved};
 
 /// Functions asked for their site; a real answer for each is what the seeds are for.
 const MOST_FUNCTIONS: usize = 64;
@@ -27,6 +27,9 @@ const FIELDS: [&str; 8] = [
     "mu.state",
     "_",
 ];
+/// Steps of work that all questions together may take.
+const MOST_STEPS: u64 = 100_000;
+const STEPS_PER_BYTE: u64 = 64;
 const VARIABLES: [&str; 2] = ["runtime.memstats", "runtime.text"];
 
 /// What was answered: each question with `ok` or the kind of its error.
@@ -53,7 +56,14 @@ pub fn ask(file: &[u8]) -> Seen {
         note(&mut seen, "variable", binary.variable(name));
     }
     note(&mut seen, "types_address", binary.types_address());
+    work(binary.spent(), file.len() as u64);
     seen
+}
+
+/// Checks that work grows no faster than the file: the number of questions has a bound.
+fn work(spent: Spent, length: u64) {
+    let most = MOST_STEPS + STEPS_PER_BYTE * length;
+    assert!(spent.steps < most, "{spent:?} for {length} bytes");
 }
 
 /// Notes the kind of an answer and hands on what was found.

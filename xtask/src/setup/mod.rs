@@ -3,6 +3,7 @@
 mod apt;
 mod backends;
 mod bpf_linker;
+mod cargo_fuzz;
 mod go;
 mod nightly;
 mod prometheus;
@@ -16,6 +17,7 @@ use crate::{paths::Paths, run::skip};
 
 pub(crate) use apt::{CLIPPY_DRIVER, tool};
 pub(crate) use backends::Backends;
+pub(crate) use cargo_fuzz::CargoFuzz;
 
 /// Options of `cargo xtask setup`.
 #[derive(Args, Default)]

@@ -1,6 +1,6 @@
 //! The way for systems without Debian's packages: a rustup nightly that compiles `core` along.
 
-use std::{path::PathBuf, process::Command};
+use std::{ffi::OsStr, path::PathBuf, process::Command};
 
 use anyhow::{Context, Result, bail};
 
@@ -45,10 +45,12 @@ fn rustc() -> Command {
     rustup("rustc")
 }
 
-fn rustup(program: &str) -> Command {
+/// A program that finds the nightly's tools when it starts cargo.
+pub(super) fn rustup(program: impl AsRef<OsStr>) -> Command {
     let mut command = Command::new("rustup");
     command
-        .args(["run", "nightly", program])
+        .args(["run", "nightly"])
+        .arg(program)
         .env_remove("RUSTUP_TOOLCHAIN")
         .env_remove("RUSTC")
         .env_remove("CARGO")

@@ -16,6 +16,7 @@ use clap::Args;
 use self::summary::Summary;
 use crate::{
     build::{self, Built, host_cargo},
+    fuzz,
     paths::Paths,
     run::{say, show},
     setup::{self, Backends},
@@ -28,10 +29,11 @@ Groups:\n  \
 unit      symbols, golens, agent-ebpf and xtask; no root, no network\n  \
 root      crate `tests`: the built agent on real Go programs; needs root, eBPF and uprobe_multi\n  \
 backends  one whole pivot run against real Prometheus, Loki and Tempo; part of root\n  \
-long      test binaries named long_* of the groups unit and root; only with --all\n\n\
+long      test binaries named long_* of the groups unit and root; only with --all\n  \
+ fuzz      each fuzz target of symbols for a minute; only with --all, needs a rustup nightly\n\n\
 The last line is `N passed, N failed`.")]
 pub(crate) struct Options {
-    /// Adds the long tests.
+    /// Adds the long tests and fuzzing.
     #[arg(long)]
     all: bool,
     /// Leaves out what needs root, back ends included.
@@ -70,6 +72,9 @@ pub(crate) fn run(paths: &Paths, options: &Options) -> Result<ExitCode> {
         }
         _ => say("NOT RUN: the groups root, backends and long"),
     }
+    if options.all && options.filter.is_none() {
+        summary += fuzz(paths);
+    }
     say_result(&summary)?;
     let may_be_missing = options.no_root && !is_ci();
     let complete = missing.is_empty() || may_be_missing;
@@ -77,6 +82,21 @@ pub(crate) fn run(paths: &Paths, options: &Options) -> Result<ExitCode> {
         true => ExitCode::SUCCESS,
         false => ExitCode::FAILURE,
     })
+}
+
+/// Each fuzz target counts as one test; without a nightly the group fails as a whole.
+fn fuzz(paths: &Paths) -> Summary {
+    let minute = fuzz::Options::default();
+    match fuzz::targets(paths, &minute) {
+        Ok((passed, failed)) => Summary { passed, failed },
+        Err(error) => {
+            say(format_args!("NOT RUN: the group fuzz: {error:#}"));
+            Summary {
+                passed: 0,
+                failed: 1,
+            }
+        }
+    }
 }
 
 fn is_ci() -> bool {

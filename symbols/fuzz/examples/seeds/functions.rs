@@ -11,7 +11,7 @@ use symbols_fuzz::parts::join;
 use crate::program::{Program, half, set, word};
 
 /// Functions kept.
-const KEPT: usize = 24;
+const KEPT: usize = 9;
 /// `PCDATA_InlTreeIndex` and `FUNCDATA_InlTree`.
 const INLINE_INDEX: usize = 2;
 const INLINE_TREE: usize = 3;

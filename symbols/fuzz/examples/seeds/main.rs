@@ -14,7 +14,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result};
-use symbols_fuzz::{ask, targets::TARGETS};
+use symbols_fuzz::{ask, go::Build, targets::TARGETS};
 
 use program::Program;
 
@@ -46,11 +46,14 @@ fn write(corpus: &Path, name: &str, program: &Program<'_>) -> Result<()> {
             .into_iter()
             .map(|input| ("prologue", input)),
     );
-    // What the others make of their inputs are the files that this target begins with.
-    for target in TARGETS.iter().filter(|target| target.name != "elf") {
-        let of_target = inputs.iter().filter(|(name, _)| *name == target.name);
-        let file = of_target.map(|(_, input)| (target.file)(input)).next();
-        inputs.extend(file.map(|file| ("elf", file)));
+    // What others make of their smaller inputs are the files that this target begins with.
+    for name in ["buildinfo", "dwarf", "prologue"] {
+        let target = TARGETS.iter().find(|target| target.name == name);
+        let input = inputs.iter().find(|(of, _)| *of == name);
+        if let (Some(target), Some((_, input))) = (target, input) {
+            let relocated = [&input[..1], &[Build::POSITION_INDEPENDENT], &input[2..]].concat();
+            inputs.push(("elf", (target.file)(&relocated)));
+        }
     }
     for (number, (target, input)) in inputs.iter().enumerate() {
         let directory = corpus.join(target);
