@@ -214,6 +214,7 @@ mod tests {
             }],
             offsets: Offsets {
                 g_goid: 152,
+                stw_arguments: 2,
                 work_address: 0x504000,
                 ..Offsets::EMPTY
             },
@@ -319,7 +320,10 @@ mod tests {
                 ..info()
             }
         };
-        assert_eq!(check(&writers("[[4198400,4198410],[4198410,4198420]]"), FILE), Ok(()));
+        assert_eq!(
+            check(&writers("[[4198400,4198410],[4198410,4198420]]"), FILE),
+            Ok(())
+        );
         for wrong in [
             "[[4198410,4198420],[4198400,4198410]]",
             "[[4198400,4198411],[4198410,4198420]]",

@@ -123,10 +123,8 @@ mod tests {
         drop((kept, other));
         let again = keep(&scratch, &first).expect("room again");
         assert_eq!((*again).as_ref(), first);
-        assert_eq!(
-            (*keep(&scratch, &[]).expect("nothing to keep")).as_ref(),
-            []
-        );
+        let nothing = keep(&scratch, &[]).expect("nothing to keep");
+        assert!((*nothing).as_ref().is_empty());
     }
 
     #[test]
