@@ -79,6 +79,8 @@ macro_rules! programs {
     ($($(#[$doc:meta])* $name:ident = $value:literal, $text:literal;)*) => {
         /// The uprobe programs, by the index their hits are counted under.
         #[repr(u32)]
+        #[cfg_attr(feature = "user", derive(serde::Serialize, serde::Deserialize))]
+        #[cfg_attr(feature = "user", serde(rename_all = "snake_case"))]
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
         pub enum Program {
             $($(#[$doc])* $name = $value,)*

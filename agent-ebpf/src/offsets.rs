@@ -19,6 +19,7 @@ macro_rules! offsets {
         /// # Layout `u32` fields only, then two `u64` addresses; 8-aligned
         #[repr(C)]
         #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        #[cfg_attr(feature = "user", derive(serde::Serialize, serde::Deserialize))]
         pub struct Offsets {
             $($(#[$doc])* pub $name: u32,)*
             /// Registration this row belongs to, as in `TargetRef`.

@@ -56,6 +56,10 @@ enum Verb {
 /// Runs the command line and returns the exit status.
 #[must_use]
 pub fn main() -> ExitCode {
+    // Before anything else: this process may be one that is to have no rights.
+    if let Some(code) = crate::resolve::run_if_asked() {
+        return code;
+    }
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(usage) => return output::usage(&usage),

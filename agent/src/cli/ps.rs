@@ -1,9 +1,8 @@
 //! `golens ps`: the Go processes of this node, instrumented or not, and why.
 
-use std::{io::Read as _, path::PathBuf, process::ExitCode, time::Duration};
+use std::{path::PathBuf, process::ExitCode, time::Duration};
 
 use serde::{Deserialize, Serialize};
-use symbols::GoBinary;
 
 use super::{CliError, Output, config::load};
 use crate::{
@@ -11,6 +10,7 @@ use crate::{
         Opener, Process, Procfs, RefusedReason, Scanner, ScopeRules, TargetReport, TargetState,
     },
     identity::{GoProgram, Node, ProcessFacts, resolve},
+    resolve::Resolver,
 };
 
 const EXAMPLES: &str = "\
@@ -102,10 +102,11 @@ fn look(args: &PsArgs) -> Result<Vec<TargetReport>, CliError> {
     let changes = scanner.scan().map_err(|source| CliError::Scan { source })?;
     let node = Node::read(&procfs).map_err(|source| CliError::Scan { source })?;
     let mut opener = Opener::new(procfs);
+    let resolver = Resolver::default();
     let mut targets = Vec::new();
     for candidate in &changes.new {
         match opener.open(candidate) {
-            Ok(process) => targets.push(describe(&process, &node)),
+            Ok(process) => targets.push(describe(&process, &node, &resolver)),
             Err(RefusedReason::NotGo) if !args.all => {}
             Err(RefusedReason::Exited) => {}
             Err(reason) => targets.push(TargetReport {
@@ -121,27 +122,20 @@ fn look(args: &PsArgs) -> Result<Vec<TargetReport>, CliError> {
 }
 
 /// What the agent would make of a process.
-fn describe(process: &Process, node: &Node) -> TargetReport {
+fn describe(process: &Process, node: &Node, resolver: &Resolver) -> TargetReport {
     let facts = ProcessFacts::read(process);
     let known = TargetReport {
         service: resolve(node, &facts, &GoProgram::default()).service_name,
         executable: process.executable.clone(),
         ..TargetReport::bare(process.id.pid, TargetState::Resolving)
     };
-    let mut bytes = Vec::new();
-    if let Err(error) = (&process.file).read_to_end(&mut bytes) {
-        return TargetReport {
-            reason: Some(format!("golens could not read its executable: {error}")),
-            state: TargetState::Refused,
-            ..known
-        };
-    }
-    match GoBinary::parse(&bytes) {
+    match resolver.resolve(&process.file) {
         Ok(binary) => TargetReport {
-            go_version: binary.go_version().to_string(),
-            build_id: binary.build_id().to_owned(),
-            symbol_source: binary.sources().functions.to_string(),
-            layout_source: binary.sources().layouts.to_string(),
+            go_version: binary.go_version.clone(),
+            build_id: binary.build_id.clone(),
+            symbol_source: binary.symbol_source.clone(),
+            layout_source: binary.layout_source.clone(),
+            unresolved: binary.unresolved.clone(),
             reason: Some("no agent is running".to_owned()),
             ..known
         },

@@ -1,9 +1,7 @@
 //! A candidate becomes a target: opened, resolved, identified, registered, attached.
 
 use std::{
-    fs::File,
-    io,
-    os::{fd::AsFd, unix::fs::FileExt as _},
+    os::fd::AsFd,
     sync::{Arc, Mutex, PoisonError},
 };
 
@@ -17,7 +15,7 @@ use crate::{
     doctor::error_chain,
     identity::{self, GoProgram, Node, ProcessFacts},
     probe::{Attachment, Feature, FileKey, Kernel, ProbeError, Slots},
-    resolve::{self, BinaryInfo, Cache},
+    resolve::{BinaryInfo, ResolveError, Resolver},
     runtime::Reader,
 };
 
@@ -29,7 +27,7 @@ pub(super) struct Adopter {
     pub(super) probes: config::Probes,
     pub(super) runtime: config::Runtime,
     pub(super) opener: Mutex<Opener>,
-    pub(super) cache: Cache,
+    pub(super) resolver: Arc<Resolver>,
     pub(super) slots: Mutex<Slots>,
 }
 
@@ -39,7 +37,7 @@ pub(super) enum AdoptError {
     #[error(transparent)]
     Refused(#[from] RefusedReason),
     #[error("its executable cannot be used: {0}")]
-    Binary(Arc<str>),
+    Binary(Arc<ResolveError>),
     #[error(transparent)]
     Probe(#[from] ProbeError),
     #[error("golens failed while it looked at the program; its log has the details")]
@@ -51,26 +49,24 @@ impl AdoptError {
     pub(super) fn is_transient(&self) -> bool {
         match self {
             Self::Probe(_) | Self::Refused(RefusedReason::Failed { .. }) => true,
-            Self::Refused(_) | Self::Binary(_) | Self::Panicked => false,
+            Self::Binary(error) => error.is_transient(),
+            Self::Refused(_) | Self::Panicked => false,
         }
     }
 }
-
-/// Binaries up to this size are read into memory. Larger ones are mapped, and then a file that its owner
-/// truncates while it is parsed ends golens with SIGBUS.
-const READ_BYTES: u64 = 64 << 20;
 
 impl Adopter {
     /// Takes tens of milliseconds for a new binary, a few for a known one. Blocks.
     pub(super) fn adopt(&self, candidate: &Candidate) -> Result<Target, AdoptError> {
         let process = lock(&self.opener).open(candidate)?;
-        let binary = self.resolve(&process)?;
+        let resolved = self.resolver.resolve(&process.file);
+        let binary = resolved.map_err(AdoptError::Binary)?;
         let resource = Arc::new(identity::resolve(
             &self.node,
             &ProcessFacts::read(&process),
             &program(&binary),
         ));
-        let bias = process.load_base(binary.base_address)?;
+        let bias = process.load_base(binary.base_address())?;
         let reference = lock(&self.slots).take()?;
         // Known before the first hit can arrive.
         self.correlator.add(
@@ -169,28 +165,6 @@ impl Adopter {
             Feature::Goroutine | Feature::Net => false,
         }
     }
-
-    fn resolve(&self, process: &Process) -> Result<Arc<BinaryInfo>, AdoptError> {
-        let key = process.incarnation.binary;
-        if let Some(known) = self.cache.get(&key) {
-            return known.map_err(AdoptError::Binary);
-        }
-        let answer = match bytes(&process.file, key.size) {
-            Ok(bytes) => resolve::resolve((*bytes).as_ref())
-                .map(Arc::new)
-                .map_err(|error| Arc::from(error.to_string())),
-            // Not kept: the next look may have more luck.
-            Err(error) => {
-                return Err(RefusedReason::Failed {
-                    action: "read its executable",
-                    source: error,
-                }
-                .into());
-            }
-        };
-        self.cache.put(key, answer.clone());
-        answer.map_err(AdoptError::Binary)
-    }
 }
 
 /// The same offsets with the addresses of a process that is loaded `bias` bytes higher.
@@ -214,17 +188,6 @@ fn program(binary: &BinaryInfo) -> GoProgram {
         version: binary.go_version.clone(),
         main_version: binary.module_version.clone(),
     }
-}
-
-/// The content of an executable.
-fn bytes(file: &File, size: u64) -> io::Result<Box<dyn AsRef<[u8]>>> {
-    if size > READ_BYTES {
-        // SAFETY: private and read-only; for the risk that is left see `READ_BYTES`.
-        return Ok(Box::new(unsafe { memmap2::Mmap::map(file) }?));
-    }
-    let mut bytes = vec![0; usize::try_from(size).map_err(io::Error::other)?];
-    file.read_exact_at(&mut bytes, 0)?;
-    Ok(Box::new(bytes))
 }
 
 pub(super) fn file_key(binary: &BinaryKey) -> FileKey {

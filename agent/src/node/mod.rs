@@ -52,7 +52,7 @@ use crate::{
     identity::Node,
     probe::{Kernel, Slots},
     recent::Recent,
-    resolve::Cache,
+    resolve::Resolver,
     telemetry::Telemetry,
 };
 
@@ -176,6 +176,7 @@ impl Agent {
         }
 
         let table = Arc::new(Table::default());
+        let resolver = Arc::new(Resolver::default());
         let adopter = Arc::new(Adopter {
             node,
             kernel: Arc::clone(&kernel),
@@ -183,7 +184,7 @@ impl Agent {
             probes: config.probes.clone(),
             runtime: config.runtime.clone(),
             opener: Mutex::new(Opener::new(procfs.clone())),
-            cache: Cache::default(),
+            resolver: Arc::clone(&resolver),
             slots: Mutex::new(Slots::new()),
         });
         let scanner = Scanner::new(procfs, rules);
@@ -197,6 +198,7 @@ impl Agent {
             abandoned: Arc::clone(&abandoned),
             missed_changes: Arc::clone(&pump.missed),
             table: Arc::clone(&table),
+            resolver,
         };
         let ready = Arc::clone(&supervisor.ready);
 

@@ -15,6 +15,7 @@ use crate::{
     correlate::Correlator,
     doctor::error_chain,
     probe::Kernel,
+    resolve::Resolver,
     telemetry::{Telemetry, catalog},
 };
 
@@ -27,6 +28,7 @@ pub(super) struct Counters {
     pub(super) abandoned: Arc<AtomicU64>,
     pub(super) missed_changes: Arc<AtomicU64>,
     pub(super) table: Arc<Table>,
+    pub(super) resolver: Arc<Resolver>,
 }
 
 /// Kernel-side counters that are losses: a record that should exist does not. Each loss is in one.
@@ -71,6 +73,9 @@ impl Counters {
             ),
         ];
         all.extend(own.map(|(name, total)| (name.to_owned(), total)));
+        for (outcome, total) in self.resolver.outcomes() {
+            all.insert(format!("resolver.{outcome}"), total);
+        }
         all
     }
 
@@ -103,6 +108,9 @@ impl Counters {
         own.drops_total("unknown_target", counts.unknown_target);
         own.drops_total("undecodable", counts.undecodable);
         own.outcomes_total("abandoned", self.abandoned.load(Ordering::Relaxed));
+        for (outcome, total) in self.resolver.outcomes() {
+            own.binaries_total(outcome, total);
+        }
         self.publish_targets();
     }
 }

@@ -1,9 +1,11 @@
 //! Features: what a user switches, and which programs it takes.
 
 use agent_ebpf::counter::Program;
+use serde::{Deserialize, Serialize};
 
 /// One subject of observation.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Feature {
     /// HTTP/1 server requests.
     Http,

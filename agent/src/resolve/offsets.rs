@@ -97,7 +97,7 @@ const OPTIONAL: [Field; 3] = [
 ];
 
 /// Every struct field the kernel side reads, as (struct, field).
-pub fn wanted_fields() -> impl Iterator<Item = (&'static str, &'static str)> {
+pub(super) fn wanted_fields() -> impl Iterator<Item = (&'static str, &'static str)> {
     let required = Feature::ALL.into_iter().flat_map(required);
     let named = required
         .chain(&OPTIONAL)

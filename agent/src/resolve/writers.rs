@@ -3,6 +3,7 @@
 //!
 //! A write below a buffer may hold another goroutine's record, so it takes no trace id.
 
+use serde::{Deserialize, Serialize};
 use symbols::GoBinary;
 
 /// Standard library and common loggers that pass stored bytes on.
@@ -68,7 +69,7 @@ const BUFFER_WORDS: [&str; 3] = ["flush", "drain", "buffered"];
 const NEAR: usize = 2;
 
 /// Code of one binary that matters to who wrote a line.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Writers {
     buffers: AddressRanges,
     own_buffers: AddressRanges,
@@ -92,6 +93,32 @@ impl Writers {
             adapters: ranges(is_adapter),
             relays: ranges(|function| function == RELAY),
         }
+    }
+
+    /// Every range of addresses, from its first byte to the one behind its last.
+    pub(super) fn ranges(&self) -> impl Iterator<Item = (u64, u64)> {
+        [
+            &self.buffers,
+            &self.own_buffers,
+            &self.formatters,
+            &self.adapters,
+            &self.relays,
+        ]
+        .into_iter()
+        .flat_map(|ranges| ranges.0.iter().copied())
+    }
+
+    /// Whether each list is sorted and free of overlaps, as the search in it needs.
+    pub(super) fn are_sorted(&self) -> bool {
+        [
+            &self.buffers,
+            &self.own_buffers,
+            &self.formatters,
+            &self.adapters,
+            &self.relays,
+        ]
+        .into_iter()
+        .all(|ranges| ranges.0.is_sorted_by(|a, b| a.1 <= b.0))
     }
 
     /// The same code in a process that is loaded `bias` bytes higher.
@@ -156,12 +183,20 @@ fn is_own_buffer(function: &str) -> bool {
 }
 
 /// Sorted, disjoint ranges of code addresses.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 struct AddressRanges(Vec<(u64, u64)>);
 
 impl AddressRanges {
     fn new(mut ranges: Vec<(u64, u64)>) -> Self {
         ranges.sort_unstable();
+        // Two names of one body are one range.
+        ranges.dedup_by(|next, last| {
+            let overlaps = next.0 < last.1;
+            if overlaps {
+                last.1 = last.1.max(next.1);
+            }
+            overlaps
+        });
         Self(ranges)
     }
 

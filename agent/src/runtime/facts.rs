@@ -1,5 +1,6 @@
 //! Where a binary keeps the runtime variables that are read.
 
+use serde::{Deserialize, Serialize};
 use symbols::{GoBinary, Layouts, Unresolved};
 
 /// Structs whose layout [`RuntimeFacts::from_symbols`] needs; ask for them in the one pass over layouts.
@@ -48,7 +49,7 @@ pub const RUNTIME_VARIABLES: [&str; 6] = [
 ];
 
 /// Everything the reader needs to know of one binary; addresses are those of the file.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RuntimeFacts {
     /// Lowest address of a loaded segment, against which the load base is found.
     pub first_segment: u64,
@@ -60,12 +61,13 @@ pub struct RuntimeFacts {
     pub goroutines: Option<GoroutineFacts>,
     /// Address of `runtime.gomaxprocs`.
     pub gomaxprocs: Option<u64>,
-    /// What is missing, and why.
+    /// What is missing, and why. Taken out before the facts travel between processes.
+    #[serde(skip)]
     pub unresolved: Vec<Unresolved>,
 }
 
 /// `runtime.memstats`.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct GcFacts {
     /// Address of the variable.
     pub memstats: u64,
@@ -82,7 +84,7 @@ pub struct GcFacts {
 }
 
 /// `runtime.gcController`.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PacerFacts {
     /// Address of the variable.
     pub controller: u64,
@@ -109,7 +111,7 @@ pub struct PacerFacts {
 }
 
 /// The parts of `runtime.gcount`.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct GoroutineFacts {
     /// Address of `runtime.allglen`.
     pub allglen: u64,
@@ -153,6 +155,52 @@ impl RuntimeFacts {
             gomaxprocs,
             unresolved,
         })
+    }
+}
+
+impl RuntimeFacts {
+    /// Addresses of all variables that are read.
+    pub(crate) fn addresses(&self) -> impl Iterator<Item = u64> {
+        let goroutines = self
+            .goroutines
+            .iter()
+            .flat_map(|facts| [facts.allglen, facts.allp, facts.sched]);
+        std::iter::once(self.gc.memstats)
+            .chain(self.pacer.iter().map(|facts| facts.controller))
+            .chain(self.gomaxprocs)
+            .chain(goroutines)
+    }
+
+    /// Offsets of all fields that are read.
+    pub(crate) fn offsets(&self) -> impl Iterator<Item = u32> {
+        let gc = &self.gc;
+        let pacer = self.pacer.iter().flat_map(|facts| {
+            [
+                facts.memory_limit,
+                facts.percent_goal,
+                facts.sweep_trigger,
+                facts.triggered,
+                facts.heap_marked,
+                facts.heap_free,
+                facts.total_alloc,
+                facts.total_free,
+                facts.mapped_ready,
+            ]
+        });
+        let goroutines = self.goroutines.iter().flat_map(|facts| {
+            let lists = facts.global_free.iter().copied();
+            lists.chain([facts.ngsys, facts.processor_free])
+        });
+        [
+            gc.last_gc_unix,
+            gc.pause_total_ns,
+            gc.pause_ns,
+            gc.pause_end,
+            gc.numgc,
+        ]
+        .into_iter()
+        .chain(pacer)
+        .chain(goroutines)
     }
 }
 

@@ -212,6 +212,9 @@ catalogue! {
     TARGETS: Agent "golens.targets",
         UpDownCounter, "{process}", ["state"],
         Development, "Processes that golens has looked at.";
+    BINARIES: Agent "golens.binaries",
+        Counter, "{binary}", ["outcome"],
+        Development, "Binaries that a process without rights has read, by how that ended.";
     SPANS: Agent "golens.spans",
         Counter, "{span}", [],
         Development, "Spans finished, sampled or not.";

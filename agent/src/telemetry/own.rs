@@ -20,6 +20,7 @@ pub struct Own {
     outcomes: IntCounterVec,
     drops: IntCounterVec,
     targets: IntGaugeVec,
+    binaries: IntCounterVec,
     spans: IntCounter,
     log_lines: IntCounterVec,
     series: IntGauge,
@@ -44,6 +45,7 @@ impl Own {
             outcomes: new.counter_vec(&catalog::PROBE_OUTCOMES),
             drops: new.counter_vec(&catalog::DROPS),
             targets: new.int_gauge_vec(&catalog::TARGETS),
+            binaries: new.counter_vec(&catalog::BINARIES),
             spans: new.counter(&catalog::SPANS),
             log_lines: new.counter_vec(&catalog::LOG_LINES),
             series: new.int_gauge(&catalog::SERIES),
@@ -77,6 +79,11 @@ impl Own {
         self.targets
             .with_label_values(&[state])
             .set(i64::try_from(count).unwrap_or(i64::MAX));
+    }
+
+    /// Raises the count of binaries that were read, by outcome, to a total.
+    pub fn binaries_total(&self, outcome: &str, total: u64) {
+        raise(&self.binaries, outcome, total);
     }
 
     /// Counts a log line.

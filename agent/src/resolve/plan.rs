@@ -1,0 +1,142 @@
+//! What will be attached to a binary's processes, and why the rest will not.
+
+use agent_ebpf::{counter::Program, offsets::Offsets};
+use symbols::{GoBinary, Layouts, SiteKind, Unresolved};
+
+use super::{Site, binary::report, offsets, sites::WANTED};
+use crate::{discovery::UnresolvedReport, probe::Feature};
+
+/// The decision for every feature.
+#[derive(Debug)]
+pub(super) struct Plan {
+    /// In the order of [`Feature::ALL`].
+    pub(super) verdicts: Vec<(Feature, Verdict)>,
+    /// Sites of the features that are attached.
+    pub(super) sites: Vec<Site>,
+    /// For the kernel side; addresses are those of the file.
+    pub(super) offsets: Offsets,
+}
+
+/// What becomes of one feature.
+#[derive(Debug)]
+pub(super) enum Verdict {
+    /// All it needs is known.
+    Attach,
+    /// The program does not contain its functions.
+    Absent,
+    /// The program contains it, and something it needs is unknown.
+    Off(Vec<Unresolved>),
+}
+
+impl Plan {
+    /// Decides what to do with a binary whose wanted layouts were read.
+    pub(super) fn of(binary: &GoBinary<'_>, layouts: &Layouts) -> Self {
+        let mut sites = Vec::new();
+        let mut verdicts: Vec<(Feature, Verdict)> = Feature::ALL
+            .into_iter()
+            .map(|feature| {
+                let (found, verdict) = feature_sites(binary, feature);
+                sites.extend(found);
+                (feature, verdict)
+            })
+            .collect();
+        let (mut offsets, off) = offsets::fill(binary, layouts, &attached(&verdicts));
+        for (feature, missing) in off {
+            sites.retain(|site| Feature::of(site.program) != feature);
+            for (_, verdict) in verdicts.iter_mut().filter(|(other, _)| *other == feature) {
+                *verdict = Verdict::Off(vec![missing.clone()]);
+            }
+        }
+        for site in sites.iter().filter(|site| site.is_branch) {
+            offsets.jbe_programs |= 1 << (site.program as u32);
+        }
+        Self {
+            verdicts,
+            sites,
+            offsets,
+        }
+    }
+
+    /// Features that are attached.
+    pub(super) fn attached(&self) -> impl Iterator<Item = Feature> {
+        attached(&self.verdicts).into_iter()
+    }
+
+    /// What is missing for the features that are off.
+    pub(super) fn missing(&self) -> Vec<UnresolvedReport> {
+        let off = self.verdicts.iter().flat_map(|(feature, verdict)| {
+            let missing = match verdict {
+                Verdict::Off(missing) => missing.as_slice(),
+                Verdict::Attach | Verdict::Absent => &[],
+            };
+            missing.iter().map(|missing| (*feature, missing))
+        });
+        off.map(|(feature, missing)| UnresolvedReport {
+            what: format!("{} (for {})", missing.what, feature.name()),
+            ..report(missing)
+        })
+        .collect()
+    }
+}
+
+fn attached(verdicts: &[(Feature, Verdict)]) -> Vec<Feature> {
+    verdicts
+        .iter()
+        .filter(|(_, verdict)| matches!(verdict, Verdict::Attach))
+        .map(|(feature, _)| *feature)
+        .collect()
+}
+
+/// The sites of a feature, if each of its programs has one.
+fn feature_sites(binary: &GoBinary<'_>, feature: Feature) -> (Vec<Site>, Verdict) {
+    let mut sites = Vec::new();
+    let mut missing = Vec::new();
+    let mut complete = true;
+    for &program in feature.programs() {
+        match program_site(binary, program) {
+            Ok(site) => sites.push(site),
+            Err(reasons) => {
+                complete = false;
+                missing.extend(reasons);
+            }
+        }
+    }
+    if complete {
+        for &program in feature.extra_programs() {
+            sites.extend(program_site(binary, program));
+        }
+        (sites, Verdict::Attach)
+    } else if sites.is_empty() && missing.iter().all(Unresolved::is_absent) {
+        // A program without the package is no problem; half a feature is.
+        (Vec::new(), Verdict::Absent)
+    } else {
+        (Vec::new(), Verdict::Off(missing))
+    }
+}
+
+/// The site of a program: in the first of its functions that the binary has, for some were renamed.
+fn program_site(binary: &GoBinary<'_>, program: Program) -> Result<Site, Vec<Unresolved>> {
+    let wanted = WANTED.iter().filter(|wanted| wanted.program == program);
+    let names = wanted.flat_map(|wanted| std::iter::once(&wanted.function).chain(wanted.formerly));
+    let mut problems = Vec::new();
+    for name in names {
+        match site(binary, program, name) {
+            Ok(site) => return Ok(site),
+            Err(problem) => problems.push(problem),
+        }
+    }
+    Err(problems)
+}
+
+fn site(binary: &GoBinary<'_>, program: Program, name: &str) -> Result<Site, Unresolved> {
+    let function = binary.function(name)?;
+    let site = binary.probe_site(&function)?;
+    Ok(Site {
+        program,
+        function: name.to_owned(),
+        address: site.address,
+        file_offset: site.file_offset,
+        is_branch: site.kind == SiteKind::Jbe,
+        instruction: site.instruction,
+    })
+}

@@ -1,0 +1,217 @@
+//! Looks up everything golens wants of any binary, and says what follows from it.
+
+use std::collections::BTreeSet;
+
+use symbols::{FunctionSource, GoBinary, LayoutSource, Layouts, Machine, Unresolved};
+
+use super::{
+    Attach, FeatureFact, FieldFact, FileFacts, FunctionFact, MissingFact, Report, Setting,
+    SiteFact, SourceNames, VariableFact,
+};
+use crate::{
+    probe::Feature,
+    resolve::{Plan, Verdict, WANTED, Wanted, binary::wanted_structs, offsets::wanted_fields},
+    runtime::{RUNTIME_FIELDS, RUNTIME_VARIABLES, RuntimeFacts},
+};
+
+/// Variables beside those of the memory reader: the kernel side reads GC phases.
+const FURTHER_VARIABLES: [&str; 1] = ["runtime.work"];
+
+impl Report {
+    /// Reports on a binary of `size` bytes.
+    pub(in crate::resolve) fn of(binary: &GoBinary<'_>, size: u64) -> Self {
+        let layouts = binary.layouts(&wanted_structs());
+        let plan = Plan::of(binary, &layouts);
+        let mut missing = BTreeSet::new();
+        let functions = functions(binary, &mut missing);
+        let fields = fields(&layouts, &mut missing);
+        let variables = variables(binary, &mut missing);
+        let mut features: Vec<FeatureFact> = plan.verdicts.iter().map(feature).collect();
+        features.push(runtime(binary, &layouts));
+        let sources = binary.sources();
+        Self {
+            file: file(binary, size),
+            sources: SourceNames {
+                functions: sources.functions.to_string(),
+                layouts: sources.layouts.to_string(),
+            },
+            features,
+            functions,
+            fields,
+            variables,
+            unresolved: missing.into_iter().collect(),
+        }
+    }
+}
+
+fn file(binary: &GoBinary<'_>, size: u64) -> FileFacts {
+    let info = binary.build_info();
+    let sources = binary.sources();
+    let stated = info.setting("-buildmode").unwrap_or("exe");
+    let build_mode = match stated {
+        "exe" if binary.is_pie() => "pie",
+        other => other,
+    };
+    FileFacts {
+        size,
+        go_version: binary.go_version().to_string(),
+        machine: match binary.machine() {
+            Machine::Amd64 => "amd64".to_owned(),
+            Machine::Arm64 => "arm64".to_owned(),
+        },
+        build_mode: build_mode.to_owned(),
+        position_independent: binary.is_pie(),
+        build_id: binary.build_id().to_owned(),
+        main_path: info.path.clone(),
+        main_module: info.main.as_ref().map(|module| module.path.clone()),
+        main_version: info.main.as_ref().map(|module| module.version.clone()),
+        modules: info.deps.len(),
+        settings: info
+            .settings
+            .iter()
+            .map(|(key, value)| Setting {
+                key: key.clone(),
+                value: value.clone(),
+            })
+            .collect(),
+        symbol_table: sources.functions == FunctionSource::Symtab,
+        debug_information: matches!(sources.layouts, LayoutSource::Dwarf4 | LayoutSource::Dwarf5),
+    }
+}
+
+fn feature((feature, verdict): &(Feature, Verdict)) -> FeatureFact {
+    let (attach, why) = match verdict {
+        Verdict::Attach if feature.windowed() => (Attach::InWindows, &[][..]),
+        Verdict::Attach => (Attach::Yes, &[][..]),
+        Verdict::Absent => (Attach::NotUsed, &[][..]),
+        Verdict::Off(missing) => (Attach::No, missing.as_slice()),
+    };
+    FeatureFact {
+        feature: feature.name().to_owned(),
+        attach,
+        why: why.iter().map(missing).collect(),
+    }
+}
+
+/// Whether the runtime's memory can be read.
+fn runtime(binary: &GoBinary<'_>, layouts: &Layouts) -> FeatureFact {
+    let (attach, why) = match RuntimeFacts::from_symbols(binary, layouts) {
+        Ok(facts) => (Attach::Yes, facts.unresolved),
+        Err(unresolved) => (Attach::No, unresolved),
+    };
+    FeatureFact {
+        feature: "runtime".to_owned(),
+        attach,
+        why: why.iter().map(missing).collect(),
+    }
+}
+
+fn functions(binary: &GoBinary<'_>, lost: &mut BTreeSet<MissingFact>) -> Vec<FunctionFact> {
+    let mut wanted = WANTED;
+    wanted.sort_by_key(|wanted| (Feature::of(wanted.program), wanted.program));
+    let mut found = Vec::new();
+    for wanted in &wanted {
+        match function(binary, wanted) {
+            Ok(fact) => found.push(fact),
+            Err(unresolved) => drop(lost.insert(missing(&unresolved))),
+        }
+    }
+    found
+}
+
+/// The function of a program under the first name that this binary has.
+fn function(binary: &GoBinary<'_>, wanted: &Wanted) -> Result<FunctionFact, Unresolved> {
+    let function = binary.function(wanted.function).or_else(|missing| {
+        let mut former = wanted.formerly.iter();
+        former
+            .find_map(|name| binary.function(name).ok())
+            .ok_or(missing)
+    })?;
+    let program = wanted.program;
+    let feature = Feature::of(program);
+    let (site, why) = match binary.probe_site(&function) {
+        Ok(site) => (
+            Some(SiteFact {
+                address: site.address,
+                file_offset: site.file_offset,
+                instruction: site.instruction,
+                kind: site.kind.to_string(),
+            }),
+            None,
+        ),
+        Err(unresolved) => (None, Some(unresolved.reason.to_string())),
+    };
+    Ok(FunctionFact {
+        feature: feature.name().to_owned(),
+        program: program.name().to_owned(),
+        required: feature.programs().contains(&program),
+        name: function.name,
+        address: function.address,
+        size: function.size,
+        provenance: function.provenance.to_string(),
+        confidence: function.provenance.confidence().to_string(),
+        site,
+        why,
+    })
+}
+
+fn fields(layouts: &Layouts, lost: &mut BTreeSet<MissingFact>) -> Vec<FieldFact> {
+    let runtime = RUNTIME_FIELDS
+        .into_iter()
+        .flat_map(|(structure, paths)| paths.iter().map(move |path| (structure, *path)));
+    let wanted: BTreeSet<(&str, &str)> = wanted_fields().chain(runtime).collect();
+    let mut found: Vec<FieldFact> = Vec::new();
+    for (structure, paths) in wanted {
+        match field(layouts, structure, paths) {
+            // One name may answer for two.
+            Ok(fact) if found.last() == Some(&fact) => {}
+            Ok(fact) => found.push(fact),
+            Err(unresolved) => drop(lost.insert(missing(&unresolved))),
+        }
+    }
+    found
+}
+
+/// A field; of names with `|` between them, a release has one.
+fn field(layouts: &Layouts, structure: &str, paths: &str) -> Result<FieldFact, Unresolved> {
+    let (first, others) = paths.split_once('|').unwrap_or((paths, ""));
+    let fact = |path: &str| {
+        let fact = layouts.field(structure, path)?;
+        Ok(FieldFact {
+            structure: structure.to_owned(),
+            field: path.to_owned(),
+            offset: fact.value,
+            provenance: fact.provenance.to_string(),
+            confidence: fact.provenance.confidence().to_string(),
+        })
+    };
+    fact(first).or_else(|missing| {
+        let mut others = others.split('|').filter(|path| !path.is_empty());
+        others.find_map(|path| fact(path).ok()).ok_or(missing)
+    })
+}
+
+fn variables(binary: &GoBinary<'_>, lost: &mut BTreeSet<MissingFact>) -> Vec<VariableFact> {
+    let mut found = Vec::new();
+    for name in RUNTIME_VARIABLES.into_iter().chain(FURTHER_VARIABLES) {
+        match binary.variable(name) {
+            Ok(fact) => found.push(VariableFact {
+                name: name.to_owned(),
+                address: fact.value.address,
+                size: fact.value.size,
+                provenance: fact.provenance.to_string(),
+                confidence: fact.provenance.confidence().to_string(),
+            }),
+            Err(unresolved) => drop(lost.insert(missing(&unresolved))),
+        }
+    }
+    found
+}
+
+fn missing(unresolved: &Unresolved) -> MissingFact {
+    MissingFact {
+        what: unresolved.what.clone(),
+        reason: unresolved.reason.to_string(),
+        error_type: unresolved.error_type().to_owned(),
+    }
+}

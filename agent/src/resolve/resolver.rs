@@ -1,0 +1,172 @@
+//! From an open file to what is known of it: asks the cache, else a child.
+
+use std::{
+    collections::{BTreeMap, HashSet},
+    fs::File,
+    sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
+    time::Instant,
+};
+
+use super::{
+    BinaryInfo, ResolveError, Sandbox,
+    cache::{Cache, Resolved},
+    child::Task,
+    content::Content,
+    report::Report,
+    validate,
+    wire::Answer,
+};
+use crate::discovery::BinaryKey;
+
+/// Children at the same time.
+const CHILDREN: usize = 2;
+/// Larger files are no programs that anybody runs; nothing of them is read.
+const MAX_FILE: u64 = 4 << 30;
+
+/// Resolves binaries, each content once.
+#[derive(Debug, Default)]
+pub struct Resolver {
+    sandbox: Sandbox,
+    state: Mutex<State>,
+    child_ended: Condvar,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    cache: Cache,
+    /// Contents that a child is reading.
+    reading: HashSet<Content>,
+    /// Children by how they ended.
+    outcomes: BTreeMap<&'static str, u64>,
+}
+
+impl Resolver {
+    /// Uses these children.
+    #[must_use]
+    pub fn new(sandbox: Sandbox) -> Self {
+        Self {
+            sandbox,
+            ..Self::default()
+        }
+    }
+
+    /// Resolves an open binary. Takes tens of milliseconds for a new one: blocks.
+    ///
+    /// # Errors
+    /// When it is no Go program that can be used, or reading it failed.
+    pub fn resolve(&self, file: &File) -> Resolved {
+        let key = key(file).map_err(Arc::new)?;
+        if let Some(known) = self.state().cache.file(&key, Instant::now()) {
+            return known;
+        }
+        let answer = match content(file, &key) {
+            Ok(content) => self.resolve_content(file, &key, content),
+            Err(error) => Err(Arc::new(error)),
+        };
+        let now = Instant::now();
+        self.state().cache.put_file(key, &answer, now);
+        answer
+    }
+
+    /// Asks a child for everything there is to tell about a binary.
+    ///
+    /// # Errors
+    /// As [`Resolver::resolve`].
+    pub fn report(&self, file: &File) -> Result<Report, ResolveError> {
+        too_large(key(file)?.size)?;
+        match self.sandbox.ask(Task::Report, file)? {
+            Answer::Report(report) => Ok(*report),
+            other => Err(verdict(other)),
+        }
+    }
+
+    /// Children that were started so far, by how they ended: `resolved`, or an error's word.
+    #[must_use]
+    pub fn outcomes(&self) -> BTreeMap<&'static str, u64> {
+        self.state().outcomes.clone()
+    }
+
+    /// Waits while a child reads the same content, or too many children read others.
+    fn resolve_content(&self, file: &File, key: &BinaryKey, content: Content) -> Resolved {
+        let busy =
+            |state: &mut State| state.reading.contains(&content) || state.reading.len() >= CHILDREN;
+        let mut state = self
+            .child_ended
+            .wait_while(self.state(), busy)
+            .unwrap_or_else(PoisonError::into_inner);
+        if let Some(known) = state.cache.content(&content) {
+            return known;
+        }
+        state.reading.insert(content);
+        drop(state);
+        let answer = self.ask(file, key);
+        let mut state = self.state();
+        state.reading.remove(&content);
+        let outcome = answer
+            .as_ref()
+            .map_or_else(ResolveError::error_type, |_| "resolved");
+        *state.outcomes.entry(outcome).or_default() += 1;
+        let answer = answer.map(Arc::new).map_err(Arc::new);
+        // Known before those that wait for it look.
+        state.cache.put_content(content, &answer);
+        self.child_ended.notify_all();
+        answer
+    }
+
+    fn ask(&self, file: &File, before: &BinaryKey) -> Result<BinaryInfo, ResolveError> {
+        let answer = self.sandbox.ask(Task::Binary, file)?;
+        // About a file that was written to meanwhile, it would be true of neither content.
+        if key(file)? != *before {
+            return Err(ResolveError::Changed);
+        }
+        match answer {
+            Answer::Binary(info) => match validate::check(&info, before.size) {
+                Ok(()) => Ok(*info),
+                Err(problem) => Err(ResolveError::BadAnswer { problem }),
+            },
+            other => Err(verdict(other)),
+        }
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn key(file: &File) -> Result<BinaryKey, ResolveError> {
+    match file.metadata() {
+        Ok(metadata) if metadata.is_file() => Ok(BinaryKey::of(&metadata)),
+        Ok(_) => Err(ResolveError::refused(
+            "not_regular",
+            "it is no regular file".to_owned(),
+        )),
+        Err(source) => Err(ResolveError::Read { source }),
+    }
+}
+
+fn content(file: &File, key: &BinaryKey) -> Result<Content, ResolveError> {
+    too_large(key.size)?;
+    Content::of(file, key.size).map_err(|source| ResolveError::Read { source })
+}
+
+fn too_large(bytes: u64) -> Result<(), ResolveError> {
+    match bytes > MAX_FILE {
+        true => Err(ResolveError::TooLarge {
+            bytes,
+            limit: MAX_FILE,
+        }),
+        false => Ok(()),
+    }
+}
+
+/// What an answer without facts says.
+fn verdict(answer: Answer) -> ResolveError {
+    match answer {
+        Answer::Refused { kind, message } => ResolveError::refused(&kind, message),
+        Answer::Panicked { message } => ResolveError::Panicked { message },
+        Answer::Unconfined { step, message } => ResolveError::Unconfined { step, message },
+        Answer::Binary(_) | Answer::Report(_) => ResolveError::BadAnswer {
+            problem: "it answers another question".to_owned(),
+        },
+    }
+}

@@ -1,0 +1,171 @@
+//! The child that reads binaries, started for real: what it finds, and what files cannot do to it.
+
+use std::{
+    ffi::CString,
+    fs::{self, File},
+    io::Write as _,
+    os::unix::{ffi::OsStrExt as _, fs::OpenOptionsExt as _},
+    path::{Path, PathBuf},
+};
+
+use golens::{
+    probe::Feature,
+    resolve::{BinaryInfo, Resolver, Sandbox},
+    runtime::{RUNTIME_STRUCTS, RuntimeFacts},
+};
+use symbols::GoBinary;
+
+use crate::support::build;
+
+fn resolver() -> Resolver {
+    Resolver::new(Sandbox::of(env!("CARGO_BIN_EXE_golens")))
+}
+
+/// A folder of this test alone.
+fn folder(name: &str) -> PathBuf {
+    let folder =
+        Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("files-{name}-{}", std::process::id()));
+    fs::create_dir_all(&folder).expect("created");
+    folder
+}
+
+fn open(path: &Path) -> File {
+    File::options()
+        .read(true)
+        .custom_flags(libc::O_NONBLOCK)
+        .open(path)
+        .expect("opened")
+}
+
+/// Each fact of the answer is the one that the parser gives in this process.
+fn assert_same(info: &BinaryInfo, bytes: &[u8]) {
+    let binary = GoBinary::parse(bytes).expect("Go");
+    assert_eq!(info.go_version, binary.go_version().to_string());
+    assert_eq!(info.build_id, binary.build_id());
+    assert_eq!(info.segments.len(), binary.segments().len());
+    for site in &info.sites {
+        let function = binary.function(&site.function).expect("there");
+        let found = binary.probe_site(&function).expect("there");
+        assert_eq!(
+            (site.address, site.file_offset, &site.instruction),
+            (found.address, found.file_offset, &found.instruction)
+        );
+    }
+    let layouts = binary.layouts(&["runtime.g", "os.file"]);
+    let goid = layouts.field("runtime.g", "goid").expect("known").value;
+    assert_eq!(info.offsets.g_goid, goid);
+    let descriptor = layouts.field("os.file", "pfd.Sysfd").expect("known").value;
+    assert_eq!(info.offsets.file_sysfd, descriptor);
+    let facts = RuntimeFacts::from_symbols(&binary, &binary.layouts(&RUNTIME_STRUCTS));
+    assert_eq!(info.runtime, facts.ok());
+}
+
+#[test]
+fn the_child_answers_what_the_parser_finds() {
+    for (name, flags) in [
+        ("plain", &[][..]),
+        ("pie", &["-buildmode=pie"]),
+        ("no-dwarf", &["-ldflags=-w"]),
+    ] {
+        let path = build("runtimeload", &format!("resolver-{name}"), flags);
+        let resolver = resolver();
+        let info = resolver.resolve(&open(&path)).expect("Go");
+        assert_eq!(
+            info.features,
+            [Feature::Log, Feature::Gc, Feature::Goroutine]
+        );
+        assert_same(&info, &fs::read(&path).expect("readable"));
+        fs::remove_file(path).expect("built by this test");
+    }
+}
+
+#[test]
+fn one_content_is_read_once_whatever_file_holds_it() {
+    let folder = folder("copies");
+    let path = build("runtimeload", "resolver-copies", &[]);
+    let (copy, other) = (folder.join("copy"), folder.join("other"));
+    fs::copy(&path, &copy).expect("copied");
+    fs::copy(&path, &other).expect("copied");
+    let mut changed = File::options().append(true).open(&other).expect("opened");
+    changed.write_all(b"one byte more").expect("written");
+
+    let resolver = resolver();
+    let ask = |path: &Path| resolver.resolve(&open(path)).expect("Go");
+    let answers = std::thread::scope(|scope| {
+        [&path, &copy, &path, &copy]
+            .map(|path| scope.spawn(|| ask(path)))
+            .map(|thread| thread.join().expect("answers"))
+    });
+    assert_eq!(resolver.outcomes(), [("resolved", 1)].into());
+    for answer in &answers {
+        assert!(std::sync::Arc::ptr_eq(answer, &answers[0]));
+    }
+    let another = ask(&other);
+    assert_eq!(*another, *answers[0]);
+    assert_eq!(resolver.outcomes(), [("resolved", 2)].into());
+    fs::remove_dir_all(folder).expect("made by this test");
+    fs::remove_file(path).expect("built by this test");
+}
+
+#[test]
+fn files_that_are_no_programs_have_a_reason() {
+    let folder = folder("hostile");
+    let file = |name: &str, bytes: &[u8], size: u64| {
+        let path = folder.join(name);
+        fs::write(&path, bytes).expect("written");
+        if size > 0 {
+            let grown = File::options().write(true).open(&path).expect("opened");
+            grown.set_len(size).expect("sparse");
+        }
+        path
+    };
+    let header = fs::read("/proc/self/exe").expect("readable");
+    let pipe = folder.join("pipe");
+    let name = CString::new(pipe.as_os_str().as_bytes()).expect("no zero");
+    // SAFETY: the name is a C string that outlives the call.
+    assert_eq!(unsafe { libc::mkfifo(name.as_ptr(), 0o600) }, 0);
+    for (path, expected) in [
+        (file("empty", b"", 0), "not_elf"),
+        (file("text", b"#!/bin/sh\nexit 0\n", 0), "not_elf"),
+        (file("sparse", &header[..64], 512 << 20), "not_go"),
+        (file("huge", &header[..64], 1 << 40), "too_large"),
+        (file("cut", &header[..4096], 0), "not_go"),
+        (PathBuf::from("/proc/self/exe"), "not_go"),
+        (pipe, "not_regular"),
+        (PathBuf::from("/dev/null"), "not_regular"),
+        (folder.clone(), "not_regular"),
+    ] {
+        let error = resolver().resolve(&open(&path)).expect_err("no Go program");
+        assert_eq!(error.error_type(), expected, "{path:?}: {error}");
+        let error = resolver().report(&open(&path)).expect_err("no Go program");
+        assert_eq!(error.error_type(), expected, "{path:?}: {error}");
+    }
+    fs::remove_dir_all(folder).expect("made by this test");
+}
+
+#[test]
+fn a_verdict_is_remembered_and_a_failure_to_start_is_not_for_long() {
+    let own = File::open("/proc/self/exe").expect("opened");
+    let resolver = resolver();
+    for _ in 0..3 {
+        assert_eq!(
+            resolver.resolve(&own).expect_err("no Go").error_type(),
+            "not_go"
+        );
+    }
+    assert_eq!(resolver.outcomes(), [("not_go", 1)].into());
+
+    let nothing = Resolver::new(Sandbox::of("/nonexistent"));
+    let error = nothing.resolve(&own).expect_err("nothing to start");
+    assert_eq!((error.error_type(), error.is_transient()), ("start", true));
+    // A program that is another one gives no answer, whatever it does.
+    for stranger in ["/bin/true", "/bin/cat", "/bin/false"] {
+        let error = Resolver::new(Sandbox::of(stranger))
+            .resolve(&File::open("/etc/passwd").expect("opened"))
+            .expect_err("no answer");
+        assert!(
+            ["bad_answer", "crashed"].contains(&error.error_type()),
+            "{stranger}: {error}"
+        );
+    }
+}
