@@ -30,7 +30,7 @@ unit      symbols, golens, agent-ebpf and xtask; no root, no network\n  \
 root      crate `tests`: the built agent on real Go programs; needs root, eBPF and uprobe_multi\n  \
 backends  one whole pivot run against real Prometheus, Loki and Tempo; part of root\n  \
 long      test binaries named long_* of the groups unit and root; only with --all\n  \
- fuzz      each fuzz target of symbols for a minute; only with --all, needs a rustup nightly\n\n\
+fuzz      each fuzz target of symbols for a minute; only with --all, needs a rustup nightly\n\n\
 The last line is `N passed, N failed`.")]
 pub(crate) struct Options {
     /// Adds the long tests and fuzzing.
