@@ -32,6 +32,20 @@ pub(crate) const MAX_UNITS: usize = 256 * 1024;
 pub(crate) const MAX_ABBREVIATIONS: u64 = 16 << 20;
 /// Bytes of fields and their names kept for one answer.
 pub(crate) const MAX_FIELD_BYTES: u64 = 32 << 20;
+/// Runs of pc tables read for the source lines of one address.
+pub(crate) const MAX_FRAME_STEPS: u64 = 4 << 20;
+/// Inlined calls around one instruction.
+pub(crate) const MAX_INLINE_DEPTH: usize = 256;
+/// Runs of pc tables and inlined calls read for the copies of inlined functions.
+pub(crate) const MAX_INLINE_STEPS: u64 = 64 << 20;
+/// Different functions that were inlined somewhere; an index entry takes 16 bytes.
+pub(crate) const MAX_INLINED_NAMES: usize = 256 * 1024;
+/// Bytes of a function decoded in search of its returns and calls.
+pub(crate) const MAX_FUNCTION: u64 = 16 << 20;
+/// Branch targets kept of one function.
+pub(crate) const MAX_TARGETS: usize = 1 << 20;
+/// Instructions looked at behind a call.
+pub(crate) const MAX_AFTER_CALL: usize = 64;
 /// Instructions decoded in search of a probe site.
 pub(crate) const MAX_PROLOGUE: usize = 8;
 

@@ -1,7 +1,7 @@
 //! Everything the agent knows of one binary.
 
 use agent_ebpf::{counter::Program, offsets::Offsets};
-use symbols::{GoBinary, SiteKind, Unresolved};
+use symbols::{GoBinary, Machine, Reason, SiteKind, Unresolved};
 
 use super::{Writers, offsets, sites::WANTED};
 use crate::{
@@ -172,6 +172,13 @@ fn program_site(binary: &GoBinary<'_>, program: Program) -> (Option<Site>, Vec<U
 
 fn site(binary: &GoBinary<'_>, program: Program, name: &str) -> Result<Site, Unresolved> {
     let function = binary.function(name)?;
+    if binary.machine() != Machine::Amd64 {
+        // The programs read arguments from the registers of amd64.
+        return Err(Unresolved {
+            what: name.to_owned(),
+            reason: Reason::UnsupportedMachine,
+        });
+    }
     let site = binary.probe_site(&function)?;
     Ok(Site {
         program,
