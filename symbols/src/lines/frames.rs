@@ -1,7 +1,7 @@
 //! From one address to its source lines.
 
 use super::INLINED_CALLS;
-use super::inline::{Data, InlineTree};
+use super::inline::{Caller, Data, InlineTree};
 use crate::budget::{Budget, MAX_FRAME_STEPS, MAX_INLINE_DEPTH};
 use crate::error::Reason;
 use crate::fact::Frame;
@@ -22,34 +22,42 @@ pub(super) fn at(
     let record = table.record_before(image, pc).ok_or(outside)?;
     let entry = record.entry(image).ok_or(Reason::NotFound)?;
     let tree = InlineTree::of(image, record, table.generation(), data)?;
+    let missing = || Reason::NoSourceLine { address: pc };
     let mut steps = Budget::new("steps through pc tables", MAX_FRAME_STEPS);
+    let calls = record.numbered(INLINED_CALLS, entry);
+    let inlined_at = |at: u64, steps: &mut Budget| match (tree, calls) {
+        (Some(_), Some(calls)) => calls.value_at(at, steps),
+        _ => Ok(None),
+    };
+    let mut source = line_at(record, entry, pc, &mut steps)?;
+    let mut number = inlined_at(pc, &mut steps)?;
     let mut frames = Vec::new();
-    let mut at = pc;
     while frames.len() < MAX_INLINE_DEPTH {
-        let (file, line) = source(record, entry, at, &mut steps)?;
-        let inlined = match (tree, record.numbered(INLINED_CALLS, entry)) {
-            (Some(tree), Some(calls)) => match calls.value_at(at, &mut steps)? {
-                Some(number) => Some(tree.call(number)?),
-                None => None,
-            },
+        let call = match (tree, number) {
+            (Some(tree), Some(number)) => Some(tree.call(number)?),
             _ => None,
         };
-        let name = match inlined {
-            Some(call) => Some(call.name),
-            None => record.name(),
-        };
-        let function = name.and_then(|name| table.name_of(name));
+        let name = call.map(|call| call.name).or_else(|| record.name());
+        let name = name.and_then(|name| table.name_of(name));
+        let (file, line) = source;
         frames.push(Frame {
-            function: text(function.ok_or(Reason::NoSourceLine { address: pc })?),
+            function: text(name.ok_or_else(missing)?),
             file,
             line,
-            inlined: inlined.is_some(),
+            inlined: call.is_some(),
         });
-        let Some(call) = inlined else {
-            return Ok(frames);
-        };
-        let parent = entry.checked_add(u64::from(call.parent_pc));
-        at = parent.ok_or(Reason::NoSourceLine { address: pc })?;
+        match call.map(|call| call.from) {
+            None => return Ok(frames),
+            Some(Caller::Stated { parent, file, line }) => {
+                source = (text(record.file(file).ok_or_else(missing)?), line);
+                number = parent;
+            }
+            Some(Caller::At(distance)) => {
+                let at = entry.checked_add(u64::from(distance)).ok_or_else(missing)?;
+                source = line_at(record, entry, at, &mut steps)?;
+                number = inlined_at(at, &mut steps)?;
+            }
+        }
     }
     Err(Reason::Limit {
         what: "inlined calls around one instruction",
@@ -58,7 +66,7 @@ pub(super) fn at(
 }
 
 /// Reads the source file and line of an address within a function.
-fn source(
+fn line_at(
     record: Record<'_, '_>,
     entry: u64,
     at: u64,

@@ -28,8 +28,20 @@ pub(super) enum Data {
 pub(super) struct InlinedCall {
     /// Offset of the called function's name.
     pub(super) name: u32,
-    /// How far behind the entry an instruction lies whose source line is that of the call.
-    pub(super) parent_pc: u32,
+    pub(super) from: Caller,
+}
+
+/// Where the source of an inlined call is found.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Caller {
+    /// The call's number of the file and its line, and the call around it: up to go1.19.
+    Stated {
+        parent: Option<u32>,
+        file: u32,
+        line: u32,
+    },
+    /// At an instruction so far behind the entry, as if it were the call: since go1.20.
+    At(u32),
 }
 
 /// The inlined calls of one function.
@@ -74,15 +86,26 @@ impl<'d> InlineTree<'d> {
     }
 
     fn read(self, number: u32) -> Option<InlinedCall> {
-        let (size, name, parent_pc) = match self.generation {
-            Generation::Absolute | Generation::Relative => (20, 12, 16),
-            Generation::StartLines => (16, 4, 8),
+        let size = match self.generation {
+            Generation::Absolute | Generation::Relative => 20_usize,
+            Generation::StartLines => 16,
         };
         let start = usize::try_from(number).ok()?.checked_mul(size)?;
         let field = |at: usize| bytes::u32_at(self.data, start.checked_add(at)?);
+        if self.generation == Generation::StartLines {
+            return Some(InlinedCall {
+                name: field(4)?,
+                from: Caller::At(field(8)?),
+            });
+        }
+        let parent = bytes::u16_at(self.data, start)?.cast_signed();
         Some(InlinedCall {
-            name: field(name)?,
-            parent_pc: field(parent_pc)?,
+            name: field(12)?,
+            from: Caller::Stated {
+                parent: u32::try_from(parent).ok(),
+                file: field(4)?,
+                line: field(8)?,
+            },
         })
     }
 }

@@ -6,8 +6,9 @@
 )]
 
 use std::collections::BTreeMap;
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Output, Stdio};
 
 /// Where binaries of this test run go; Go's own cache makes a second build cheap.
 fn output() -> PathBuf {
@@ -17,6 +18,13 @@ fn output() -> PathBuf {
 /// Runs Go with settings that do not depend on the user's: the installed release, or the one that
 /// `GOLENS_TEST_TOOLCHAIN` names (`go1.21.13`).
 fn go(directory: &Path, environment: &[(&str, &str)], arguments: &[&str]) -> String {
+    let ran = command(directory, environment, arguments)
+        .output()
+        .expect("go is installed");
+    text_of(&ran, arguments)
+}
+
+fn command(directory: &Path, environment: &[(&str, &str)], arguments: &[&str]) -> Command {
     let toolchain = std::env::var("GOLENS_TEST_TOOLCHAIN").unwrap_or_else(|_| "local".to_owned());
     let mut command = Command::new("go");
     command.current_dir(directory).args(arguments);
@@ -28,13 +36,14 @@ fn go(directory: &Path, environment: &[(&str, &str)], arguments: &[&str]) -> Str
     ] {
         command.env(name, value);
     }
-    let ran = command
-        .envs(environment.iter().copied())
-        .output()
-        .expect("go is installed");
+    command.envs(environment.iter().copied());
+    command
+}
+
+fn text_of(ran: &Output, arguments: &[&str]) -> String {
     let errors = String::from_utf8_lossy(&ran.stderr);
     assert!(ran.status.success(), "go {arguments:?} failed: {errors}");
-    String::from_utf8(ran.stdout).expect("go prints text")
+    String::from_utf8(ran.stdout.clone()).expect("go prints text")
 }
 
 /// A built program.
@@ -124,4 +133,62 @@ pub(crate) fn version_m(binary: &Path) -> (String, Vec<Vec<String>>) {
         .to_owned();
     let split = |line: &str| line.trim_start().split('\t').map(str::to_owned).collect();
     (version, lines.map(split).collect())
+}
+
+/// Asks `go tool addr2line` for the function and `file:line` of each address.
+pub(crate) fn addr2line(binary: &Path, addresses: &[u64]) -> Vec<(String, String)> {
+    let path = binary.to_str().expect("the path is text");
+    let arguments = ["tool", "addr2line", path];
+    let mut child = command(&output(), &[], &arguments)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .expect("go is installed");
+    let mut input = child.stdin.take().expect("stdin is a pipe");
+    let questions: String = addresses.iter().map(|at| format!("{at:#x}\n")).collect();
+    let asking = std::thread::spawn(move || input.write_all(questions.as_bytes()));
+    let ran = child.wait_with_output().expect("the child is ours");
+    asking
+        .join()
+        .expect("writing does not panic")
+        .expect("addr2line reads all");
+    let text = text_of(&ran, &arguments);
+    let lines: Vec<&str> = text.lines().collect();
+    let pair = |pair: &[&str]| (pair[0].to_owned(), pair[1].to_owned());
+    lines.chunks_exact(2).map(pair).collect()
+}
+
+/// A line of `go tool objdump`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Disassembled {
+    pub(crate) address: u64,
+    /// The bytes as hex digits.
+    pub(crate) bytes: String,
+    /// The instruction in the form that was asked for.
+    pub(crate) text: String,
+}
+
+/// Disassembles the functions whose name matches, in Go's syntax, or with `-gnu` also in GNU syntax.
+pub(crate) fn objdump(binary: &Path, names: &str, flags: &[&str]) -> Vec<Disassembled> {
+    let path = binary.to_str().expect("the path is text");
+    let mut arguments = vec!["tool", "objdump", "-s", names];
+    arguments.extend(flags);
+    arguments.push(path);
+    let text = go(&output(), &[], &arguments);
+    let line = |line: &str| {
+        let mut fields = line
+            .split('\t')
+            .map(str::trim)
+            .filter(|field| !field.is_empty());
+        let (_, address) = (fields.next()?, fields.next()?);
+        let address = u64::from_str_radix(address.strip_prefix("0x")?, 16).ok()?;
+        let bytes = fields.next()?.to_owned();
+        let text = fields.next().unwrap_or_default().to_owned();
+        Some(Disassembled {
+            address,
+            bytes,
+            text,
+        })
+    };
+    text.lines().filter_map(line).collect()
 }

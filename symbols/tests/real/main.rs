@@ -6,7 +6,11 @@
 
 #[path = "../common/mod.rs"]
 mod common;
+mod dwarf;
 mod files;
 mod functions;
 mod layouts;
+mod lines;
+mod names;
+mod returns;
 mod servers;

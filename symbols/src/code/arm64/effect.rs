@@ -12,7 +12,7 @@ pub(in super::super) fn effect(word: u32) -> Effect {
         0b0101 | 0b1101 => register(word),
         0b0100 | 0b0110 | 0b1100 | 0b1110 => memory(word),
         0b0111 | 0b1111 => floating(word),
-        0b1010 | 0b1011 => system(word),
+        0b1010 | 0b1011 => branch_or_system(word),
         _ => Effect::UNKNOWN,
     }
 }
@@ -66,14 +66,19 @@ fn floating(word: u32) -> Effect {
     Effect::writes(Registers::default())
 }
 
-/// System registers, hints, barriers, system calls.
-fn system(word: u32) -> Effect {
-    let writes_flags_only = word & 0xfff8_0000 == 0xd500_0000 || word & 0xfff0_0000 == 0xd510_0000;
+/// Branches, system registers, hints, barriers, system calls.
+fn branch_or_system(word: u32) -> Effect {
+    // b, b.cond, cbz, tbz; what a call changes is unknown.
+    let branch = word & 0xfc00_0000 == 0x1400_0000
+        || word & 0xff00_0010 == 0x5400_0000
+        || word & 0x7c00_0000 == 0x3400_0000;
+    // msr of an immediate, hints and barriers; msr of a register.
+    let no_register = word & 0xfff8_0000 == 0xd500_0000 || word & 0xfff0_0000 == 0xd510_0000;
     let reads = word & 0xfff0_0000 == 0xd530_0000 || word & 0xfff8_0000 == 0xd528_0000;
     if reads {
         return to_register(rd(word), false);
     }
-    if writes_flags_only {
+    if branch || no_register {
         return Effect::writes(Registers::default());
     }
     Effect::UNKNOWN
@@ -299,6 +304,7 @@ mod tests {
             (0x9e66_0001, &[1], "fmov x1, d0"),
             (0xd53b_d040, &[0], "mrs x0, tpidr_el0"),
             (0xd503_201f, &[], "nop"),
+            (0x5400_0403, &[], "b.cc"),
             (0x3dc0_0be0, &[], "ldr q0, [sp,#32]"),
         ] {
             assert_eq!(effect(word).written, registers(expected), "{text}");

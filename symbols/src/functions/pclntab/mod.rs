@@ -106,7 +106,8 @@ impl<'d> Pclntab<'d> {
         let (base, convention) = convention(name);
         let rows = self.rows_named(name)?;
         let row = match rows.as_slice() {
-            [] => choose(&self.rows_named(base)?, convention)?,
+            [] => choose(&self.rows_named(base)?, convention)
+                .map_err(|reason| self.why_absent(name, reason))?,
             // Here `abi0` is the name of a method.
             rows => choose(rows, Convention::Registers)?,
         };
@@ -115,12 +116,26 @@ impl<'d> Pclntab<'d> {
             return Err(Reason::OutsideCode { address });
         }
         let size = self.size(image, row).ok_or(Reason::NotFound)?;
+        let mut name = String::from_utf8_lossy(self.name(row).unwrap_or_default()).into_owned();
+        if rows.is_empty() && convention == Convention::Stack {
+            name.push_str(".abi0");
+        }
         Ok(Function {
-            name: name.to_owned(),
+            name,
             address,
             size,
             provenance: Provenance::Pclntab,
         })
+    }
+
+    /// Up to go1.20 the table leaves type arguments out: it may have the body and not say so.
+    fn why_absent(&self, name: &str, reason: Reason) -> Reason {
+        let present = |short: String| !self.rows_named(&short).unwrap_or_default().is_empty();
+        let shortened = names::shortened(name).filter(|short| short != name);
+        if reason == Reason::NotFound && shortened.is_some_and(present) {
+            return Reason::TypeArguments;
+        }
+        reason
     }
 
     /// Lists the rows whose name is one that `name` may stand for.
