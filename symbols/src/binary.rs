@@ -6,16 +6,16 @@ use crate::budget::{Limits, Spent};
 use crate::build_mode::{Build, BuildMode};
 use crate::buildinfo;
 use crate::error::{Error, Reason, Unresolved};
-use crate::fact::{Fact, Function, FunctionSource, LayoutSource, ProbeSite, Provenance, Variable};
+use crate::fact::{Fact, Function, FunctionSource, LayoutSource, Provenance, Variable};
 use crate::functions::{Pclntab, Symtab};
 use crate::image::{Image, Machine, Segment};
 use crate::layout::{self, Descriptors, Layouts};
+use crate::lines::InlineIndex;
 use crate::modinfo::BuildInfo;
 use crate::moduledata::ModuleData;
 use crate::notes;
 use crate::refusal;
 use crate::scratch::{MEMORY, Scratch};
-use crate::site;
 use crate::tables::{self, Signature, StructTable, Votes};
 use crate::version::GoVersion;
 
@@ -42,13 +42,14 @@ pub enum MapKind {
 /// A Go binary whose headers and build information make sense.
 #[derive(Debug)]
 pub struct GoBinary<'d> {
-    image: Image<'d>,
-    version: GoVersion,
+    pub(crate) image: Image<'d>,
+    pub(crate) version: GoVersion,
     info: BuildInfo,
     build_id: String,
     symtab: Option<Symtab<'d>>,
-    pclntab: Result<Pclntab<'d>, Reason>,
-    module: Result<ModuleData, Reason>,
+    pub(crate) pclntab: Result<Pclntab<'d>, Reason>,
+    pub(crate) module: Result<ModuleData, Reason>,
+    pub(crate) inlined: OnceLock<Result<InlineIndex, Reason>>,
     layout_source: OnceLock<LayoutSource>,
     dwarf: OnceLock<Result<Option<layout::Sections<'d>>, Reason>>,
     votes: OnceLock<Votes>,
@@ -101,6 +102,7 @@ impl<'d> GoBinary<'d> {
             symtab,
             pclntab,
             module,
+            inlined: OnceLock::new(),
             layout_source: OnceLock::new(),
             dwarf: OnceLock::new(),
             votes: OnceLock::new(),
@@ -197,17 +199,26 @@ impl<'d> GoBinary<'d> {
         Sources { functions, layouts }
     }
 
-    /// Finds a function that takes its arguments in registers by its full name.
+    /// Finds a function by its full name: the body that takes its arguments in registers, or under
+    /// `name.abi0` the one that takes them on the stack.
+    ///
+    /// `[...]` in a name stands for any type arguments, and dots of an import path may be written as they
+    /// are or as `%2e`.
     ///
     /// # Errors
-    /// When the name is absent, or several bodies carry it.
+    /// When the name is absent, when it exists only in copies inlined into others, or when several
+    /// bodies carry it.
     pub fn function(&self, name: &str) -> Result<Function, Unresolved> {
         let found = match (&self.symtab, &self.pclntab) {
             (Some(symtab), _) => symtab.function(&self.image, name),
             (None, Ok(pclntab)) => pclntab.function(&self.image, name),
             (None, Err(reason)) => Err(reason.clone()),
         };
-        found.map_err(|reason| Unresolved::new(name, reason))
+        let explain = |reason| match reason {
+            Reason::NotFound => self.why_absent(name),
+            reason => reason,
+        };
+        found.map_err(|reason| Unresolved::new(name, explain(reason)))
     }
 
     /// Finds the function that covers an address as linked.
@@ -226,15 +237,6 @@ impl<'d> GoBinary<'d> {
             (None, Ok(pclntab)) => pclntab.functions_where(&self.image, matches),
             (None, Err(_)) => Vec::new(),
         }
-    }
-
-    /// Finds the instruction of a function on which a probe is cheap, exact and sees the arguments.
-    ///
-    /// # Errors
-    /// When the prologue has no such instruction, or the machine is not amd64.
-    pub fn probe_site(&self, function: &Function) -> Result<ProbeSite, Unresolved> {
-        site::find(&self.image, function)
-            .map_err(|reason| Unresolved::new(function.name.clone(), reason))
     }
 
     /// Finds a global variable: in the symbol table, else by code that names it in a reference build.

@@ -26,6 +26,20 @@ pub(crate) const MAX_UNITS: u64 = 256 * 1024;
 /// Longest table of abbreviations of one unit; in memory it takes a multiple. Those of the Go toolchain
 /// have 600 bytes.
 pub(crate) const MAX_ABBREVIATIONS: usize = 128 << 10;
+/// Runs of pc tables read for the source lines of one address.
+pub(crate) const MAX_FRAME_STEPS: u64 = 4 << 20;
+/// Inlined calls around one instruction.
+pub(crate) const MAX_INLINE_DEPTH: usize = 256;
+/// Runs of pc tables and inlined calls read for the copies of inlined functions.
+pub(crate) const MAX_INLINE_STEPS: u64 = 64 << 20;
+/// Different functions that were inlined somewhere; an index entry takes 16 bytes.
+pub(crate) const MAX_INLINED_NAMES: usize = 256 * 1024;
+/// Bytes of a function decoded in search of its returns and calls.
+pub(crate) const MAX_FUNCTION: u64 = 16 << 20;
+/// Branch targets kept of one function.
+pub(crate) const MAX_TARGETS: usize = 1 << 20;
+/// Instructions looked at behind a call.
+pub(crate) const MAX_AFTER_CALL: usize = 64;
 /// Instructions decoded in search of a probe site.
 pub(crate) const MAX_PROLOGUE: usize = 8;
 /// Bytes searched for one step of work.

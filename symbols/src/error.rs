@@ -136,6 +136,15 @@ pub enum Reason {
     /// The table was read and has no such name.
     #[error("not in this binary")]
     NotFound,
+    /// The function has no body of its own: every call of it was inlined.
+    #[error("exists only in {copies} copies inlined into other functions")]
+    OnlyInlined {
+        /// How many.
+        copies: u32,
+    },
+    /// The function table leaves type arguments out, so that which body is meant is unknown.
+    #[error("the function table of this release does not tell type arguments")]
+    TypeArguments,
     /// Several different bodies or definitions carry the name.
     #[error("{count} different definitions carry this name")]
     Ambiguous {
@@ -216,12 +225,46 @@ pub enum Reason {
         /// The release.
         version: String,
     },
-    /// Probe sites are decoded for amd64 only.
-    #[error("probe sites on arm64 are not supported")]
+    /// There are probes for amd64 only.
+    #[error("probes on arm64 are not supported")]
     UnsupportedMachine,
     /// No instruction near the entry can carry a cheap and exact probe.
-    #[error("neither push %rbp nor the stack check's jbe near the entry")]
+    #[error("no instruction near the entry can carry a cheap and exact probe")]
     NoCheapInstruction,
+    /// The function does not call the other one directly.
+    #[error("no direct call of {callee}")]
+    NoCall {
+        /// The other function.
+        callee: String,
+    },
+    /// Behind a call, straight-line code ends before an instruction that the kernel emulates.
+    #[error("{instruction:?} ends the way from the call at {call:#x} to an emulated instruction")]
+    NoSiteBehindCall {
+        /// Address of the call.
+        call: u64,
+        /// The instruction at the end.
+        instruction: String,
+    },
+    /// What lies behind a call can be reached without it.
+    #[error("code at {address:#x} behind the call at {call:#x} is also reached by a jump")]
+    JumpBehindCall {
+        /// Address of the call.
+        call: u64,
+        /// Where the jump leads.
+        address: u64,
+    },
+    /// A jump whose targets are unknown may lead behind the call.
+    #[error("the targets of the jump at {jump:#x} are unknown")]
+    UnknownJump {
+        /// Address of the jump.
+        jump: u64,
+    },
+    /// No source line belongs to the address.
+    #[error("no source line covers address {address:#x}")]
+    NoSourceLine {
+        /// Virtual address.
+        address: u64,
+    },
     /// An instruction before the site changes what a probe would read.
     #[error("{instruction:?} before the site changes an argument register")]
     ArgumentsChanged {
@@ -287,6 +330,8 @@ impl Reason {
     pub fn error_type(&self) -> &'static str {
         match self {
             Self::NotFound => "not_found",
+            Self::OnlyInlined { .. } => "only_inlined",
+            Self::TypeArguments => "type_arguments",
             Self::Ambiguous { .. } => "ambiguous",
             Self::Assembly => "assembly",
             Self::NoSymbolTable => "no_symbol_table",
@@ -304,6 +349,11 @@ impl Reason {
             Self::UnsupportedVersion { .. } => "unsupported_version",
             Self::UnsupportedMachine => "unsupported_machine",
             Self::NoCheapInstruction => "no_cheap_instruction",
+            Self::NoCall { .. } => "no_call",
+            Self::NoSiteBehindCall { .. } => "no_site_behind_call",
+            Self::JumpBehindCall { .. } => "jump_behind_call",
+            Self::UnknownJump { .. } => "unknown_jump",
+            Self::NoSourceLine { .. } => "no_source_line",
             Self::ArgumentsChanged { .. } => "arguments_changed",
             Self::Undecodable { .. } => "undecodable",
             Self::OutsideCode { .. } => "outside_code",

@@ -3,7 +3,7 @@
 //! The crate takes `&[u8]` and does no I/O. What it cannot know it reports as [`Unresolved`] with a
 //! reason; nothing is guessed, and every fact says where it was read ([`Provenance`]).
 //!
-//! # Source      Go 1.17 to 1.27, linux/amd64; arm64 files are read but have no probe sites yet
+//! # Source      Go 1.17 to 1.27, linux/amd64 and linux/arm64
 #![forbid(unsafe_code)]
 #![cfg_attr(
     not(test),
@@ -19,19 +19,20 @@ mod budget;
 mod build_mode;
 mod buildinfo;
 mod bytes;
+mod code;
 mod error;
 mod expand;
 mod fact;
 mod functions;
 mod image;
 mod layout;
+mod lines;
 mod modinfo;
 mod moduledata;
 mod notes;
 mod refusal;
 mod relocations;
 mod scratch;
-mod site;
 mod tables;
 mod version;
 
@@ -40,8 +41,8 @@ pub use budget::{Limits, Spent};
 pub use build_mode::{Build, BuildMode, Modules};
 pub use error::{Error, Reason, Unresolved};
 pub use fact::{
-    Confidence, Fact, Function, FunctionSource, LayoutSource, ProbeSite, Provenance, SiteKind,
-    Variable,
+    AfterCall, Confidence, Fact, Frame, Function, FunctionSource, InlinedInto, LayoutSource, Place,
+    ProbeSite, Provenance, Register, SiteKind, Variable,
 };
 pub use image::{Machine, Segment};
 pub use layout::Layouts;

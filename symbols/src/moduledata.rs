@@ -100,6 +100,35 @@ impl ModuleData {
         self.read_types(image, types, links).ok_or(malformed)
     }
 
+    /// Reads the address from which functions count the offsets of their data: `gofunc`, since go1.18.
+    ///
+    /// # Source     runtime/symtab.go of go1.18 to go1.27
+    pub(crate) fn function_data(
+        &self,
+        image: &Image<'_>,
+        version: &GoVersion,
+    ) -> Result<u64, Reason> {
+        let at = match (version.major, version.minor) {
+            (1, 18 | 19) => 304,
+            (1, 20..=26) => 320,
+            (1, 27) => 344,
+            _ => {
+                return Err(Reason::UnsupportedVersion {
+                    what: "data of functions",
+                    version: version.to_string(),
+                });
+            }
+        };
+        let address = self.address.checked_add(at);
+        let start = address.and_then(|address| image.word(address));
+        start
+            .filter(|&start| image.tail(start).is_some())
+            .ok_or(Reason::Malformed {
+                section: "moduledata",
+                offset: self.address,
+            })
+    }
+
     fn read_types(&self, image: &Image<'_>, types: u64, links: Option<u64>) -> Option<TypeSection> {
         let word = |at: u64| image.word(self.address.checked_add(at)?);
         let at = |step: u64| types.checked_add(step);

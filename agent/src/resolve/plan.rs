@@ -1,7 +1,7 @@
 //! What will be attached to a binary's processes, and why the rest will not.
 
 use agent_ebpf::{counter::Program, offsets::Offsets};
-use symbols::{GoBinary, Layouts, SiteKind, Unresolved};
+use symbols::{GoBinary, Layouts, Machine, Reason, SiteKind, Unresolved};
 
 use super::{Site, binary::report, offsets, sites::WANTED};
 use crate::{discovery::UnresolvedReport, probe::Feature};
@@ -130,6 +130,13 @@ fn program_site(binary: &GoBinary<'_>, program: Program) -> Result<Site, Vec<Unr
 
 fn site(binary: &GoBinary<'_>, program: Program, name: &str) -> Result<Site, Unresolved> {
     let function = binary.function(name)?;
+    if binary.machine() != Machine::Amd64 {
+        // The programs read arguments from the registers of amd64.
+        return Err(Unresolved {
+            what: name.to_owned(),
+            reason: Reason::UnsupportedMachine,
+        });
+    }
     let site = binary.probe_site(&function)?;
     Ok(Site {
         program,

@@ -5,11 +5,11 @@ use crate::error::Reason;
 
 /// Rows ordered by a hash of their name.
 #[derive(Debug)]
-pub(super) struct NameIndex(Vec<(u32, u32)>);
+pub(crate) struct NameIndex(Vec<(u32, u32)>);
 
 impl NameIndex {
     /// Hashes the names of all rows; a row without a readable name costs as much as the search for its end.
-    pub(super) fn build<'d>(
+    pub(crate) fn build<'d>(
         rows: impl Iterator<Item = (u32, Option<&'d [u8]>)>,
         budget: &Budget,
     ) -> Result<Self, Reason> {
@@ -25,7 +25,7 @@ impl NameIndex {
     }
 
     /// Lists the rows whose name may be `name`; the caller compares.
-    pub(super) fn candidates(&self, name: &[u8]) -> impl Iterator<Item = u32> {
+    pub(crate) fn candidates(&self, name: &[u8]) -> impl Iterator<Item = u32> {
         let wanted = hash(name);
         let start = self.0.partition_point(|&(hash, _)| hash < wanted);
         let rows = self.0.get(start..).unwrap_or_default();

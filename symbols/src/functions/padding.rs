@@ -1,16 +1,35 @@
-//! Where a function ends and the padding before the next one begins, on amd64.
+//! Where a function ends and the padding before the next one begins.
 
 use iced_x86::{Decoder, DecoderOptions, Instruction};
 
-/// Padding byte between functions.
+use crate::image::Machine;
+
+/// Padding byte between functions on amd64.
 const INT3: u8 = 0xcc;
 /// First byte of a two-byte jump, whose second byte may look like padding.
 const SHORT_JUMP: u8 = 0xeb;
 /// Longest function decoded to tell a jump from padding.
 const MAX_DECODED: usize = 1 << 20;
 
-/// Measures the instructions of a function that is padded up to the next one.
-pub(super) fn body_length(padded: &[u8]) -> usize {
+/// Measures a function that is padded up to the next one.
+pub(super) fn body_length(padded: &[u8], machine: Machine) -> usize {
+    match machine {
+        Machine::Amd64 => without_traps(padded),
+        Machine::Arm64 => without_zeros(padded),
+    }
+}
+
+/// Takes off the zero words between functions on arm64.
+///
+/// A zero word is no instruction, but a pool of constants may end with some: such a function comes out
+/// short by them, and no instruction is lost.
+fn without_zeros(padded: &[u8]) -> usize {
+    let words = padded.chunks_exact(4).rev();
+    let zeros = words.take_while(|word| *word == [0; 4]).count();
+    padded.len().saturating_sub(zeros.saturating_mul(4))
+}
+
+fn without_traps(padded: &[u8]) -> usize {
     let padding = padded
         .iter()
         .rev()
@@ -36,17 +55,29 @@ mod tests {
 
     #[test]
     fn only_padding_is_taken_off() {
-        assert_eq!(body_length(&[0x90, 0xc3, INT3, INT3]), 2);
-        assert_eq!(body_length(&[0x90, 0xc3]), 2);
-        assert_eq!(body_length(&[INT3, INT3]), 0);
-        assert_eq!(body_length(&[]), 0);
+        assert_eq!(without_traps(&[0x90, 0xc3, INT3, INT3]), 2);
+        assert_eq!(without_traps(&[0x90, 0xc3]), 2);
+        assert_eq!(without_traps(&[INT3, INT3]), 0);
+        assert_eq!(without_traps(&[]), 0);
     }
 
     #[test]
     fn a_short_jump_keeps_its_second_byte() {
-        assert_eq!(body_length(&[0xeb, 0xcc, INT3, INT3]), 2);
-        assert_eq!(body_length(&[0x90, 0xeb, 0xcc]), 3);
+        assert_eq!(without_traps(&[0xeb, 0xcc, INT3, INT3]), 2);
+        assert_eq!(without_traps(&[0x90, 0xeb, 0xcc]), 3);
         // Here the jump ends with the byte that looks like the start of one.
-        assert_eq!(body_length(&[0xeb, 0xeb, INT3, INT3]), 2);
+        assert_eq!(without_traps(&[0xeb, 0xeb, INT3, INT3]), 2);
+    }
+
+    #[test]
+    fn zero_words_are_padding_on_arm64() {
+        let arm = |words: &[u32]| {
+            let bytes: Vec<u8> = words.iter().flat_map(|word| word.to_le_bytes()).collect();
+            body_length(&bytes, Machine::Arm64)
+        };
+        assert_eq!(arm(&[0xd65f_03c0, 0, 0]), 4);
+        assert_eq!(arm(&[0, 0xd65f_03c0]), 8);
+        assert_eq!(arm(&[0]), 0);
+        assert_eq!(arm(&[]), 0);
     }
 }

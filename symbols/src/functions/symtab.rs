@@ -7,6 +7,7 @@ use object::elf::{self, FileHeader64};
 use object::read::elf::{FileHeader, SectionHeader, Sym, SymbolTable};
 
 use super::index::NameIndex;
+use super::names;
 use crate::budget::{Budget, MAX_FUNCTIONS, MAX_NAME};
 use crate::bytes;
 use crate::error::Reason;
@@ -50,11 +51,23 @@ impl<'d> Symtab<'d> {
 
     /// Finds the one function body of this name.
     pub(crate) fn function(&self, image: &Image<'_>, name: &str) -> Result<Function, Reason> {
-        let hits = self.named(name)?.filter(|symbol| {
+        let is_body = |symbol: &&Symbol| {
             symbol.st_type() == elf::STT_FUNC && image.is_code(symbol.st_value(LE))
-        });
-        let symbol = only(hits)?;
-        Ok(function(name.to_owned(), symbol))
+        };
+        let mut hits = Vec::new();
+        for spelling in names::spellings(name) {
+            hits.extend(self.named(&spelling)?.filter(is_body));
+        }
+        if hits.is_empty() && names::is_shortened(name) {
+            let same = |symbol: &&Symbol| {
+                self.name(symbol)
+                    .is_some_and(|full| names::shortens_to(full, name))
+            };
+            hits.extend(self.table.iter().filter(is_body).filter(same));
+        }
+        let symbol = only(hits.into_iter())?;
+        let name = self.name(symbol).ok_or(Reason::NotFound)?;
+        Ok(function(String::from_utf8_lossy(name).into_owned(), symbol))
     }
 
     /// Finds the one variable of this name.
@@ -113,7 +126,10 @@ impl<'d> Symtab<'d> {
         named.collect()
     }
 
-    fn named(&self, name: &str) -> Result<impl Iterator<Item = &'d Symbol>, Reason> {
+    fn named<'n>(
+        &self,
+        name: &'n str,
+    ) -> Result<impl Iterator<Item = &'d Symbol> + use<'_, 'n, 'd>, Reason> {
         let index = self
             .names
             .get_or_init(|| NameIndex::build(self.rows(), &self.budget))

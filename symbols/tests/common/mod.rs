@@ -6,6 +6,7 @@
     reason = "each test file uses another part of this module"
 )]
 
+mod assembly;
 mod builds;
 mod compare;
 mod matrix;
@@ -13,8 +14,9 @@ mod support;
 mod truth;
 
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Output};
 
+pub(crate) use assembly::{Disassembled, addr2line, objdump};
 pub(crate) use builds::{CGO, EXE, Recipe, hold_stripped, hold_whole};
 pub(crate) use compare::{Compared, Tally, compare};
 pub(crate) use matrix::{Row, TOOLCHAINS, row};
@@ -34,6 +36,11 @@ pub(crate) fn output() -> PathBuf {
 /// Runs Go with settings that do not depend on the user's: the installed release, or the one that
 /// `GOLENS_TEST_TOOLCHAIN` names (`go1.21.13`).
 pub(crate) fn go(directory: &Path, environment: &[(&str, &str)], arguments: &[&str]) -> String {
+    run(&mut go_command(directory, environment, arguments))
+}
+
+/// The command that [`go`] runs.
+fn go_command(directory: &Path, environment: &[(&str, &str)], arguments: &[&str]) -> Command {
     let toolchain = std::env::var("GOLENS_TEST_TOOLCHAIN").unwrap_or_else(|_| "local".to_owned());
     let mut command = Command::new("go");
     command.current_dir(directory).args(arguments);
@@ -47,7 +54,8 @@ pub(crate) fn go(directory: &Path, environment: &[(&str, &str)], arguments: &[&s
     ] {
         command.env(name, value);
     }
-    run(command.envs(environment.iter().copied()))
+    command.envs(environment.iter().copied());
+    command
 }
 
 /// Runs a command that must succeed; answers what it prints.
@@ -55,6 +63,11 @@ pub(crate) fn run(command: &mut Command) -> String {
     let ran = command
         .output()
         .unwrap_or_else(|error| panic!("{command:?}: {error}"));
+    printed(command, ran)
+}
+
+/// What a command that must have succeeded has printed.
+fn printed(command: &Command, ran: Output) -> String {
     let errors = String::from_utf8_lossy(&ran.stderr);
     assert!(ran.status.success(), "{command:?} failed: {errors}");
     String::from_utf8(ran.stdout).expect("tools print text")

@@ -175,6 +175,7 @@ fn probe_sites_lie_on_cheap_instructions() {
                         site.instruction
                     );
                 }
+                other => panic!("{name}: {other} on amd64"),
             }
             assert!(site.address - function.address < 64, "{name}");
         }

@@ -7,10 +7,14 @@
 mod builds;
 #[path = "../common/mod.rs"]
 mod common;
+mod dwarf;
 mod files;
 mod functions;
 mod layouts;
+mod lines;
 mod matrix;
+mod names;
 mod refused;
+mod returns;
 mod servers;
 mod tables;

@@ -1,119 +1,71 @@
-//! Probe sites: where in a function's prologue a probe is cheap, passed once, and sees the arguments.
+//! Probe sites on amd64: where in a function's prologue a probe is cheap, passed once, and sees the arguments.
 //!
 //! # Source      go-runtime facts: `push` and `jcc` are emulated by uprobes, other instructions single-stepped
 
-use iced_x86::{
-    Decoder, DecoderOptions, FlowControl, Formatter, GasFormatter, Instruction,
-    InstructionInfoFactory, Mnemonic, OpAccess, OpKind, Register,
-};
+use iced_x86::{Instruction, Mnemonic, OpKind, Register};
 
+use super::effect::Registers;
+use super::step::{Flow, Step};
+use super::{Body, site, steps};
 use crate::budget::MAX_PROLOGUE;
 use crate::error::Reason;
-use crate::fact::{Function, ProbeSite, SiteKind};
+use crate::fact::{ProbeSite, SiteKind};
 use crate::image::{Image, Machine};
 
-/// Longest instruction of the machine.
-const MAX_INSTRUCTION: u64 = 15;
-/// What a probe reads: arguments in order, the closure context, g and the stack.
-const ARGUMENTS: [Register; 12] = [
-    Register::RAX,
-    Register::RBX,
-    Register::RCX,
-    Register::RDI,
-    Register::RSI,
-    Register::R8,
-    Register::R9,
-    Register::R10,
-    Register::R11,
-    Register::RDX,
-    Register::R14,
-    Register::RSP,
-];
+/// What a probe reads: arguments in order (rax rbx rcx rdi rsi r8 r9 r10 r11), the closure context (rdx),
+/// g (r14) and the stack (rsp).
+const ARGUMENTS: Registers = Registers(0b0100_1111_1101_1111);
 /// Offsets of `g.stackguard0` and of `g.stackguard1`, with which functions of the system stack compare,
 /// in every release since go1.4.
 const STACK_GUARDS: [u64; 2] = [16, 24];
 
 /// Finds `push %rbp`, else the stack check's `jbe`.
-pub(crate) fn find(image: &Image<'_>, function: &Function) -> Result<ProbeSite, Reason> {
-    if image.machine != Machine::Amd64 {
-        return Err(Reason::UnsupportedMachine);
-    }
-    let outside = Reason::OutsideCode {
-        address: function.address,
-    };
-    if !image.is_code(function.address) {
-        return Err(outside);
-    }
-    let window = function
-        .size
-        .min(MAX_INSTRUCTION.saturating_mul(MAX_PROLOGUE as u64));
-    let tail = image.tail(function.address).ok_or(outside)?;
-    let code = tail
-        .get(..usize::try_from(window).unwrap_or(0).min(tail.len()))
-        .unwrap_or_default();
-    let (kind, instruction) = scan(code, function.address)?;
-    let address = instruction.ip();
-    let file_offset = image
-        .file_offset(address)
-        .ok_or(Reason::OutsideCode { address })?;
-    Ok(ProbeSite {
-        address,
-        file_offset,
-        kind,
-        instruction: text(&instruction),
-    })
+pub(super) fn find(image: &Image<'_>, body: Body<'_>) -> Result<ProbeSite, Reason> {
+    let (kind, step) = scan(body)?;
+    site(image, &step, kind)
 }
 
 /// Walks the prologue; what comes before the site must leave the arguments alone.
-fn scan(code: &[u8], address: u64) -> Result<(SiteKind, Instruction), Reason> {
-    let mut decoder = Decoder::with_ip(64, code, address, DecoderOptions::NONE);
-    let mut info = InstructionInfoFactory::new();
+fn scan(body: Body<'_>) -> Result<(SiteKind, Step), Reason> {
     let mut check = None;
-    let mut previous = None;
-    let fallback = |check: Option<Instruction>, reason| match check {
+    let mut previous: Option<Step> = None;
+    let fallback = |check: Option<Step>, reason| match check {
         Some(branch) => Ok((SiteKind::Jbe, branch)),
         None => Err(reason),
     };
-    for _ in 0..MAX_PROLOGUE {
-        if !decoder.can_decode() {
+    for step in steps(Machine::Amd64, body).take(MAX_PROLOGUE) {
+        let step = match step {
+            Ok(step) => step,
+            Err(reason) => return fallback(check, reason),
+        };
+        let Some(instruction) = step.amd64() else {
             break;
-        }
-        let instruction = decoder.decode();
-        if instruction.is_invalid() {
-            return fallback(
-                check,
-                Reason::Undecodable {
-                    address: instruction.ip(),
-                },
-            );
-        }
+        };
         if instruction.mnemonic() == Mnemonic::Push && instruction.op0_register() == Register::RBP {
-            return Ok((SiteKind::PushRbp, instruction));
+            return Ok((SiteKind::PushRbp, step));
         }
-        if changes_arguments(&mut info, &instruction) {
-            return fallback(
-                check,
-                Reason::ArgumentsChanged {
-                    instruction: text(&instruction),
-                },
-            );
+        if step.effect().written.intersects(ARGUMENTS) {
+            let instruction = step.text();
+            return fallback(check, Reason::ArgumentsChanged { instruction });
         }
-        match instruction.flow_control() {
-            FlowControl::Next => {}
-            FlowControl::ConditionalBranch if is_stack_check(previous.as_ref(), &instruction) => {
-                check = check.or((instruction.mnemonic() == Mnemonic::Jbe).then_some(instruction));
+        match step.flow() {
+            Flow::Next => {}
+            Flow::Branch(_)
+                if is_stack_check(previous.and_then(|step| step.amd64().copied()), instruction) =>
+            {
+                check = check.or((instruction.mnemonic() == Mnemonic::Jbe).then_some(step));
             }
             // Behind any other branch the path to a site is not the only one.
             _ => return fallback(check, Reason::NoCheapInstruction),
         }
-        previous = Some(instruction);
+        previous = Some(step);
     }
     fallback(check, Reason::NoCheapInstruction)
 }
 
 /// Says whether the branch belongs to the stack check: `cmp 0x10(%r14),reg; jbe`, or for frames that may
 /// wrap around `sub n,%r12; jb` before it.
-fn is_stack_check(previous: Option<&Instruction>, branch: &Instruction) -> bool {
+fn is_stack_check(previous: Option<Instruction>, branch: &Instruction) -> bool {
     let Some(previous) = previous else {
         return false;
     };
@@ -131,29 +83,6 @@ fn is_stack_check(previous: Option<&Instruction>, branch: &Instruction) -> bool 
     }
 }
 
-/// Asks the decoder's tables whether an argument register, or part of it, is or may be written.
-fn changes_arguments(info: &mut InstructionInfoFactory, instruction: &Instruction) -> bool {
-    info.info(instruction).used_registers().iter().any(|used| {
-        let written = !matches!(
-            used.access(),
-            OpAccess::None | OpAccess::Read | OpAccess::CondRead | OpAccess::NoMemAccess
-        );
-        written && ARGUMENTS.contains(&used.register().full_register())
-    })
-}
-
-/// Writes an instruction in AT&T syntax.
-fn text(instruction: &Instruction) -> String {
-    let mut formatter = GasFormatter::new();
-    let options = formatter.options_mut();
-    options.set_uppercase_hex(false);
-    options.set_branch_leading_zeros(false);
-    options.set_space_after_operand_separator(false);
-    let mut text = String::new();
-    formatter.format(instruction, &mut text);
-    text
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -164,8 +93,12 @@ mod tests {
     const SUB_RSP: [u8; 4] = [0x48, 0x83, 0xec, 0x18];
 
     fn site(parts: &[&[u8]]) -> Result<(SiteKind, u64, String), Reason> {
-        let (kind, instruction) = scan(&parts.concat(), 0x1000)?;
-        Ok((kind, instruction.ip(), text(&instruction)))
+        let code = parts.concat();
+        let (kind, step) = scan(Body {
+            code: &code,
+            address: 0x1000,
+        })?;
+        Ok((kind, step.address, step.text()))
     }
 
     #[test]

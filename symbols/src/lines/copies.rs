@@ -1,0 +1,133 @@
+//! How often, and into which functions, a function was inlined.
+
+use std::collections::HashMap;
+
+use super::INLINED_CALLS;
+use super::inline::{Data, InlineTree};
+use crate::budget::{Allowance, MAX_INLINE_STEPS, MAX_INLINED_NAMES};
+use crate::error::Reason;
+use crate::fact::InlinedInto;
+use crate::functions::{NameIndex, Pclntab, Record, is_shortened, shortens_to};
+use crate::image::Image;
+
+/// The number of copies of every inlined function; 16 bytes a name.
+#[derive(Debug)]
+pub(crate) struct InlineIndex {
+    /// Name offset and copies.
+    rows: Vec<(u32, u32)>,
+    names: NameIndex,
+}
+
+impl InlineIndex {
+    /// Reads all inline trees once.
+    pub(super) fn build(
+        image: &Image<'_>,
+        table: &Pclntab<'_>,
+        data: Data,
+    ) -> Result<Self, Reason> {
+        let mut copies = HashMap::<u32, u32>::new();
+        each_call(image, table, data, |_, name| {
+            let count = copies.entry(name).or_default();
+            *count = count.saturating_add(1);
+            if copies.len() > MAX_INLINED_NAMES {
+                return Err(Reason::Limit {
+                    what: "names of inlined functions",
+                    limit: MAX_INLINED_NAMES as u64,
+                });
+            }
+            Ok(())
+        })?;
+        let rows: Vec<(u32, u32)> = copies.into_iter().collect();
+        let named = rows.iter().map(|&(name, _)| table.name_of(name));
+        let names = NameIndex::build((0..).zip(named), &image.budget)?;
+        Ok(Self { rows, names })
+    }
+
+    /// Counts the copies of a function.
+    pub(super) fn copies(&self, table: &Pclntab<'_>, name: &str) -> u32 {
+        let count = |wanted: &dyn Fn(&[u8]) -> bool,
+                     rows: &mut dyn Iterator<Item = &(u32, u32)>| {
+            rows.filter(|&&(offset, _)| table.name_of(offset).is_some_and(wanted))
+                .fold(0_u32, |sum, &(_, copies)| sum.saturating_add(copies))
+        };
+        let exact = |found: &[u8]| found == name.as_bytes();
+        let candidates = self.names.candidates(name.as_bytes());
+        let mut rows = candidates.filter_map(|row| self.rows.get(usize::try_from(row).ok()?));
+        match count(&exact, &mut rows) {
+            0 if is_shortened(name) => {
+                count(&|found| shortens_to(found, name), &mut self.rows.iter())
+            }
+            copies => copies,
+        }
+    }
+}
+
+/// Lists the functions into which `name` was inlined.
+pub(super) fn holders(
+    image: &Image<'_>,
+    table: &Pclntab<'_>,
+    data: Data,
+    name: &str,
+) -> Result<Vec<InlinedInto>, Reason> {
+    let shortened = is_shortened(name);
+    let wanted = |found: &[u8]| found == name.as_bytes() || (shortened && shortens_to(found, name));
+    let mut holders = Vec::<InlinedInto>::new();
+    each_call(image, table, data, |record, call| {
+        if !table.name_of(call).is_some_and(wanted) {
+            return Ok(());
+        }
+        let address = record.entry(image).ok_or(Reason::NotFound)?;
+        match holders.last_mut().filter(|last| last.address == address) {
+            Some(last) => last.copies = last.copies.saturating_add(1),
+            None => {
+                let function = record.name().and_then(|name| table.name_of(name));
+                holders.push(InlinedInto {
+                    function: String::from_utf8_lossy(function.unwrap_or_default()).into_owned(),
+                    address,
+                    copies: 1,
+                });
+            }
+        }
+        Ok(())
+    })?;
+    Ok(holders)
+}
+
+/// Visits every inlined call of every function with the offset of the called function's name.
+fn each_call<'t, 'd>(
+    image: &Image<'d>,
+    table: &'t Pclntab<'d>,
+    data: Data,
+    mut visit: impl FnMut(Record<'t, 'd>, u32) -> Result<(), Reason>,
+) -> Result<(), Reason> {
+    let mut steps = image
+        .budget
+        .allow("steps through inline trees", MAX_INLINE_STEPS);
+    for record in table.records() {
+        let Some(calls) = last_call(record, &mut steps)? else {
+            continue;
+        };
+        let Some(tree) = InlineTree::of(image, record, table.generation(), data)? else {
+            continue;
+        };
+        for number in 0..=calls {
+            steps.spend(1)?;
+            visit(record, tree.call(number)?.name)?;
+        }
+    }
+    Ok(())
+}
+
+/// Finds the highest number of an inlined call. Trees do not state their length, but the compiler adds a
+/// call after those around it and only for an instruction of its own, so the last one has instructions.
+fn last_call(record: Record<'_, '_>, steps: &mut Allowance<'_>) -> Result<Option<u32>, Reason> {
+    let mut last = None;
+    let Some(mut table) = record.numbered(INLINED_CALLS, 0) else {
+        return Ok(None);
+    };
+    while let Some(run) = table.next_run()? {
+        steps.spend(1)?;
+        last = last.max(u32::try_from(run.value).ok());
+    }
+    Ok(last)
+}

@@ -1,0 +1,102 @@
+//! Return instructions against the Go toolchain's disassembler.
+
+use std::collections::BTreeSet;
+
+use crate::common::{Built, build, objdump};
+use crate::servers::{parse, servers, wanted};
+
+/// Packages whose functions are compared.
+const PACKAGES: &str = r"^(runtime|os|net|net/http|internal/poll|syscall|log|strings)\.";
+
+#[test]
+fn returns_are_those_of_the_disassembler() {
+    let servers = servers();
+    let arm = build(
+        "server",
+        "server-arm64-returns",
+        &[],
+        &[("GOARCH", "arm64")],
+    );
+    for (full, others) in [
+        (&servers.default, vec![&servers.default, &servers.stripped]),
+        (&servers.pie, vec![&servers.pie_stripped]),
+        (&arm, vec![&arm]),
+    ] {
+        let truth = objdump(&full.path, PACKAGES, &[]);
+        let is_return = |text: &str| text.split_whitespace().next() == Some("RET");
+        let truth: BTreeSet<u64> = truth
+            .iter()
+            .filter(|line| is_return(&line.text))
+            .map(|line| line.address)
+            .collect();
+        assert!(truth.len() > 4000, "{} returns", truth.len());
+        for built in others {
+            assert_eq!(all_returns(full, built), truth, "{}", built.path.display());
+        }
+    }
+}
+
+/// The returns of all functions of the packages, by the names in `full`.
+fn all_returns(full: &Built, built: &Built) -> BTreeSet<u64> {
+    let packages = [
+        "runtime",
+        "os",
+        "net",
+        "net/http",
+        "internal/poll",
+        "syscall",
+        "log",
+        "strings",
+    ];
+    let of_packages = |name: &str| {
+        packages.iter().any(|package| {
+            name.strip_prefix(package)
+                .is_some_and(|rest| rest.starts_with('.'))
+        })
+    };
+    let (reference, binary) = (parse(full), parse(built));
+    let mut returns = BTreeSet::new();
+    for function in reference.functions_where(of_packages) {
+        if function.size == 0 {
+            continue;
+        }
+        let own = binary.function_at(function.address).expect("the same code");
+        assert_eq!(own.address, function.address, "{}", function.name);
+        returns.extend(binary.returns(&own).unwrap());
+    }
+    returns
+}
+
+#[test]
+fn endless_loops_have_no_return_and_counts_are_the_known_ones() {
+    let servers = servers();
+    for built in [&servers.default, &servers.pie_stripped] {
+        let binary = parse(built);
+        let count = |name: &str| {
+            binary
+                .returns(&binary.function(name).unwrap())
+                .unwrap()
+                .len()
+        };
+        for (name, expected) in [
+            ("runtime.gcBgMarkWorker", 0),
+            ("runtime.bgsweep", 0),
+            ("runtime.startTheWorldWithSema", 1),
+            ("runtime.stopTheWorldWithSema", 1),
+            ("runtime.gcMarkTermination", 1),
+            ("runtime.gcMarkDone", 2),
+            ("runtime.sweepone", 2),
+            ("net/http.(*response).finishRequest", 1),
+        ] {
+            assert_eq!(count(name), expected, "{name}");
+        }
+        let serve = count("net/http.(*conn).serve");
+        assert!(
+            (15..=18).contains(&serve),
+            "{serve} returns of (*conn).serve"
+        );
+        for name in wanted(&binary) {
+            assert!(count(name) > 0, "{name}");
+        }
+    }
+}
