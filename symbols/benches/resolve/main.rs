@@ -13,6 +13,7 @@ mod child;
 mod file_scratch;
 mod fixtures;
 mod questions;
+mod repeated;
 mod report;
 
 use std::process::ExitCode;
