@@ -1,5 +1,6 @@
 //! Automation, started as `cargo xtask`: one program instead of shell scripts and Makefiles.
 
+mod bench;
 mod build;
 mod check;
 mod codegen;
@@ -54,6 +55,8 @@ enum Command {
     Test(test::Options),
     /// Fuzzes the parsers of `symbols`. Needs a rustup nightly.
     Fuzz(fuzz::Options),
+    /// Measures what golens costs and files the figures in docs/bench.
+    Bench(bench::Options),
     /// Sets up, builds, and shows golens at work on three small Go services. Needs root.
     Demo(demo::Options),
 }
@@ -79,6 +82,7 @@ fn dispatch(command: Command) -> Result<ExitCode> {
         Command::Check => check::run(&paths).map(|()| ExitCode::SUCCESS),
         Command::Tidy => tidy::run(&paths).map(|()| ExitCode::SUCCESS),
         Command::Codegen(options) => codegen::run(&paths, &options).map(|()| ExitCode::SUCCESS),
+        Command::Bench(options) => bench::run(&paths, &options).map(|()| ExitCode::SUCCESS),
         Command::Test(options) => test::run(&paths, &options),
         Command::Fuzz(options) => fuzz::run(&paths, &options),
         Command::Demo(options) => demo::run(&paths, &options),

@@ -1,15 +1,16 @@
 //! Builds the measured programs with the installed Go; Go's own cache makes a second build cheap.
 
 use std::fs;
-use std::io::{Read as _, Write as _};
+use std::io::Read as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context as _, Result, bail};
-use flate2::{Compression, read::ZlibDecoder, write::ZlibEncoder};
+use flate2::read::ZlibDecoder;
 use object::{CompressedData, CompressionFormat, Object as _, ObjectSection as _};
 
 use crate::cases::Binary;
+use crate::repeated::repeated;
 
 const DIRECTORY: &str = env!("CARGO_MANIFEST_DIR");
 
@@ -59,35 +60,13 @@ fn build(name: &str, flags: &[&str]) -> Result<PathBuf> {
     Ok(path)
 }
 
-/// Writes the large program again, with `.debug_info` of twice the size: all its units, two times.
-///
-/// References between units are offsets from the section's start, so those of the copy name the original.
+/// Writes the large program again, with `.debug_info` of twice the size.
 fn doubled() -> Result<PathBuf> {
     let data = fs::read(file(Binary::Large)?)?;
     let elf = object::File::parse(data.as_slice())?;
-    let section = elf
-        .section_by_name(".debug_info")
-        .context("no .debug_info")?;
-    let info = content(section.compressed_data()?)?;
-    let number = section.index().0;
-    let mut encoder = ZlibEncoder::new(Vec::new(), Compression::fast());
-    encoder.write_all(&info)?;
-    encoder.write_all(&info)?;
-    let size = 2 * info.len() as u64;
-    let mut compressed = Vec::new();
-    for word in [1, size, 1] {
-        compressed.extend(u64::to_le_bytes(word));
-    }
-    compressed.extend(encoder.finish()?);
-    let headers = u64::from_le_bytes(data.get(0x28..0x30).context("short file")?.try_into()?);
-    let header = usize::try_from(headers)? + number * 64;
-    let mut written = data.clone();
-    let place = written
-        .get_mut(header + 24..header + 40)
-        .context("no section header")?;
-    place[..8].copy_from_slice(&(data.len() as u64).to_le_bytes());
-    place[8..].copy_from_slice(&(compressed.len() as u64).to_le_bytes());
-    written.extend(compressed);
+    let section = elf.section_by_name(".debug_info");
+    let info = content(section.context("no .debug_info")?.compressed_data()?)?;
+    let written = repeated(&data, &info, 2)?.context("no .debug_info")?;
     let path = output("large-doubled");
     fs::write(&path, written)?;
     Ok(path)

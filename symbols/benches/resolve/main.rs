@@ -13,6 +13,7 @@ mod child;
 mod file_scratch;
 mod fixtures;
 mod questions;
+mod repeated;
 mod report;
 
 use std::process::ExitCode;
@@ -125,10 +126,19 @@ fn parse(arguments: &[String]) -> Result<Options> {
 
 /// Builds what is measured, then runs all cases once per round.
 fn measure(cases: &[cases::Case], runs: usize) -> Result<Vec<Measured>> {
-    let mut measured = Vec::new();
+    let mut measured: Vec<Measured> = Vec::new();
+    let mut built = Vec::new();
     for case in cases {
-        let file = fixtures::file(case.binary).with_context(|| case.name.clone())?;
-        measured.push(Measured::new(case, file)?);
+        // The cases of one binary follow each other.
+        if built
+            .last()
+            .is_none_or(|(binary, _)| *binary != case.binary)
+        {
+            let file = fixtures::file(case.binary).with_context(|| case.name.clone())?;
+            built.push((case.binary, file));
+        }
+        let (_, file) = built.last().context("a case has a binary")?;
+        measured.push(Measured::new(case, file.clone())?);
     }
     for case in &mut measured {
         // Reads the file into the page cache, and is the one run whose memory is watched.

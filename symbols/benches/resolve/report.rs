@@ -119,6 +119,11 @@ impl Measured {
     /// The figures as one JSON object.
     pub(crate) fn json(&self) -> String {
         let memory = &self.memory;
+        // The memory of a started program is not this one's to read.
+        let kib = |kib: u64| match self.reader {
+            "go-nm" => "null".to_owned(),
+            _ => kib.to_string(),
+        };
         format!(
             "{{\"case\":\"{}\",\"file_bytes\":{},\"runs\":{},\"median_ms\":{:.2},\"p95_ms\":{:.2},\
              \"peak_rss_anon_kib\":{},\"idle_rss_anon_kib\":{},\"vm_hwm_kib\":{},\
@@ -128,9 +133,9 @@ impl Measured {
             self.micros.len(),
             self.percentile(50),
             self.percentile(95),
-            memory.anonymous_kib,
-            memory.idle_kib,
-            memory.high_water_kib,
+            kib(memory.anonymous_kib),
+            kib(memory.idle_kib),
+            kib(memory.high_water_kib),
             memory.expanded_bytes,
             memory.steps,
             memory.answers,

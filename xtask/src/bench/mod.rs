@@ -1,0 +1,94 @@
+//! Runs the benchmarks and files their results with the facts of the machine.
+
+mod machine;
+mod report;
+
+use std::{
+    fs,
+    process::{Command, Stdio},
+};
+
+use anyhow::{Context, Result, bail};
+use clap::{Args, ValueEnum};
+
+use self::{machine::Machine, report::Case};
+use crate::{
+    build::cargo,
+    paths::Paths,
+    run::{say, show},
+};
+
+/// What can be measured.
+#[derive(Clone, Copy, ValueEnum)]
+enum Subject {
+    /// Time and memory of resolving a binary, on programs of 10 MB and of more than 100 MB.
+    Symbols,
+}
+
+/// Options of `cargo xtask bench`.
+#[derive(Args)]
+#[command(after_help = "\
+Writes docs/bench/symbols.json and docs/bench/symbols.md; commit both with the change they measure.\n\
+The first run builds the large program (benches/large) from the Go module proxy: some minutes, 3 GB of Go \
+caches.\n\
+Let the machine rest: other work shows in the 95th percentile first.\n\n\
+`cargo bench -p symbols -- --help` has finer options and files nothing.")]
+pub(crate) struct Options {
+    /// What to measure.
+    #[arg(value_enum, default_value = "symbols")]
+    subject: Subject,
+    /// Timed processes per case.
+    #[arg(long, default_value_t = 15, value_parser = clap::value_parser!(u32).range(1..))]
+    runs: u32,
+    /// Prints the results and files nothing.
+    #[arg(long)]
+    dry: bool,
+}
+
+/// Measures and files.
+///
+/// # Errors
+/// When a program cannot be built or read; a missed goal is a result, no error.
+pub(crate) fn run(paths: &Paths, options: &Options) -> Result<()> {
+    let Subject::Symbols = options.subject;
+    let machine = Machine::read(paths)?;
+    let cases = measure(paths, options.runs)?;
+    let markdown = report::markdown(&machine, &cases);
+    if options.dry {
+        say(markdown);
+        return Ok(());
+    }
+    let directory = paths.root.join("docs/bench");
+    fs::create_dir_all(&directory)?;
+    for (name, text) in [
+        ("symbols.json", report::json(&machine, &cases)?),
+        ("symbols.md", markdown),
+    ] {
+        let path = directory.join(name);
+        fs::write(&path, text).with_context(|| path.display().to_string())?;
+        say(format_args!("    {}", path.display()));
+    }
+    Ok(())
+}
+
+/// Runs the benchmark and reads a case from every line.
+fn measure(paths: &Paths, runs: u32) -> Result<Vec<Case>> {
+    let mut command: Command = cargo();
+    command
+        .args(["bench", "--locked", "-p", "symbols", "--bench", "resolve"])
+        .args(["--", "--json", "--runs", &runs.to_string()])
+        .current_dir(&paths.root)
+        .stderr(Stdio::inherit());
+    let shown = show(&command);
+    say(format_args!("==> {shown}"));
+    let ran = command
+        .output()
+        .with_context(|| format!("cannot start `{shown}`"))?;
+    if !ran.status.success() {
+        bail!("`{shown}` ended with {}", ran.status);
+    }
+    let text = String::from_utf8(ran.stdout)?;
+    text.lines()
+        .map(|line| serde_json::from_str(line).with_context(|| format!("not a case: {line}")))
+        .collect()
+}
