@@ -60,7 +60,8 @@ pub(crate) fn run(paths: &Paths, options: &Options) -> Result<()> {
     let mut tables = Tables::read(&directory)?;
     let committed = tables.clone();
     // A check of some releases says nothing of modules, and the other way round.
-    let named = !options.releases.is_empty() || !options.modules.is_empty();
+    let lists = [&options.releases, &options.modules];
+    let named = lists.into_iter().flatten().any(|name| name != "none");
     for release in wanted(&options.releases, named, || releases::all(&builds))? {
         releases::add(&builds, &release, &mut tables)
             .with_context(|| format!("reference programs of {release}"))?;
