@@ -250,7 +250,10 @@ impl<'d> GoBinary<'d> {
                 .map(|value| (value, Provenance::Symtab)),
             None => self
                 .votes
-                .get_or_init(|| Votes::count(&self.image, |name| self.function(name).ok()))
+                .get_or_init(|| {
+                    let release = self.table().release();
+                    Votes::count(&self.image, release, |name| self.function(name).ok())
+                })
                 .variable(name)
                 .map(|(value, votes)| (value, Provenance::CodeSignature { votes })),
         };

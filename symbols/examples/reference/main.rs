@@ -18,8 +18,8 @@ fn main() -> Result<(), Box<dyn Error>> {
     let data = std::fs::read(&path)?;
     let mut lines = Vec::new();
     if asked.is_empty() {
-        structs::write(&data, reference::STRUCTS, &mut lines)?;
-        signatures::write(&GoBinary::parse(&data)?, &mut lines);
+        let structs = structs::write(&data, reference::STRUCTS, &mut lines)?;
+        signatures::write(&GoBinary::parse(&data)?, &structs, &mut lines);
     } else {
         let asked: Vec<&str> = asked.iter().map(String::as_str).collect();
         structs::write(&data, &asked, &mut lines)?;

@@ -25,12 +25,13 @@ struct Definition {
     names: Option<Key>,
 }
 
-/// Adds `struct ID REST` for each wanted struct and those inside it, and `root NAME ID` for the wanted.
+/// Adds `struct ID REST` for each wanted struct and those inside it, and `root NAME ID` for the wanted;
+/// answers the ids of the wanted.
 pub(crate) fn write(
     data: &[u8],
     wanted: &[&str],
     lines: &mut Vec<String>,
-) -> Result<(), Box<dyn Error>> {
+) -> Result<BTreeMap<String, String>, Box<dyn Error>> {
     let (definitions, work) = read(data)?;
     let mut roots = BTreeMap::new();
     for (&key, definition) in &definitions {
@@ -48,11 +49,13 @@ pub(crate) fn write(
         ids: HashMap::new(),
         lines,
     };
+    let mut ids = BTreeMap::new();
     for (name, key) in roots {
         let id = written.id(key, name).ok_or("a root is a struct")?;
         written.lines.push(format!("root {name} {id}"));
+        ids.insert(name.to_owned(), id);
     }
-    Ok(())
+    Ok(ids)
 }
 
 /// The structs written so far.

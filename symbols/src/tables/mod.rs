@@ -7,8 +7,9 @@
 //!               `modules.txt`: module path, version, ids of its structs.
 //!               `structs.txt`: id, name (`-` without one), size, and `field:offset` or `field:offset:id` of the
 //!               field's own struct, in decimal; the id is a hash of the rest of its line.
-//!               `signatures.txt`: function, hash of its code, and `operand=variable+addend:size` for its
-//!               operands, counted from 0; `runtime.` is left out, `:size` when releases differ in it
+//!               `signatures.txt`: function, hash of its code, and for its operands, counted from 0,
+//!               `operand=variable+addend:size`, or `operand=variable+addend@id` with the struct's id when the
+//!               variable is one; `runtime.` is left out, `:size` when releases differ in it
 
 mod code;
 mod lines;

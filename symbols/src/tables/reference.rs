@@ -28,6 +28,7 @@ pub const STRUCTS: &[&str] = &[
     "runtime.mcache",
     "runtime.mspan",
     "runtime.moduledata",
+    "runtime.forcegcstate",
 ];
 
 /// Variables of the runtime; each release has most of them.
@@ -58,6 +59,18 @@ pub const VARIABLES: &[&str] = &[
     "internal/runtime/gc.SizeClassToSize",
     "runtime.waitReasonStrings",
     "runtime.firstmoduledata",
+];
+
+/// Variables that are structs: an address in one is a field's, and fields move from release to release.
+pub const STRUCT_VARIABLES: &[(&str, &str)] = &[
+    ("runtime.sched", "runtime.schedt"),
+    ("runtime.memstats", "runtime.mstats"),
+    ("runtime.gcController", "runtime.gcControllerState"),
+    ("runtime.gcCPULimiter", "runtime.gcCPULimiterState"),
+    ("runtime.work", "runtime.workType"),
+    ("runtime.mheap_", "runtime.mheap"),
+    ("runtime.forcegc", "runtime.forcegcstate"),
+    ("runtime.firstmoduledata", "runtime.moduledata"),
 ];
 
 /// Functions whose code is compared: every program has them, and few releases change them.

@@ -61,7 +61,7 @@ impl<'b> StructTable<'b> {
     }
 
     /// Finds the row of the release: the whole version text decides, as vendors change the runtime.
-    fn release(&self) -> Result<&'static str, Reason> {
+    pub(crate) fn release(&self) -> Result<&'static str, Reason> {
         let machine = machine_name(self.machine);
         let text = release_text(self.version);
         let row = text.and_then(|text| RELEASES.find(&format!("{text} {machine}")));
@@ -148,6 +148,11 @@ fn key_of(id: &str) -> Option<u64> {
 
 fn row(key: u64) -> Option<&'static str> {
     STRUCTS.find(&format!("{:010x}", key & !KEY))
+}
+
+/// Answers the size in the row of an id.
+pub(super) fn size(id: &str) -> Option<u64> {
+    STRUCTS.find(id)?.split(' ').nth(1)?.parse().ok()
 }
 
 fn parse(row: &str) -> Option<RawStruct> {

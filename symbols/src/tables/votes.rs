@@ -1,12 +1,14 @@
 //! Variables of stripped binaries, from the code of functions that is that of a reference build.
 //!
-//! Code that is equal but for its addresses was compiled from the same source, whatever release the
-//! binary names; so a row of any release may match. Each address such code holds is one vote.
+//! Code that is equal but for its addresses was compiled from the same source, whatever release the binary
+//! names, so a row of any release may match. Each address such code holds is one vote. An address inside a
+//! struct is the variable's plus a field's offset, which the code does not show: such votes count only when
+//! the binary's exact release is known to have that very struct.
 
 use std::collections::HashMap;
 
 use super::reference::FUNCTIONS;
-use super::{SIGNATURES, signature_of};
+use super::{SIGNATURES, signature_of, structs};
 use crate::error::Reason;
 use crate::fact::{Function, Variable};
 use crate::image::{Image, Machine};
@@ -15,10 +17,12 @@ use crate::image::{Image, Machine};
 const ENOUGH: u32 = 2;
 
 /// What the code of a binary says of the runtime's variables.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Votes {
     variables: HashMap<&'static str, Tally>,
     matched: Vec<&'static str>,
+    /// Ids of the release's structs, or why they are not known.
+    release: Result<&'static str, Reason>,
 }
 
 /// The votes for one variable.
@@ -33,9 +37,17 @@ struct Tally {
 }
 
 impl Votes {
-    /// Compares the functions of a binary with the table.
-    pub(crate) fn count(image: &Image<'_>, find: impl Fn(&str) -> Option<Function>) -> Self {
-        let mut votes = Self::default();
+    /// Compares the functions of a binary with the table; `release` has the ids of its release's structs.
+    pub(crate) fn count(
+        image: &Image<'_>,
+        release: Result<&'static str, Reason>,
+        find: impl Fn(&str) -> Option<Function>,
+    ) -> Self {
+        let mut votes = Self {
+            variables: HashMap::new(),
+            matched: Vec::new(),
+            release,
+        };
         for &name in FUNCTIONS {
             let signature = find(name).and_then(|function| signature_of(image, &function));
             let Some(signature) = signature else { continue };
@@ -43,14 +55,31 @@ impl Votes {
                 continue;
             };
             votes.matched.push(name);
-            for vote in row
-                .split(' ')
-                .filter_map(|word| Vote::parse(word, &signature.operands))
-            {
-                votes.add(image, &vote);
+            for operand in row.split(' ').filter_map(Operand::parse) {
+                if let Some(vote) = votes.vote(&operand, &signature.operands) {
+                    votes.add(image, &vote);
+                }
             }
         }
         votes
+    }
+
+    /// Turns an operand into a vote; `None` when the release is not known to have the operand's struct.
+    fn vote(&self, operand: &Operand, targets: &[u64]) -> Option<Vote> {
+        let size = match operand.id {
+            None => operand.size,
+            Some(id) => {
+                let ids = self.release.as_ref().ok()?;
+                ids.split(' ').find(|known| *known == id)?;
+                structs::size(id)?
+            }
+        };
+        let target = targets.get(operand.number)?;
+        Some(Vote {
+            variable: operand.variable,
+            address: target.checked_sub(operand.addend)?,
+            size,
+        })
     }
 
     fn add(&mut self, image: &Image<'_>, vote: &Vote) {
@@ -90,19 +119,18 @@ impl Votes {
 
     fn too_few(&self, short: &str) -> Reason {
         let mut wanted: Vec<&str> = Vec::new();
+        let mut in_struct = false;
         for line in SIGNATURES.all() {
-            let mut words = line.split(' ');
-            let (Some(function), Some(_)) = (words.next(), words.next()) else {
-                continue;
-            };
-            if words.any(|word| variable_of(word) == Some(short))
-                && wanted.last() != Some(&function)
-            {
-                wanted.push(function);
-            }
+            let mut operands = line.split(' ').filter_map(Operand::parse);
+            let found = operands.find(|operand| operand.variable == short);
+            in_struct |= found.as_ref().is_some_and(|operand| operand.id.is_some());
+            let function = line.split(' ').next().filter(|_| found.is_some());
+            wanted.extend(function.filter(|function| wanted.last() != Some(function)));
         }
-        if wanted.is_empty() {
-            return Reason::NoSymbolTable;
+        match &self.release {
+            Err(reason) if in_struct => return reason.clone(),
+            _ if wanted.is_empty() => return Reason::NoSymbolTable,
+            _ => {}
         }
         let matched = wanted.iter().filter(|name| self.matched.contains(name));
         Reason::NoSignature {
@@ -120,24 +148,36 @@ struct Vote {
     size: u64,
 }
 
-impl Vote {
-    /// Reads `operand=variable+addend:size`.
-    fn parse(word: &'static str, operands: &[u64]) -> Option<Self> {
-        let (operand, rest) = word.split_once('=')?;
-        let (place, size) = rest.split_once(':').unwrap_or((rest, "0"));
-        let (variable, addend) = place.split_once('+').unwrap_or((place, "0"));
-        let target = operands.get(operand.parse::<usize>().ok()?)?;
-        Some(Self {
-            variable,
-            address: target.checked_sub(addend.parse().ok()?)?,
-            size: size.parse().ok()?,
-        })
-    }
+/// An operand as the table describes it.
+#[derive(Debug, PartialEq, Eq)]
+struct Operand {
+    number: usize,
+    variable: &'static str,
+    addend: u64,
+    /// 0 when it is in the struct's row, or when releases differ in it.
+    size: u64,
+    /// Id of the struct that the variable is.
+    id: Option<&'static str>,
 }
 
-fn variable_of(word: &str) -> Option<&str> {
-    let (_, rest) = word.split_once('=')?;
-    rest.split(['+', ':']).next()
+impl Operand {
+    /// Reads `number=variable+addend:size` or `number=variable+addend@id`; `?` is no variable.
+    fn parse(word: &'static str) -> Option<Self> {
+        let (number, rest) = word.split_once('=')?;
+        let (rest, id) = match rest.split_once('@') {
+            Some((rest, id)) => (rest, Some(id)),
+            None => (rest, None),
+        };
+        let (place, size) = rest.split_once(':').unwrap_or((rest, "0"));
+        let (variable, addend) = place.split_once('+').unwrap_or((place, "0"));
+        Some(Self {
+            number: number.parse().ok()?,
+            variable: Some(variable).filter(|name| *name != "?")?,
+            addend: addend.parse().ok()?,
+            size: size.parse().ok()?,
+            id,
+        })
+    }
 }
 
 /// Takes the bytes of a function without the padding behind it.

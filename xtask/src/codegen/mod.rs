@@ -60,7 +60,8 @@ pub(crate) fn run(paths: &Paths, options: &Options) -> Result<()> {
     let mut tables = Tables::read(&directory)?;
     let committed = tables.clone();
     // A check of some releases says nothing of modules, and the other way round.
-    let named = !options.releases.is_empty() || !options.modules.is_empty();
+    let lists = [&options.releases, &options.modules];
+    let named = lists.into_iter().flatten().any(|name| name != "none");
     for release in wanted(&options.releases, named, || releases::all(&builds))? {
         releases::add(&builds, &release, &mut tables)
             .with_context(|| format!("reference programs of {release}"))?;
@@ -70,10 +71,11 @@ pub(crate) fn run(paths: &Paths, options: &Options) -> Result<()> {
         modules::add(&builds, &module, &mut tables).with_context(|| module.clone())?;
         save(options, &tables, &directory)?;
     }
-    match options.check {
-        true => compare(&committed, &tables),
-        false => Ok(say(format_args!("    {tables}"))),
+    if options.check {
+        return compare(&committed, &tables);
     }
+    say(format_args!("    {tables}"));
+    Ok(())
 }
 
 /// What was asked for by name, everything when nothing was.
@@ -103,12 +105,14 @@ fn compare(committed: &Tables, fresh: &Tables) -> Result<()> {
     for difference in &differences {
         say(format_args!("    {difference}"));
     }
-    match differences.len() {
-        0 => Ok(say("    the tables are what the toolchains say")),
-        count => bail!(
+    if !differences.is_empty() {
+        let count = differences.len();
+        bail!(
             "{count} lines of symbols/data differ; run `cargo xtask codegen` and look at the diff"
-        ),
+        );
     }
+    say("    the tables are what the toolchains say");
+    Ok(())
 }
 
 /// Builds the program that prints the rows of one binary.

@@ -15,16 +15,31 @@ pub(super) struct Rows {
     pub(super) signatures: Vec<(String, Operands)>,
 }
 
-/// What each operand of a function names, by number.
-pub(super) type Operands = BTreeMap<u32, Operand>;
+/// What the operands of a function name, by number and the id of the struct that the variable is.
+///
+/// Fields move, so that an operand has an address of its own in each definition of a struct.
+pub(super) type Operands = BTreeMap<(u32, Option<String>), Operand>;
 
 /// The variable an operand names.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Operand {
     /// `variable` or `variable+addend`; `?` when builds with equal code name different ones.
     pub(super) place: String,
-    /// `None` when releases with equal code differ in it.
+    /// `None` when releases with equal code differ in it, and for structs, whose id tells it.
     pub(super) size: Option<u64>,
+}
+
+impl Operand {
+    fn variable(&self) -> &str {
+        self.place.split('+').next().unwrap_or(&self.place)
+    }
+
+    fn contradiction() -> Self {
+        Self {
+            place: "?".to_owned(),
+            size: None,
+        }
+    }
 }
 
 impl Rows {
@@ -57,44 +72,56 @@ impl Rows {
     }
 }
 
-/// Reads `0=sched+16:6872 3=?`.
+/// Reads `0=sched+16@6e25aff745 1=allp:24 3=?`.
 pub(super) fn parse_operands(words: &str) -> Result<Operands> {
     words.split(' ').map(parse_operand).collect()
 }
 
-fn parse_operand(word: &str) -> Result<(u32, Operand)> {
+fn parse_operand(word: &str) -> Result<((u32, Option<String>), Operand)> {
     let (number, rest) = word.split_once('=').context("no operand number")?;
+    let (rest, id) = match rest.split_once('@') {
+        Some((rest, id)) => (rest, Some(id.to_owned())),
+        None => (rest, None),
+    };
     let (place, size) = match rest.split_once(':') {
         Some((place, size)) => (place, Some(size.parse()?)),
         None => (rest, None),
     };
     let place = place.to_owned();
-    Ok((number.parse()?, Operand { place, size }))
+    Ok(((number.parse()?, id), Operand { place, size }))
 }
 
 /// Writes operands as [`parse_operands`] reads them.
 pub(super) fn show_operands(operands: &Operands) -> String {
-    let words = operands.iter().map(|(number, operand)| {
-        let size = operand
-            .size
-            .map_or_else(String::new, |size| format!(":{size}"));
-        format!("{number}={}{size}", operand.place)
+    let words = operands.iter().map(|((number, id), operand)| {
+        let size = operand.size.map(|size| format!(":{size}"));
+        let id = id.as_ref().map(|id| format!("@{id}"));
+        let end = size.or(id).unwrap_or_default();
+        format!("{number}={}{end}", operand.place)
     });
     words.collect::<Vec<_>>().join(" ")
 }
 
 /// Joins what two builds with equal code say; the order in which builds come does not matter.
 pub(super) fn merge(known: &mut Operands, other: &Operands) {
-    for (number, operand) in other {
-        let Some(place) = known.get_mut(number) else {
-            known.insert(*number, operand.clone());
+    for (key, operand) in other {
+        let of_number = |known: &Operands, differs: &dyn Fn(&Operand) -> bool| {
+            let mut all = known.iter().filter(|((number, _), _)| *number == key.0);
+            all.any(|(_, operand)| differs(operand))
+        };
+        let variable = operand.variable();
+        if of_number(known, &|known| known.variable() != variable) {
+            known.retain(|(number, _), _| *number != key.0);
+            known.insert((key.0, None), Operand::contradiction());
+            continue;
+        }
+        let Some(place) = known.get_mut(key) else {
+            known.insert(key.clone(), operand.clone());
             continue;
         };
         if place.place != operand.place {
-            *place = Operand {
-                place: "?".to_owned(),
-                size: None,
-            };
+            known.retain(|(number, _), _| *number != key.0);
+            known.insert((key.0, None), Operand::contradiction());
         } else if place.size != operand.size {
             place.size = None;
         }
@@ -107,16 +134,16 @@ mod tests {
 
     #[test]
     fn operands_read_as_they_are_written() {
-        let text = "0=sched+16:6872 3=? 5=allp:24 7=work";
+        let text = "0=sched+16@6e25aff745 0=sched+8@7e25aff745 3=? 5=allp:24 7=work@0123456789";
         assert_eq!(show_operands(&parse_operands(text).unwrap()), text);
     }
 
     #[test]
     fn contradictions_stay_in_whatever_order() {
         let [one, two, three] = [
-            "0=sched:8 1=work+8:16 2=allp:24",
-            "0=allp:24 1=work+8:24 4=allm:8",
-            "0=sched:8 1=work+8:16",
+            "0=sched@a 1=allgs+8:16 2=allp:24 3=work+8@a 4=work@a",
+            "0=allp:24 1=allgs+8:24 3=work+16@b 4=work+8@a 5=allm:8",
+            "0=sched@a 1=allgs+8:16 3=work+24@c",
         ]
         .map(|text| parse_operands(text).unwrap());
         for order in [
@@ -128,7 +155,10 @@ mod tests {
             for operands in order {
                 merge(&mut known, operands);
             }
-            assert_eq!(show_operands(&known), "0=? 1=work+8 2=allp:24 4=allm:8");
+            assert_eq!(
+                show_operands(&known),
+                "0=? 1=allgs+8 2=allp:24 3=work+8@a 3=work+16@b 3=work+24@c 4=? 5=allm:8"
+            );
         }
     }
 }
