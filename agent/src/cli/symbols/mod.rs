@@ -31,8 +31,9 @@ listed with the reason, and what needs it is not attached.
 
 Keys of --json; addresses are as linked, sizes and offsets in bytes:
   binary      as given on the command line
-  file        size, go_version, machine, build_mode, position_independent, build_id, main_path,
-              main_module, main_version, modules, settings[key, value], symbol_table, debug_information
+  file        size, go_version, machine, build (mode, static, cgo, race, modules), build_id,
+              position_independent, main_path, main_module, main_version, modules,
+              settings[key, value], symbol_table, debug_information
   sources     functions, layouts: where these are looked up first
   features[]  feature, attach (yes, in_windows, not_used, no), why[what, reason, error_type]
   functions[] feature, program, required, name, address, size, provenance, confidence,

@@ -44,11 +44,7 @@ fn file(name: &str, report: &Report, output: &mut Output) -> Result<(), CliError
     line("go", &format!("{} linux/{}", file.go_version, file.machine))?;
     let version = file.main_version.as_deref().unwrap_or("");
     line("main", format!("{} {version}", file.main_path).trim_end())?;
-    let moved = match file.position_independent {
-        true => "position independent",
-        false => "loaded where it was linked",
-    };
-    line("build", &format!("{}, {moved}", file.build_mode))?;
+    line("build", &build(file))?;
     let id = match file.build_id.as_str() {
         "" => "none",
         id => id,
@@ -63,6 +59,18 @@ fn file(name: &str, report: &Report, output: &mut Output) -> Result<(), CliError
     line("stripped", stripped(file))?;
     line("functions by", &report.sources.functions)?;
     line("layouts by", &report.sources.layouts)
+}
+
+fn build(file: &FileFacts) -> String {
+    let Some(build) = &file.build else {
+        return "unknown, see below".to_owned();
+    };
+    let linked = if build.is_static { "static" } else { "dynamic" };
+    let mut words = vec![build.mode.as_str(), linked];
+    words.extend(build.cgo.then_some("cgo"));
+    words.extend(build.race.then_some("race detector"));
+    words.push(&build.modules);
+    words.join(", ")
 }
 
 fn stripped(file: &FileFacts) -> &'static str {

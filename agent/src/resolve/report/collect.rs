@@ -5,8 +5,8 @@ use std::collections::BTreeSet;
 use symbols::{FunctionSource, GoBinary, LayoutSource, Layouts, Machine, Unresolved};
 
 use super::{
-    Attach, FeatureFact, FieldFact, FileFacts, FunctionFact, MissingFact, Report, Setting,
-    SiteFact, SourceNames, VariableFact,
+    Attach, BuildFact, FeatureFact, FieldFact, FileFacts, FunctionFact, MissingFact, Report,
+    Setting, SiteFact, SourceNames, VariableFact,
 };
 use crate::{
     probe::Feature,
@@ -23,6 +23,7 @@ impl Report {
         let layouts = binary.layouts(&wanted_structs());
         let plan = Plan::of(binary, &layouts);
         let mut missing = BTreeSet::new();
+        let file = file(binary, size, &mut missing);
         let functions = functions(binary, &mut missing);
         let fields = fields(&layouts, &mut missing);
         let variables = variables(binary, &mut missing);
@@ -30,7 +31,7 @@ impl Report {
         features.push(runtime(binary, &layouts));
         let sources = binary.sources();
         Self {
-            file: file(binary, size),
+            file,
             sources: SourceNames {
                 functions: sources.functions.to_string(),
                 layouts: sources.layouts.to_string(),
@@ -44,14 +45,16 @@ impl Report {
     }
 }
 
-fn file(binary: &GoBinary<'_>, size: u64) -> FileFacts {
+fn file(binary: &GoBinary<'_>, size: u64, lost: &mut BTreeSet<MissingFact>) -> FileFacts {
+    let build = match binary.build() {
+        Ok(build) => Some(build),
+        Err(unresolved) => {
+            lost.insert(missing(&unresolved));
+            None
+        }
+    };
     let info = binary.build_info();
     let sources = binary.sources();
-    let stated = info.setting("-buildmode").unwrap_or("exe");
-    let build_mode = match stated {
-        "exe" if binary.is_pie() => "pie",
-        other => other,
-    };
     FileFacts {
         size,
         go_version: binary.go_version().to_string(),
@@ -59,7 +62,13 @@ fn file(binary: &GoBinary<'_>, size: u64) -> FileFacts {
             Machine::Amd64 => "amd64".to_owned(),
             Machine::Arm64 => "arm64".to_owned(),
         },
-        build_mode: build_mode.to_owned(),
+        build: build.map(|build| BuildFact {
+            mode: build.mode.to_string(),
+            is_static: build.is_static,
+            cgo: build.cgo,
+            race: build.race,
+            modules: build.modules.to_string(),
+        }),
         position_independent: binary.is_pie(),
         build_id: binary.build_id().to_owned(),
         main_path: info.path.clone(),

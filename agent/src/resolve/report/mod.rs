@@ -32,8 +32,8 @@ pub struct FileFacts {
     pub go_version: String,
     /// `amd64` or `arm64`.
     pub machine: String,
-    /// `exe`, `pie`, `c-shared` and so on.
-    pub build_mode: String,
+    /// How it was linked, when the file and its settings agree on that.
+    pub build: Option<BuildFact>,
     /// Whether the kernel chooses where it is loaded.
     pub position_independent: bool,
     /// GNU build id in hex, else Go's; empty when there is none.
@@ -52,6 +52,22 @@ pub struct FileFacts {
     pub symbol_table: bool,
     /// Whether it still has its debugging information, in a form that is read.
     pub debug_information: bool,
+}
+
+/// What the linker made.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BuildFact {
+    /// `exe`, `pie`, `static-pie`, `c-archive`, `c-shared` or `plugin`.
+    pub mode: String,
+    /// Neither a loader nor shared libraries take part.
+    #[serde(rename = "static")]
+    pub is_static: bool,
+    /// Go calls C or C calls Go.
+    pub cgo: bool,
+    /// With the race detector.
+    pub race: bool,
+    /// Whether other modules with Go code may be loaded beside it.
+    pub modules: String,
 }
 
 /// One recorded setting of the build.
