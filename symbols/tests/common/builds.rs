@@ -2,7 +2,7 @@
 
 use symbols::{Build, BuildMode, GoBinary, Modules};
 
-use super::{Built, Compared, Truth, build, compare};
+use super::{Built, Compared, Truth, build, compare, say};
 
 /// A plain program, as most are.
 pub(crate) const EXE: Build = Build {
@@ -76,7 +76,7 @@ pub(crate) fn hold_stripped(built: &Built, truth: &Truth, shows: Build) -> Compa
 
 fn hold(built: &Built, truth: &Truth, shows: Build) -> Compared {
     let compared = compare(built, truth);
-    println!("{}: {compared}", built.path());
+    say(format_args!("{}: {compared}", built.path()));
     let (path, wrong) = (built.path(), &compared.wrong);
     assert!(wrong.is_empty(), "{path}: {}", wrong.join("\n"));
     let binary = GoBinary::parse(&built.data).expect("compared");

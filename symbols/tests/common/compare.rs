@@ -181,9 +181,9 @@ impl Spelling {
             Some(base) if self.joins_conventions => base,
             _ => name,
         };
-        let name = match (name.find('['), name.rfind(']')) {
-            (Some(open), Some(close)) if self.shortens_arguments => {
-                format!("{}[...{}", &name[..open], &name[close..])
+        let name = match (name.split_once('['), name.rsplit_once(']')) {
+            (Some((before, _)), Some((_, after))) if self.shortens_arguments => {
+                format!("{before}[...]{after}")
             }
             _ => name.to_owned(),
         };

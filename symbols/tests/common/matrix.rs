@@ -1,6 +1,6 @@
 //! The builds that every release must pass: one row for each toolchain, one cell for each build.
 
-use super::{Built, Compared, Truth, build, compare};
+use super::{Built, Compared, Truth, build, compare, say};
 
 /// The last patch release of every release the crate reads, the newest first.
 pub(crate) const TOOLCHAINS: [&str; 11] = [
@@ -94,7 +94,7 @@ pub(crate) fn row(toolchain: &'static str, machines: &[&str]) -> Row {
         for (suffix, built) in [("", &whole), (" -s -w", &stripped)] {
             let build = format!("{}{suffix}", kind.name);
             let compared = compare(built, &truth);
-            println!("{toolchain} {build}: {compared}");
+            say(format_args!("{toolchain} {build}: {compared}"));
             cells.push((build, compared));
         }
         for built in [whole, stripped] {

@@ -13,6 +13,8 @@ mod matrix;
 mod support;
 mod truth;
 
+use std::fmt;
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
@@ -71,6 +73,11 @@ fn printed(command: &Command, ran: Output) -> String {
     let errors = String::from_utf8_lossy(&ran.stderr);
     assert!(ran.status.success(), "{command:?} failed: {errors}");
     String::from_utf8(ran.stdout).expect("tools print text")
+}
+
+/// Prints a line also when the test passes: what was compared is a result.
+pub(crate) fn say(line: fmt::Arguments<'_>) {
+    writeln!(std::io::stdout(), "{line}").expect("the test has an output");
 }
 
 /// A built program.

@@ -18,6 +18,18 @@ information as `go version -m` prints it. No answer differs.
 Where there is no answer, the reason and its count follow the number.
 For stripped builds the truth is that of the build with symbols, whose code is the same byte for byte.
 arm64 binaries are cross-compiled and not run; C has no cross compiler in the tests.
+
+The same is held for further builds of one release, with no wrong answer either:
+
+- linked otherwise: `-w`, `-buildvcs=false`, `-buildid=`, uncompressed debugging information, external linking,
+  cgo static, cgo PIE, static PIE, packed relocations, `c-shared`, `c-archive` in a C program, plugins and
+  programs that open them
+- changed afterwards: `strip`, `strip --strip-debug`, section headers removed, `.zdebug` sections
+- compiled otherwise: `-trimpath`, `-race`, `-gcflags='all=-N -l'`, a profile (`-pgo`), `GOAMD64=v3`,
+  `GOEXPERIMENT=nodwarf5` and `noswissmap`, `golang.org/x/net` in a vendor folder
+
+Refused, with the reason: programs packed with UPX, programs obfuscated with garble, programs from which build
+information and symbols were both taken, and Go before 1.17.
 ";
 
 /// A table: its title, what it says, and the tally it shows.

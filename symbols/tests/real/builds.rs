@@ -56,6 +56,14 @@ fn static_and_relocatable_programs_with_c_are_told_apart() {
         ),
         ("cgo-pie", &["-buildmode=pie"], pie),
         (
+            "packed-relocations",
+            &[
+                "-buildmode=pie",
+                "-ldflags=-linkmode=external -extldflags=-Wl,-z,pack-relative-relocs",
+            ],
+            pie,
+        ),
+        (
             "cgo-static-pie",
             &[
                 "-buildmode=pie",

@@ -2,8 +2,7 @@
 
 use symbols::{GoBinary, Provenance, reference};
 
-use crate::common::{Built, build, nm};
-use crate::layouts::dwarf_truth;
+use crate::common::{Built, Truth, build, nm};
 use crate::servers::{parse, servers};
 
 /// What the runtime reader and the GC probe cannot do without.
@@ -105,7 +104,7 @@ fn code_that_no_reference_build_has_names_no_wrong_place() {
 #[test]
 fn tables_say_what_the_debugging_information_says() {
     let servers = servers();
-    let mut truth = dwarf_truth(&servers.plain.data);
+    let mut truth = Truth::of(&servers.plain).structs;
     let binary = parse(&servers.plain);
     let table = binary.reference_layouts(reference::STRUCTS);
     let full = binary.layouts(reference::STRUCTS);
@@ -125,7 +124,7 @@ fn tables_say_what_the_debugging_information_says() {
             full.size(name).unwrap().value,
             "{name}"
         );
-        for (field, offset) in expected.iter().filter(|(field, _)| field != "_") {
+        for (field, offset) in expected.fields.iter().filter(|(field, _)| field != "_") {
             let fact = table
                 .field(name, field)
                 .unwrap_or_else(|error| panic!("{error}"));

@@ -26,7 +26,7 @@ use crate::{
 #[derive(Args)]
 #[command(after_help = "\
 Groups:\n  \
-unit      symbols, golens, agent-ebpf and xtask; no root, no network\n  \
+unit      symbols, golens, agent-ebpf and xtask; no root; Go toolchains come from the module proxy\n  \
 root      crate `tests`: the built agent on real Go programs; needs root, eBPF and uprobe_multi\n  \
 backends  one whole pivot run against real Prometheus, Loki and Tempo; part of root\n  \
 long      test binaries named long_* of the groups unit and root; only with --all\n  \
@@ -70,7 +70,7 @@ pub(crate) fn run(paths: &Paths, options: &Options) -> Result<ExitCode> {
         (true, Some(backends)) => {
             summary += run_cargo(root(paths, &built, &backends, options.all)?, options)?;
         }
-        _ => say("NOT RUN: the groups root, backends and long"),
+        _ => say("NOT RUN: the groups root and backends, with their long tests"),
     }
     if options.all && options.filter.is_none() {
         summary += fuzz(paths);
