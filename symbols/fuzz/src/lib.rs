@@ -3,7 +3,7 @@
 //! Nothing here needs libFuzzer: `symbols/tests/replay.rs` runs the same code on stable.
 
 mod ask;
-mod elf;
+pub mod elf;
 pub mod go;
 pub mod parts;
 pub mod targets;
