@@ -233,8 +233,11 @@ impl<'d> Image<'d> {
         }
         let needle = value.to_le_bytes();
         for (start, bytes) in self.loaded(|segment| !segment.executable)? {
-            for (word, address) in bytes.chunks_exact(8).zip((start..).step_by(8)) {
+            for (number, word) in bytes.chunks_exact(8).enumerate() {
+                // A segment may claim the last addresses there are.
+                let address = start.checked_add((number as u64).saturating_mul(8));
                 if word == needle
+                    && let Some(address) = address
                     && let Some(found) = try_at(address)?
                 {
                     return Ok(Some(found));
