@@ -7,6 +7,10 @@ use crate::error::{Error, Reason};
 
 /// Sections beyond this count make the section table unreadable.
 pub(crate) const MAX_SECTIONS: usize = 16 * 1024;
+/// Longest name of a section that is looked at.
+pub(crate) const MAX_SECTION_NAME: usize = 64;
+/// Bytes of notes looked at in one segment or section; build ids take 100.
+pub(crate) const MAX_NOTES: usize = 64 * 1024;
 /// Program headers beyond this count make the file malformed; linkers write about a dozen.
 pub(crate) const MAX_SEGMENTS: usize = 256;
 /// Symbols or functions beyond this count make their table unusable; an index entry takes 8 bytes.

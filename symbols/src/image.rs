@@ -2,11 +2,11 @@
 
 use std::sync::Arc;
 
-use object::LittleEndian;
 use object::elf::{self, FileHeader64};
 use object::read::elf::{FileHeader, ProgramHeader, SectionHeader};
+use object::{LittleEndian, SectionIndex};
 
-use crate::budget::{Budget, Exhausted, Limits, MAX_SECTIONS, MAX_SEGMENTS};
+use crate::budget::{Budget, Exhausted, Limits, MAX_SECTION_NAME, MAX_SECTIONS, MAX_SEGMENTS};
 use crate::bytes;
 use crate::error::Error;
 use crate::relocations::Relocations;
@@ -144,8 +144,26 @@ impl<'d> Image<'d> {
                 _ => {}
             }
         }
+        image.refuse_overlaps()?;
         image.relocations = Relocations::find(&image)?;
         Ok(image)
+    }
+
+    /// Refuses a file that maps its bytes again and again, for segments are searched from end to end.
+    fn refuse_overlaps(&self) -> Result<(), Error> {
+        let mapped = |segment: &Segment| {
+            let rest = (self.data.len() as u64).saturating_sub(segment.file_offset);
+            segment.file_size.min(rest)
+        };
+        let mapped = self.segments.iter().map(mapped);
+        let limit = (self.data.len() as u64).saturating_mul(2);
+        if mapped.fold(0, u64::saturating_add) > limit {
+            return Err(Error::Limit {
+                what: "mapped bytes",
+                limit,
+            });
+        }
+        Ok(())
     }
 
     /// Translates an address to an offset in the file.
@@ -306,10 +324,14 @@ fn read_sections<'d>(header: &'d Header, data: &'d [u8]) -> Option<Vec<Section<'
         .sections(LE, data)
         .ok()
         .filter(|table| table.len() <= MAX_SECTIONS)?;
+    let names = header.shstrndx(LE, data).ok()?;
+    let names = table.section(SectionIndex(names as usize)).ok()?;
+    let names = names.data(LE, data).ok()?;
     let sections = table.iter().map(|section| {
         let (offset, size) = section.file_range(LE).unwrap_or((0, 0));
         Section {
-            name: table.section_name(LE, section).unwrap_or_default(),
+            name: bytes::c_str(names, section.sh_name(LE) as usize, MAX_SECTION_NAME)
+                .unwrap_or_default(),
             address: section.sh_addr(LE),
             compressed: section.sh_flags(LE).contains(elf::SHF_COMPRESSED),
             data: bytes::range(data, offset, size).unwrap_or_default(),

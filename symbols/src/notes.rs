@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 
+use crate::budget::MAX_NOTES;
 use crate::bytes;
 use crate::image::Image;
 
@@ -24,6 +25,7 @@ pub(crate) fn build_id(image: &Image<'_>) -> String {
 
 /// Finds the description of the note with this owner and type.
 fn note<'d>(table: &'d [u8], owner: &[u8], kind: u32) -> Option<&'d [u8]> {
+    let table = table.get(..MAX_NOTES.min(table.len()))?;
     let mut at = 0_usize;
     loop {
         let owner_size = usize::try_from(bytes::u32_at(table, at)?).ok()?;
