@@ -1,6 +1,7 @@
 //! Checks that tell whether this machine can be observed, and what to do where it cannot.
 
 mod kernel;
+mod resolver;
 mod rights;
 mod surroundings;
 
@@ -78,6 +79,7 @@ impl Check {
 pub fn checks(config: &Config) -> Vec<Check> {
     let mut all = kernel::checks();
     all.extend(rights::checks());
+    all.push(resolver::check());
     all.extend(crate::probe::doctor::checks());
     all.extend(surroundings::checks(config));
     all

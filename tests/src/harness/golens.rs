@@ -190,12 +190,7 @@ impl Golens {
         let found = (0..PATIENCE.as_millis() / 20).find_map(|_| {
             seen = self.targets().into_iter().find(|target| target.pid == pid);
             let attached = seen.as_ref().is_some_and(|target| {
-                // Only a stripped program is `partial`: its runtime's variables have no symbols.
-                let expected = match target.symbol_source.as_str() {
-                    "pclntab" => "partial",
-                    _ => "attached",
-                };
-                target.state == expected
+                target.state == "attached"
                     && features
                         .iter()
                         .all(|wanted| target.probes.iter().any(|probe| probe.feature == *wanted))
