@@ -7,6 +7,6 @@ mod pclntab;
 mod symtab;
 
 pub(crate) use index::NameIndex;
-pub(crate) use names::{is_shortened, shortens_to};
+pub(crate) use names::{is_shortened, shortened, shortens_to};
 pub(crate) use pclntab::{Datum, Generation, Pclntab, Record};
 pub(crate) use symtab::Symtab;

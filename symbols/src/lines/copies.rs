@@ -7,7 +7,7 @@ use super::inline::{Data, InlineTree};
 use crate::budget::{Allowance, MAX_INLINE_STEPS, MAX_INLINED_NAMES};
 use crate::error::Reason;
 use crate::fact::InlinedInto;
-use crate::functions::{NameIndex, Pclntab, Record, is_shortened, shortens_to};
+use crate::functions::{NameIndex, Pclntab, Record, is_shortened, shortened, shortens_to};
 use crate::image::Image;
 
 /// The number of copies of every inlined function; 16 bytes a name.
@@ -44,22 +44,35 @@ impl InlineIndex {
     }
 
     /// Counts the copies of a function.
-    pub(super) fn copies(&self, table: &Pclntab<'_>, name: &str) -> u32 {
-        let count = |wanted: &dyn Fn(&[u8]) -> bool,
-                     rows: &mut dyn Iterator<Item = &(u32, u32)>| {
-            rows.filter(|&&(offset, _)| table.name_of(offset).is_some_and(wanted))
-                .fold(0_u32, |sum, &(_, copies)| sum.saturating_add(copies))
-        };
-        let exact = |found: &[u8]| found == name.as_bytes();
-        let candidates = self.names.candidates(name.as_bytes());
-        let mut rows = candidates.filter_map(|row| self.rows.get(usize::try_from(row).ok()?));
-        match count(&exact, &mut rows) {
-            0 if is_shortened(name) => {
-                count(&|found| shortens_to(found, name), &mut self.rows.iter())
-            }
-            copies => copies,
+    pub(super) fn copies(&self, table: &Pclntab<'_>, name: &str) -> Result<u32, Reason> {
+        let copies = self.exact(table, name);
+        if copies == 0 && is_shortened(name) {
+            return Ok(self.with_any_arguments(table, name));
         }
+        let short = shortened(name).filter(|short| short != name);
+        if copies == 0 && short.is_some_and(|short| self.exact(table, &short) > 0) {
+            return Err(Reason::TypeArguments);
+        }
+        Ok(copies)
     }
+
+    fn exact(&self, table: &Pclntab<'_>, name: &str) -> u32 {
+        let candidates = self.names.candidates(name.as_bytes());
+        let rows = candidates.filter_map(|row| self.rows.get(usize::try_from(row).ok()?));
+        sum(rows.filter(|row| table.name_of(row.0) == Some(name.as_bytes())))
+    }
+
+    fn with_any_arguments(&self, table: &Pclntab<'_>, short: &str) -> u32 {
+        let same = |found: &[u8]| shortens_to(found, short);
+        sum(self
+            .rows
+            .iter()
+            .filter(|row| table.name_of(row.0).is_some_and(same)))
+    }
+}
+
+fn sum<'r>(rows: impl Iterator<Item = &'r (u32, u32)>) -> u32 {
+    rows.fold(0, |sum, &(_, copies)| sum.saturating_add(copies))
 }
 
 /// Lists the functions into which `name` was inlined.

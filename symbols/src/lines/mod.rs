@@ -47,11 +47,13 @@ impl<'d> GoBinary<'d> {
     /// All names are counted at the first question. `[...]` in a name stands for any type arguments.
     ///
     /// # Errors
-    /// When the binary has no function table, when its trees are torn or too large, or when their
-    /// place is not known for this Go release.
+    /// When the binary has no function table, when its trees are torn or too large, when their place is
+    /// not known for this Go release, or when the name has type arguments and the table has none
+    /// (up to go1.20).
     pub fn inlined_copies(&self, name: &str) -> Result<Fact<u32>, Unresolved> {
         let counted = self.inline_index().and_then(|index| {
-            Ok(index.copies(self.pclntab.as_ref().map_err(Reason::clone)?, name))
+            let table = self.pclntab.as_ref().map_err(Reason::clone)?;
+            index.copies(table, name)
         });
         let fact = |value| Fact {
             value,
@@ -77,6 +79,7 @@ impl<'d> GoBinary<'d> {
     pub(crate) fn why_absent(&self, name: &str) -> Reason {
         match self.inlined_copies(name) {
             Ok(Fact { value: copies, .. }) if copies > 0 => Reason::OnlyInlined { copies },
+            Err(unresolved) if unresolved.reason == Reason::TypeArguments => Reason::TypeArguments,
             _ => Reason::NotFound,
         }
     }

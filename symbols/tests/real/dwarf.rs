@@ -26,6 +26,8 @@ pub(crate) struct Inlined {
 pub(crate) struct Body {
     pub(crate) name: String,
     pub(crate) range: (u64, u64),
+    /// A wrapper of the compiler's own, whose inlined calls older releases do not describe.
+    pub(crate) wrapper: bool,
     pub(crate) inlined: Vec<Inlined>,
 }
 
@@ -66,6 +68,7 @@ fn read_unit<'d>(
                     bodies.push(Body {
                         name: name(unit, dwarf, entry),
                         range: ranges[0],
+                        wrapper: entry.attr(gimli::DW_AT_trampoline).is_some(),
                         inlined: Vec::new(),
                     });
                 }

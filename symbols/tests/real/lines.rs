@@ -1,6 +1,6 @@
 //! Source lines and inlined calls against debugging information and `go tool addr2line`.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use symbols::{GoBinary, InlinedInto, Provenance};
 
@@ -8,31 +8,50 @@ use crate::common::{addr2line, build};
 use crate::dwarf::{Body, bodies, copies};
 use crate::servers::{parse, servers};
 
+/// As the function table of this release writes it: up to go1.20 without type arguments.
+fn as_written(binary: &GoBinary<'_>, name: &str) -> String {
+    match (name.find('['), name.rfind(']')) {
+        (Some(open), Some(close)) if !binary.go_version().at_least(21) => {
+            format!("{}[...{}", &name[..open], &name[close..])
+        }
+        _ => name.to_owned(),
+    }
+}
+
 #[test]
 fn copies_are_those_of_the_debugging_information() {
     let servers = servers();
-    let counted = copies(&bodies(&servers.plain.data));
-    let mut truth = BTreeMap::<&str, BTreeMap<u64, u32>>::new();
-    for ((callee, holder), copies) in &counted {
-        truth.entry(callee).or_default().insert(*holder, *copies);
-    }
-    assert!(truth.len() > 1000, "{} inlined functions", truth.len());
+    let described = bodies(&servers.plain.data);
+    let wrappers: BTreeSet<u64> = described
+        .iter()
+        .filter(|body| body.wrapper)
+        .map(|body| body.range.0)
+        .collect();
+    let counted = copies(&described);
     for built in [&servers.plain, &servers.stripped] {
         let binary = parse(built);
-        for (name, holders) in &truth {
-            let fact = binary.inlined_copies(name).unwrap();
-            assert_eq!(
-                fact.value,
-                holders.values().sum::<u32>(),
-                "copies of {name}"
-            );
-            assert_eq!(fact.provenance, Provenance::InlineTree);
+        let mut truth = BTreeMap::<String, BTreeMap<u64, u32>>::new();
+        for ((callee, holder), copies) in &counted {
+            let holders = truth.entry(as_written(&binary, callee)).or_default();
+            *holders.entry(*holder).or_insert(0) += *copies;
         }
-        // Each of these reads all trees.
-        for (name, holders) in truth.iter().step_by(100) {
-            let found = binary.inlined_into(name).unwrap();
+        assert!(truth.len() > 1000, "{} inlined functions", truth.len());
+        for (number, (name, holders)) in truth.iter().enumerate() {
+            let fact = binary.inlined_copies(name).unwrap();
+            assert_eq!(fact.provenance, Provenance::InlineTree);
+            // To ask where the copies are reads all trees.
+            if fact.value == holders.values().sum::<u32>() && number % 100 > 0 {
+                continue;
+            }
             let place = |held: &InlinedInto| (held.address, held.copies);
-            let found: BTreeMap<u64, u32> = found.iter().map(place).collect();
+            let mut found: BTreeMap<u64, u32> = binary
+                .inlined_into(name)
+                .unwrap()
+                .iter()
+                .map(place)
+                .collect();
+            assert_eq!(found.values().sum::<u32>(), fact.value, "{name}");
+            found.retain(|holder, _| holders.contains_key(holder) || !wrappers.contains(holder));
             assert_eq!(&found, holders, "holders of {name}");
         }
         assert_eq!(binary.inlined_copies("no.such").unwrap().value, 0);
@@ -72,7 +91,8 @@ fn inlined_frames_are_those_of_the_debugging_information() {
             for inlined in &body.inlined {
                 for &(first, end) in &inlined.ranges {
                     for pc in [first, end - 1] {
-                        let (found, mut expected) = (found_at(&binary, pc), expected_at(body, pc));
+                        let (found, mut expected) =
+                            (found_at(&binary, pc), expected_at(&binary, body, pc));
                         // Since go1.20 the line of a call is that of an instruction beside it. A caller
                         // that consists of inlined calls only has none but what the compiler generated,
                         // and the runtime prints that line, too.
@@ -100,7 +120,7 @@ fn inlined_frames_are_those_of_the_debugging_information() {
 /// A function, and the file and line of the call that it made; none for the innermost.
 type Caller = (String, Option<(String, u32)>);
 
-fn expected_at(body: &Body, pc: u64) -> Vec<Caller> {
+fn expected_at(binary: &GoBinary<'_>, body: &Body, pc: u64) -> Vec<Caller> {
     let covers = |&(first, end): &(u64, u64)| first <= pc && pc < end;
     let around = body
         .inlined
@@ -108,9 +128,11 @@ fn expected_at(body: &Body, pc: u64) -> Vec<Caller> {
         .filter(|inlined| inlined.ranges.iter().any(covers));
     let mut around: Vec<_> = around.collect();
     around.sort_by_key(|inlined| -inlined.depth);
-    let functions = around.iter().map(|inlined| inlined.callee.clone());
+    let functions = around
+        .iter()
+        .map(|inlined| as_written(binary, &inlined.callee));
     let calls = around.iter().map(|inlined| Some(inlined.call.clone()));
-    let functions = functions.chain([body.name.clone()]);
+    let functions = functions.chain([as_written(binary, &body.name)]);
     functions.zip([None].into_iter().chain(calls)).collect()
 }
 
@@ -163,11 +185,15 @@ fn every_line_is_what_addr2line_prints() {
                         continue;
                     }
                 };
+                // Up to go1.19 addr2line does not know assembly functions without a package.
+                if line == "?:0" && frames[0].file.ends_with(".s") {
+                    continue;
+                }
                 let inner = frames.first().unwrap();
                 let outer = frames.last().unwrap();
                 assert_eq!(&format!("{}:{}", inner.file, inner.line), line, "{pc:#x}");
                 let name = function.strip_suffix(".abi0").unwrap_or(function);
-                assert_eq!(outer.function, name, "{pc:#x}");
+                assert_eq!(outer.function, as_written(&binary, name), "{pc:#x}");
             }
         }
     }

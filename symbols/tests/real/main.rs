@@ -4,6 +4,7 @@
     reason = "a test that cannot read its own fixture must stop"
 )]
 
+mod after_calls;
 mod builds;
 #[path = "../common/mod.rs"]
 mod common;

@@ -22,16 +22,30 @@ fn returns_are_those_of_the_disassembler() {
         (&servers.pie, vec![&servers.pie_stripped]),
         (&arm, vec![&arm]),
     ] {
-        let truth = objdump(&full.path, PACKAGES, &[]);
+        let lines = objdump(&full.path, PACKAGES, &[]);
+        let reference = parse(full);
+        // Go's disassembler does not know AVX-512, and loses its way behind it.
+        let unknown = lines.iter().filter(|line| line.text == "?");
+        let unread: BTreeSet<u64> = unknown
+            .filter_map(|line| reference.function_at(line.address))
+            .map(|function| function.address)
+            .collect();
+        let read = |address: u64| {
+            let function = reference.function_at(address);
+            function.is_some_and(|function| !unread.contains(&function.address))
+        };
         let is_return = |text: &str| text.split_whitespace().next() == Some("RET");
-        let truth: BTreeSet<u64> = truth
+        let truth: BTreeSet<u64> = lines
             .iter()
-            .filter(|line| is_return(&line.text))
+            .filter(|line| is_return(&line.text) && read(line.address))
             .map(|line| line.address)
             .collect();
         assert!(truth.len() > 4000, "{} returns", truth.len());
         for built in others {
-            assert_eq!(all_returns(full, built), truth, "{}", built.path.display());
+            let mut found = all_returns(full, built);
+            found.retain(|&address| read(address));
+            let differ: Vec<_> = found.symmetric_difference(&truth).collect();
+            assert!(differ.is_empty(), "{differ:x?} in {}", built.path.display());
         }
     }
 }
@@ -90,11 +104,6 @@ fn endless_loops_have_no_return_and_counts_are_the_known_ones() {
         ] {
             assert_eq!(count(name), expected, "{name}");
         }
-        let serve = count("net/http.(*conn).serve");
-        assert!(
-            (15..=18).contains(&serve),
-            "{serve} returns of (*conn).serve"
-        );
         for name in wanted(&binary) {
             assert!(count(name) > 0, "{name}");
         }
