@@ -12,7 +12,8 @@ use crate::version::GoVersion;
 /// Keys of table rows have this bit, which no address and no offset in a file has.
 const KEY: u64 = 1 << 63;
 
-/// Experiments that change no struct of the runtime: they concern packages above it, or the language.
+/// Experiments that change no struct of the runtime, seen by building with each: they concern packages
+/// above it, or the language.
 const HARMLESS: &[&str] = &[
     "boringcrypto",
     "nojsonv2",
@@ -120,15 +121,12 @@ impl TypeSource for StructTable<'_> {
     }
 }
 
-/// Answers the release with nothing else in the version text but experiments known to be harmless.
+/// Answers the version text without its experiments, if they are known to be harmless.
 fn release_text(version: &GoVersion) -> Option<&str> {
-    let text = version.text.as_str();
-    let (release, rest) = text.split_once(' ').unwrap_or((text, "X:"));
-    let list = rest.strip_prefix("X:")?;
-    let mut experiments = list.split(',').filter(|name| !name.is_empty());
-    experiments
+    version
+        .experiments()
         .all(|name| HARMLESS.contains(&name))
-        .then_some(release)
+        .then_some(version.without_experiments())
 }
 
 fn machine_name(machine: Machine) -> &'static str {
@@ -219,10 +217,16 @@ mod tests {
         assert_eq!(release("go1.22.5"), Some("go1.22.5".into()));
         assert_eq!(release("go1.22.5 X:boringcrypto"), Some("go1.22.5".into()));
         assert_eq!(release("go1.22.5 X:boringcrypto,staticlockranking"), None);
-        assert_eq!(release("go1.22.5 (Red Hat 1.22.5-1.el9)"), None);
-        assert_eq!(release("devel go1.27-0123abcd Tue Jan 1"), None);
-        // A vendor's own suffix is another release, which the table does not have.
-        assert_eq!(release("go1.22.5-vendor"), Some("go1.22.5-vendor".into()));
+        assert_eq!(release("go1.26.8-X:jsonv2"), Some("go1.26.8".into()));
+        // A vendor's own suffix makes another release, which the table does not have.
+        for text in [
+            "go1.26.8-vendor",
+            "go1.26.8 (Red Hat 1.26.8-1.el9)",
+            "devel go1.27-0123abcd",
+        ] {
+            assert_eq!(release(text).as_deref(), Some(text));
+            assert_eq!(RELEASES.find(&format!("{text} amd64")), None);
+        }
     }
 
     #[test]
