@@ -61,13 +61,13 @@ impl GoVersion {
 
     /// Lists the experiments switched on or off against the release's defaults.
     pub fn experiments(&self) -> impl Iterator<Item = &str> {
-        let list = self
-            .text
-            .split_whitespace()
-            .find_map(|word| word.strip_prefix("X:"));
-        list.into_iter()
-            .flat_map(|list| list.split(','))
-            .filter(|name| !name.is_empty())
+        let (_, list) = split_experiments(&self.text);
+        list.split(',').filter(|name| !name.is_empty())
+    }
+
+    /// Answers the text before the experiments, vendor notes included.
+    pub(crate) fn without_experiments(&self) -> &str {
+        split_experiments(&self.text).0
     }
 }
 
@@ -79,11 +79,18 @@ impl fmt::Display for GoVersion {
 
 /// Finds the word that names the release: the first of a release, the second of `devel go1.27-0123abcd`.
 fn release_word(text: &str) -> Option<&str> {
-    let mut words = text.split_whitespace();
+    let mut words = split_experiments(text).0.split_whitespace();
     match words.next()? {
         "devel" => words.next(),
         word => Some(word),
     }
+}
+
+/// Splits `go1.25.1 X:a,b`, which is `go1.26.8-X:a,b` in newer releases.
+fn split_experiments(text: &str) -> (&str, &str) {
+    let split = text.split_once(" X:").or_else(|| text.split_once("-X:"));
+    let (before, list) = split.unwrap_or((text, ""));
+    (before, list.split_whitespace().next().unwrap_or_default())
 }
 
 fn leading_number(text: &str) -> Option<u32> {
@@ -134,6 +141,10 @@ mod tests {
             GoVersion::parse("go1.24.4").unwrap().experiments().count(),
             0
         );
+        let newer = GoVersion::parse("go1.26.8-X:boringcrypto").unwrap();
+        assert_eq!(newer.experiments().collect::<Vec<_>>(), ["boringcrypto"]);
+        assert_eq!(newer.without_experiments(), "go1.26.8");
+        assert_eq!(newer.to_string(), "go1.26.8");
     }
 
     #[test]

@@ -11,6 +11,7 @@ use object::{Object as _, ObjectSection as _};
 
 type Slice<'a> = EndianSlice<'a, LittleEndian>;
 type Key = UnitSectionOffset<usize>;
+type Definitions = HashMap<Key, Definition>;
 
 /// Up to go1.18 the type of this variable has no name.
 const NAMED_BY_VARIABLE: (&str, &str) = ("runtime.work", "runtime.workType");
@@ -60,7 +61,7 @@ pub(crate) fn write(
 
 /// The structs written so far.
 struct Written<'a> {
-    definitions: &'a HashMap<Key, Definition>,
+    definitions: &'a Definitions,
     ids: HashMap<Key, String>,
     lines: &'a mut Vec<String>,
 }
@@ -101,7 +102,7 @@ impl Written<'_> {
 }
 
 /// Reads all structs and type names, and the type of `runtime.work`.
-fn read(data: &[u8]) -> Result<(HashMap<Key, Definition>, Option<Key>), Box<dyn Error>> {
+fn read(data: &[u8]) -> Result<(Definitions, Option<Key>), Box<dyn Error>> {
     let file = object::read::elf::ElfFile64::<object::LittleEndian>::parse(data)?;
     let section = |name: &str| match file.section_by_name(name) {
         Some(section) => section.data(),
@@ -110,7 +111,7 @@ fn read(data: &[u8]) -> Result<(HashMap<Key, Definition>, Option<Key>), Box<dyn 
     let info = DebugInfo::new(section(".debug_info")?, LittleEndian);
     let abbrev = DebugAbbrev::new(section(".debug_abbrev")?, LittleEndian);
     let strings = DebugStr::new(section(".debug_str")?, LittleEndian);
-    let mut definitions: HashMap<Key, Definition> = HashMap::new();
+    let mut definitions = Definitions::new();
     let mut work = None;
     let mut units = info.units();
     while let Some(unit) = units.next()? {

@@ -42,6 +42,12 @@ impl Lines {
         Some((start, line))
     }
 
+    /// Answers the first line.
+    #[cfg(test)]
+    pub(super) fn header(self) -> &'static str {
+        self.0.lines().next().unwrap_or_default()
+    }
+
     /// Lists all lines that are no comments.
     pub(super) fn all(self) -> impl Iterator<Item = &'static str> {
         self.0.lines().filter(|line| !line.starts_with('#'))

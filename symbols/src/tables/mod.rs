@@ -36,3 +36,49 @@ pub(crate) fn signature_of(image: &Image<'_>, function: &Function) -> Option<Sig
     let code = votes::body(image, function)?;
     code::signature(image.machine, function.address, code)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The tables are part of every golens.
+    const MOST_BYTES: usize = 1_000_000;
+
+    #[test]
+    fn every_row_is_found_where_the_header_says() {
+        let mut bytes = 0;
+        for (table, words) in [(RELEASES, 2), (MODULES, 2), (STRUCTS, 1), (SIGNATURES, 2)] {
+            let mut count = 0;
+            let mut last = "";
+            for line in table.all() {
+                assert!(last < line, "{line} is out of order");
+                (last, count, bytes) = (line, count + 1, bytes + line.len() + 1);
+                let at = line.match_indices(' ').nth(words - 1).unwrap().0;
+                let (key, rest) = line.split_at(at);
+                assert_eq!(table.find(key), rest.strip_prefix(' '));
+            }
+            assert!(table.header().contains(&format!("Format 1, {count} rows:")));
+        }
+        assert!(bytes < MOST_BYTES, "{bytes} bytes");
+    }
+
+    #[test]
+    fn rows_name_only_structs_that_exist_and_ids_are_their_hashes() {
+        let known = |id: &str| assert!(STRUCTS.find(id).is_some(), "{id}");
+        for line in RELEASES.all().chain(MODULES.all()) {
+            line.split(' ').skip(2).for_each(known);
+        }
+        for line in STRUCTS.all() {
+            let (id, rest) = line.split_once(' ').unwrap();
+            assert_eq!(id, reference::row_id(rest));
+            rest.split(' ')
+                .filter_map(|field| field.split(':').nth(2))
+                .for_each(known);
+        }
+        for line in SIGNATURES.all() {
+            line.split(' ')
+                .filter_map(|operand| Some(operand.split_once('@')?.1))
+                .for_each(known);
+        }
+    }
+}

@@ -12,7 +12,8 @@ use crate::version::GoVersion;
 /// Keys of table rows have this bit, which no address and no offset in a file has.
 const KEY: u64 = 1 << 63;
 
-/// Experiments that change no struct of the runtime: they concern packages above it, or the language.
+/// Experiments that change no struct of the runtime, seen by building with each: they concern packages
+/// above it, or the language.
 const HARMLESS: &[&str] = &[
     "boringcrypto",
     "nojsonv2",
@@ -124,15 +125,12 @@ impl TypeSource for StructTable<'_> {
     }
 }
 
-/// Answers the release with nothing else in the version text but experiments known to be harmless.
+/// Answers the version text without its experiments, if they are known to be harmless.
 fn release_text(version: &GoVersion) -> Option<&str> {
-    let text = version.text.as_str();
-    let (release, rest) = text.split_once(' ').unwrap_or((text, "X:"));
-    let list = rest.strip_prefix("X:")?;
-    let mut experiments = list.split(',').filter(|name| !name.is_empty());
-    experiments
+    version
+        .experiments()
         .all(|name| HARMLESS.contains(&name))
-        .then_some(release)
+        .then_some(version.without_experiments())
 }
 
 fn machine_name(machine: Machine) -> &'static str {
@@ -206,4 +204,96 @@ fn nearest(table: Lines, path: &str, version: &str, machine: Option<&str>) -> St
 fn numbers(version: &str) -> Vec<u64> {
     let parts = version.split(|letter: char| !letter.is_ascii_digit());
     parts.filter_map(|part| part.parse().ok()).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::modinfo::Module;
+
+    fn version(text: &str) -> GoVersion {
+        GoVersion::parse(text).unwrap()
+    }
+
+    #[test]
+    fn only_harmless_experiments_leave_the_release_what_it_is() {
+        let release = |text| release_text(&version(text)).map(str::to_owned);
+        assert_eq!(release("go1.22.5"), Some("go1.22.5".into()));
+        assert_eq!(release("go1.22.5 X:boringcrypto"), Some("go1.22.5".into()));
+        assert_eq!(release("go1.22.5 X:boringcrypto,staticlockranking"), None);
+        assert_eq!(release("go1.26.8-X:jsonv2"), Some("go1.26.8".into()));
+        // A vendor's own suffix makes another release, which the table does not have.
+        for text in [
+            "go1.26.8-vendor",
+            "go1.26.8 (Red Hat 1.26.8-1.el9)",
+            "devel go1.27-0123abcd",
+        ] {
+            assert_eq!(release(text).as_deref(), Some(text));
+            assert_eq!(RELEASES.find(&format!("{text} amd64")), None);
+        }
+    }
+
+    #[test]
+    fn an_unknown_release_names_its_neighbours() {
+        let info = BuildInfo::default();
+        let reason = |text: &str| {
+            let version = version(text);
+            let table = StructTable::new(&version, Machine::Amd64, &info);
+            table.find("runtime.schedt").unwrap().unwrap_err()
+        };
+        let unknown = |version: &str, nearest: &str| Reason::NoReference {
+            what: "go",
+            version: version.to_owned(),
+            nearest: nearest.to_owned(),
+        };
+        assert_eq!(
+            reason("go1.26.8-vendor"),
+            unknown("go1.26.8-vendor", "go1.26.8 and go1.26.9")
+        );
+        let known = Lines::new("go1.18 amd64 a\ngo1.18.2 amd64 a\ngo1.18.10 amd64 a\n");
+        for (version, expected) in [
+            ("go1.18.1", "go1.18 and go1.18.2"),
+            ("go1.18.9", "go1.18.2 and go1.18.10"),
+            ("go1.17.1", "go1.18"),
+            ("go1.19.1", "go1.18.10"),
+        ] {
+            assert_eq!(nearest(known, "go", version, Some("amd64")), expected);
+        }
+        assert_eq!(nearest(known, "go", "go1.18.1", Some("arm64")), "none");
+    }
+
+    #[test]
+    fn a_module_counts_by_exact_version_and_only_unreplaced() {
+        const STREAM: &str = "google.golang.org/grpc/internal/transport.Stream";
+        let release = version("go1.26.8");
+        let find = |path: &str, linked: &str, replace: Option<Box<Module>>| {
+            let info = BuildInfo {
+                deps: vec![Module {
+                    path: path.to_owned(),
+                    version: linked.to_owned(),
+                    replace,
+                }],
+                ..BuildInfo::default()
+            };
+            StructTable::new(&release, Machine::Amd64, &info).find(STREAM)
+        };
+        let grpc = "google.golang.org/grpc";
+        assert!(find(grpc, "v1.65.0", None).unwrap().is_ok());
+        let other = Box::new(Module::default());
+        for found in [
+            find(grpc, "v1.65.0", Some(other)),
+            find(grpc, "v1.65.1-0.20240101000000-0123456789ab", None),
+        ] {
+            assert!(
+                matches!(found, Some(Err(Reason::NoReference { .. }))),
+                "{found:?}"
+            );
+        }
+        // Not linked, or from a module inside the module.
+        assert_eq!(find("example.test/m", "v1.65.0", None), None);
+        assert_eq!(
+            find("google.golang.org/grpc/internal", "v1.65.0", None),
+            None
+        );
+    }
 }

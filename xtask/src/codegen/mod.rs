@@ -71,6 +71,7 @@ pub(crate) fn run(paths: &Paths, options: &Options) -> Result<()> {
         modules::add(&builds, &module, &mut tables).with_context(|| module.clone())?;
         save(options, &tables, &directory)?;
     }
+    builds.clean()?;
     if options.check {
         return compare(&committed, &tables);
     }

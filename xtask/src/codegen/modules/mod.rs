@@ -97,17 +97,13 @@ pub(super) fn add(builds: &Builds, module: &str, tables: &mut Tables) -> Result<
         for name in wanted.structs {
             let name = format!("{}.{name}", wanted.package);
             if let Some(id) = layouts.id(&name) {
-                rows_root(layouts.rows, &name, id);
+                layouts.rows.roots.insert(name, id);
             }
         }
     }
     tables.set_module(&format!("{path} {version}"), &rows)?;
     skip(module, format_args!("{} structs", rows.roots.len()));
     Ok(())
-}
-
-fn rows_root(rows: &mut Rows, name: &str, id: String) {
-    rows.roots.insert(name.to_owned(), id);
 }
 
 /// Turns what the type checker printed into rows.

@@ -104,21 +104,16 @@ impl<'a> Source<'a> {
         fs::create_dir_all(&user)?;
         let wanted = format!("module user\n\ngo 1.21\n\nrequire {module} {version}\n");
         fs::write(user.join("go.mod"), wanted)?;
-        fs::write(
-            user.join("main.go"),
-            format!("package user\n\nimport _ \"{module}/x\"\n"),
-        )?;
         // A version that needs a newer go command than the installed one gets it.
         let mut list = self.builds.go("auto")?;
         list.args(["list", "-deps", LISTED, package])
             .env("GOFLAGS", "-mod=mod")
             .env("GOTOOLCHAIN", "auto")
             .current_dir(&user);
-        fs::remove_file(user.join("main.go"))?;
         parse(&self.check(&mut list, names)?)
     }
 
-    /// Lists the types of the standard library that do not have one size in all releases.
+    /// Lists the types of the standard library that do not have one size in all releases that have them.
     ///
     /// The answer is kept beside the reference programs.
     pub(super) fn unsteady(&self) -> Result<BTreeSet<String>> {
@@ -133,7 +128,7 @@ impl<'a> Source<'a> {
                 sizes.add(&self.check(&mut list, &["-sizes"])?);
                 self.builds.clean()?;
             }
-            fs::write(&file, sizes.unsteady(STANDARD.len()).join("\n"))?;
+            fs::write(&file, sizes.unsteady().join("\n"))?;
         }
         let text = fs::read_to_string(&file)?;
         Ok(text.lines().map(str::to_owned).collect())
@@ -183,11 +178,9 @@ impl Sizes {
         }
     }
 
-    /// Lists types that differ, or that some release does not have.
-    fn unsteady(&self, releases: usize) -> Vec<String> {
-        let differs = |sizes: &Vec<String>| {
-            sizes.len() != releases || sizes.iter().any(|size| Some(size) != sizes.first())
-        };
+    /// Lists types that differ; one that came later is used by programs of later releases only.
+    fn unsteady(&self) -> Vec<String> {
+        let differs = |sizes: &Vec<String>| sizes.iter().any(|size| Some(size) != sizes.first());
         let names = self.0.iter().filter(|(_, sizes)| differs(sizes));
         names.map(|(name, _)| name.clone()).collect()
     }
