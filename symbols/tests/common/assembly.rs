@@ -53,8 +53,9 @@ pub(crate) fn objdump(binary: &Path, names: &str, flags: &[&str]) -> Vec<Disasse
             .split('\t')
             .map(str::trim)
             .filter(|field| !field.is_empty());
-        let (_, address) = (fields.next()?, fields.next()?);
-        let address = u64::from_str_radix(address.strip_prefix("0x")?, 16).ok()?;
+        // The source line before the address may be empty.
+        let address = fields.find_map(|field| field.strip_prefix("0x"))?;
+        let address = u64::from_str_radix(address, 16).ok()?;
         let bytes = fields.next()?.to_owned();
         let text = fields.next().unwrap_or_default().to_owned();
         Some(Disassembled {

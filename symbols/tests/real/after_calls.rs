@@ -8,8 +8,16 @@ use symbols::{GoBinary, Place, Reason, SiteKind};
 use crate::common::build;
 use crate::servers::{parse, servers};
 
-/// Calls whose result is compared: a name, caller, callee, which result, and the field read through it.
-const CALLS: [(&str, &str, &str, usize, Option<(&str, &str)>); 4] = [
+/// A call whose result is compared: a name, caller, callee, which result, and the field read through it.
+type Compared = (
+    &'static str,
+    &'static str,
+    &'static str,
+    usize,
+    Option<(&'static str, &'static str)>,
+);
+
+const CALLS: [Compared; 4] = [
     ("first", "main.use", "main.give", 0, None),
     ("second", "main.use", "main.give", 1, None),
     (
@@ -23,10 +31,7 @@ const CALLS: [(&str, &str, &str, usize, Option<(&str, &str)>); 4] = [
 ];
 
 /// Writes a place for the tracer: `NAME:ADDRESS:PLACE[:OFFSET]`.
-fn question(
-    binary: &GoBinary<'_>,
-    (name, caller, callee, result, field): (&str, &str, &str, usize, Option<(&str, &str)>),
-) -> String {
+fn question(binary: &GoBinary<'_>, (name, caller, callee, result, field): Compared) -> String {
     let function = |name: &str| binary.function(name).unwrap();
     let found = binary
         .after_calls(&function(caller), &function(callee), result + 1)

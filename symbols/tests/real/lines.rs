@@ -10,9 +10,10 @@ use crate::servers::{parse, servers};
 
 /// As the function table of this release writes it: up to go1.20 without type arguments.
 fn as_written(binary: &GoBinary<'_>, name: &str) -> String {
-    match (name.find('['), name.rfind(']')) {
-        (Some(open), Some(close)) if !binary.go_version().at_least(21) => {
-            format!("{}[...{}", &name[..open], &name[close..])
+    let arguments = name.split_once('[').zip(name.rsplit_once(']'));
+    match arguments {
+        Some(((before, _), (_, behind))) if !binary.go_version().at_least(21) => {
+            format!("{before}[...]{behind}")
         }
         _ => name.to_owned(),
     }
@@ -163,6 +164,10 @@ fn every_line_is_what_addr2line_prints() {
         (&servers.pie, vec![&servers.pie, &servers.pie_stripped]),
         (&arm, vec![&arm, &arm_stripped]),
     ] {
+        // Up to go1.19 addr2line does not find the function table of position-independent files.
+        if parse(full).is_pie() && !parse(full).go_version().at_least(20) {
+            continue;
+        }
         let functions = parse(full).functions_where(|name| !name.starts_with("go:"));
         let places: Vec<u64> = functions
             .iter()
