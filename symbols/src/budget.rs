@@ -12,7 +12,7 @@ pub(crate) const MAX_SECTION_NAME: usize = 64;
 /// Bytes of notes looked at in one segment or section; build ids take 100.
 pub(crate) const MAX_NOTES: usize = 64 * 1024;
 /// Program headers beyond this count make the file malformed; linkers write about a dozen.
-pub(crate) const MAX_SEGMENTS: usize = 256;
+pub(crate) const MAX_SEGMENTS: usize = 64;
 /// Symbols or functions beyond this count make their table unusable; an index entry takes 8 bytes.
 pub(crate) const MAX_FUNCTIONS: usize = 4 << 20;
 /// Dynamic relocations beyond this count make the file unreadable; an index entry takes 4 bytes.
@@ -25,10 +25,14 @@ pub(crate) const MAX_BUILD_INFO: u64 = 4 << 20;
 pub(crate) const MAX_MODULES: usize = 64 * 1024;
 /// Type descriptors visited for one answer; one that waits to be visited takes 4 bytes.
 pub(crate) const MAX_TYPES: u64 = 4 << 20;
+/// References followed from descriptors for one answer.
+pub(crate) const MAX_TYPE_EDGES: u64 = 32 << 20;
+/// How many times its compressed size a section may have; those of the Go toolchain have 4.
+pub(crate) const MAX_RATIO: u64 = 64;
 /// Units of debugging information; the place of one takes 8 bytes.
 pub(crate) const MAX_UNITS: u64 = 256 * 1024;
-/// Longest table of abbreviations of one unit; in memory it takes a multiple. Those of the Go toolchain
-/// have 600 bytes.
+/// Longest table of abbreviations of one unit, in bytes; in memory it takes a multiple. Those of the Go
+/// toolchain have 600.
 pub(crate) const MAX_ABBREVIATIONS: usize = 128 << 10;
 /// Runs of pc tables read for the source lines of one address.
 pub(crate) const MAX_FRAME_STEPS: u64 = 4 << 20;
@@ -44,6 +48,10 @@ pub(crate) const MAX_FUNCTION: u64 = 16 << 20;
 pub(crate) const MAX_TARGETS: usize = 1 << 20;
 /// Instructions looked at behind a call.
 pub(crate) const MAX_AFTER_CALL: usize = 64;
+/// Bytes of abbreviations read for one answer: this often all there are, and so many more. Each table is
+/// read once where the units that share one follow each other.
+pub(crate) const ABBREVIATION_READS: u64 = 16;
+pub(crate) const MORE_ABBREVIATIONS: u64 = 4 << 20;
 /// Instructions decoded in search of a probe site.
 pub(crate) const MAX_PROLOGUE: usize = 8;
 /// Bytes searched for one step of work.

@@ -8,7 +8,7 @@ use std::io::{self, Read, Write};
 use flate2::read::ZlibDecoder;
 use ruzstd::decoding::StreamingDecoder;
 
-use crate::budget::Budget;
+use crate::budget::{Budget, MAX_RATIO};
 use crate::bytes;
 use crate::error::Reason;
 use crate::image::{Image, Section};
@@ -114,6 +114,13 @@ impl<'d> Stream<'d> {
     }
 
     fn expand(&self, budget: &Budget, scratch: &dyn Scratch) -> Result<Content<'d>, Reason> {
+        let most = (self.data.len() as u64).saturating_mul(MAX_RATIO);
+        if self.size > most.saturating_add(PIECE as u64) {
+            return Err(Reason::Limit {
+                what: "times the compressed size of a section",
+                limit: MAX_RATIO,
+            });
+        }
         let mut why = None;
         let kept = scratch.keep(self.size, &mut |writer| self.copy(budget, writer, &mut why));
         match (kept, why) {
@@ -212,6 +219,13 @@ mod tests {
         ruzstd::encoding::compress_to_vec(content, level)
     }
 
+    /// Bytes that no method makes much smaller.
+    fn noise(length: u32) -> Vec<u8> {
+        (0..length)
+            .map(|at| at.wrapping_mul(0x9e37_79b1).to_be_bytes()[0])
+            .collect()
+    }
+
     fn expand(section: &[u8], limits: Limits) -> Result<Vec<u8>, Reason> {
         let stream = Stream::of_chdr(section, "s")?;
         let content = stream.expand(&Budget::new(limits), &MemoryScratch::default())?;
@@ -220,7 +234,7 @@ mod tests {
 
     #[test]
     fn all_forms_expand() {
-        let content = b"hello ".repeat(50_000);
+        let content = noise(300_000);
         let size = content.len() as u64;
         for (method, stream) in [(ZLIB, zlib(&content)), (ZSTD, zstd(&content))] {
             let section = chdr(method, size, &stream);
@@ -249,7 +263,14 @@ mod tests {
         assert_eq!(reason(ZLIB, 6, &hello), torn);
         assert_eq!(reason(ZSTD, 6, &zstd(b"hello")), torn);
         assert_eq!(reason(ZSTD, 5, &hello).error_type(), "malformed");
-        assert_eq!(reason(ZLIB, u64::MAX, &hello).error_type(), "scratch");
+        let ratio = "times the compressed size of a section";
+        assert_eq!(
+            reason(ZLIB, u64::MAX, &hello),
+            Reason::Limit {
+                what: ratio,
+                limit: MAX_RATIO
+            }
+        );
         let unknown = Reason::Compression {
             section: "s",
             method: 3,
@@ -261,7 +282,7 @@ mod tests {
 
     #[test]
     fn expanding_ends_with_the_budget() {
-        let stream = zlib(&vec![0; 1 << 20]);
+        let stream = zlib(&noise(1 << 20));
         let limits = Limits {
             expanded_bytes: 1 << 19,
             ..Limits::default()

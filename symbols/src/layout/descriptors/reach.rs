@@ -1,7 +1,7 @@
 //! Which descriptors there are: those that the linker lists, and all that these name.
 
 use super::{Descriptors, HAS_UNCOMMON, STRUCT, malformed};
-use crate::budget::{Allowance, Budget, Exhausted, MAX_TYPES};
+use crate::budget::{Allowance, Budget, Exhausted, MAX_TYPE_EDGES, MAX_TYPES};
 use crate::bytes;
 use crate::error::Reason;
 use crate::moduledata::TypeRoots;
@@ -28,7 +28,7 @@ struct Frontier<'b> {
     start: u64,
     met: Vec<u64>,
     todo: Vec<u32>,
-    budget: &'b Budget,
+    edges: Allowance<'b>,
     types: Allowance<'b>,
 }
 
@@ -38,14 +38,14 @@ impl<'b> Frontier<'b> {
             start,
             met: vec![0; (length / 512).saturating_add(1)],
             todo: Vec::new(),
-            budget,
+            edges: budget.allow("references between type descriptors", MAX_TYPE_EDGES),
             types: budget.allow("type descriptors", MAX_TYPES),
         }
     }
 
     /// Notes a reference; what lies outside the section, or between descriptors, leads nowhere.
     fn meet(&mut self, ty: Option<u64>) -> Result<(), Exhausted> {
-        self.budget.steps(1)?;
+        self.edges.spend(1)?;
         let aligned = ty.filter(|ty| ty.is_multiple_of(8));
         let offset = aligned.and_then(|ty| ty.checked_sub(self.start));
         let Some(offset) = offset.and_then(|offset| u32::try_from(offset).ok()) else {

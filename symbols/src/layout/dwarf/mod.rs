@@ -6,6 +6,7 @@
 mod sections;
 mod unit;
 
+use std::cell::RefCell;
 use std::collections::HashMap;
 
 use gimli::{
@@ -33,7 +34,7 @@ const MAX_TYPEDEFS: usize = 16;
 pub(crate) struct Dwarf<'a, 'd> {
     image: &'a Image<'d>,
     sections: &'a Sections<'d>,
-    tables: LastTable,
+    tables: RefCell<LastTable<'a>>,
     /// Where Go units start, in order.
     units: Vec<usize>,
 }
@@ -48,7 +49,7 @@ impl<'a, 'd> Dwarf<'a, 'd> {
         let mut dwarf = Self {
             image,
             sections,
-            tables: LastTable::default(),
+            tables: RefCell::new(LastTable::new(sections, &image.budget)),
             units: Vec::new(),
         };
         let mut scan = Scan {
@@ -60,7 +61,7 @@ impl<'a, 'd> Dwarf<'a, 'd> {
         let mut end = 0;
         while let Some(header) = headers.next().map_err(|_cause| malformed(end))? {
             count.spend(1)?;
-            let unit = Unit::new(header, sections, &dwarf.tables, &image.budget)?;
+            let unit = Unit::new(header, sections, &mut dwarf.tables.borrow_mut())?;
             end = unit.start.saturating_add(header.length_including_self());
             if dwarf.is_go(&unit).map_err(|stop| stop.at(unit.start))? {
                 dwarf.units.push(unit.start);
@@ -77,7 +78,7 @@ impl<'a, 'd> Dwarf<'a, 'd> {
     /// Reads the language that the first entry of a unit states.
     fn is_go(&self, unit: &Unit<'a>) -> Result<bool, Stop> {
         let mut entries = unit.entries(None)?;
-        let Some(root) = self.next_entry(&mut entries)? else {
+        let Some(root) = next_entry(&mut entries, |steps| self.image.budget.steps(steps))? else {
             return Ok(false);
         };
         for &attribute in root.attributes() {
@@ -94,7 +95,8 @@ impl<'a, 'd> Dwarf<'a, 'd> {
         let mut entries = unit.entries(None)?;
         while !entries.is_empty() {
             let (depth, offset) = (entries.next_depth(), entries.next_offset());
-            let Some(entry) = self.next_entry(&mut entries)? else {
+            let Some(entry) = next_entry(&mut entries, |steps| self.image.budget.steps(steps))?
+            else {
                 continue;
             };
             if depth != 1 || entry.tag() != dw::DW_TAG_structure_type {
@@ -130,7 +132,7 @@ impl<'a, 'd> Dwarf<'a, 'd> {
         entries: &mut EntriesRaw<'_, Slice<'a>>,
         answer: &mut Allowance<'_>,
     ) -> Result<Type, Stop> {
-        let Some(entry) = self.next_entry(entries)? else {
+        let Some(entry) = next_entry(entries, |steps| answer.spend(steps))? else {
             return Ok(Type::Other);
         };
         let (mut size, mut target) = (None, None);
@@ -170,7 +172,7 @@ impl<'a, 'd> Dwarf<'a, 'd> {
         let members = entries.next_depth();
         while entries.next_depth() >= members && !entries.is_empty() {
             let depth = entries.next_depth();
-            let Some(entry) = self.next_entry(entries)? else {
+            let Some(entry) = next_entry(entries, |steps| answer.spend(steps))? else {
                 continue;
             };
             if depth != members || entry.tag() != dw::DW_TAG_member {
@@ -199,19 +201,6 @@ impl<'a, 'd> Dwarf<'a, 'd> {
         Ok(fields)
     }
 
-    /// Reads the shape of an entry and spends the work of reading its attributes, which may take no bytes.
-    fn next_entry<'t>(
-        &self,
-        entries: &mut EntriesRaw<'t, Slice<'a>>,
-    ) -> Result<Option<&'t Abbreviation>, Stop> {
-        let entry = entries.read_abbreviation()?;
-        let attributes = entry.map_or(0, |entry| entry.attributes().len());
-        self.image
-            .budget
-            .steps((attributes as u64).saturating_add(1))?;
-        Ok(entry)
-    }
-
     /// Finds the Go unit that an entry is in.
     fn unit_of(&self, key: u64) -> Result<Option<(Unit<'a>, UnitOffset)>, Reason> {
         let key = usize::try_from(key).unwrap_or(usize::MAX);
@@ -223,7 +212,7 @@ impl<'a, 'd> Dwarf<'a, 'd> {
             return Ok(None);
         };
         let header = self.sections.header(start)?;
-        let unit = Unit::new(header, self.sections, &self.tables, &self.image.budget)?;
+        let unit = Unit::new(header, self.sections, &mut self.tables.borrow_mut())?;
         let offset = DebugInfoOffset(key).to_unit_offset(&unit.header);
         Ok(offset.map(|offset| (unit, offset)))
     }
@@ -271,6 +260,17 @@ impl TypeSource for Dwarf<'_, '_> {
             Provenance::Dwarf4
         }
     }
+}
+
+/// Reads the shape of an entry and spends the work of reading its attributes, which may take no bytes.
+fn next_entry<'t>(
+    entries: &mut EntriesRaw<'t, Slice<'_>>,
+    spend: impl FnOnce(u64) -> Result<(), Exhausted>,
+) -> Result<Option<&'t Abbreviation>, Stop> {
+    let entry = entries.read_abbreviation()?;
+    let attributes = entry.map_or(0, |entry| entry.attributes().len());
+    spend((attributes as u64).saturating_add(1))?;
+    Ok(entry)
 }
 
 /// Where the wanted structs were found so far.

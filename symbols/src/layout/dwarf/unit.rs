@@ -2,48 +2,79 @@
 //!
 //! Nothing is kept of a unit but its place, so that memory does not grow with their number.
 
-use std::cell::RefCell;
 use std::sync::Arc;
 
 use gimli::{
-    Abbreviations, AttributeValue, DebugAbbrev, DebugAbbrevOffset, EntriesRaw, LittleEndian,
-    UnitHeader, UnitOffset,
+    Abbreviations, AttributeValue, DebugAbbrev, DebugAbbrevOffset, EndianSlice, EntriesRaw,
+    LittleEndian, Reader as _, UnitHeader, UnitOffset, constants as dw,
 };
 
 use super::sections::Sections;
 use super::{ABBREV, Slice};
-use crate::budget::{Budget, MAX_ABBREVIATIONS};
+use crate::budget::{ABBREVIATION_READS, Allowance, Budget, MAX_ABBREVIATIONS, MORE_ABBREVIATIONS};
 use crate::error::Reason;
 
 /// The table of abbreviations read last; all units of the Go toolchain share one.
-#[derive(Debug, Default)]
-pub(super) struct LastTable(RefCell<Option<(usize, Arc<Abbreviations>)>>);
+#[derive(Debug)]
+pub(super) struct LastTable<'b> {
+    last: Option<(usize, Arc<Abbreviations>)>,
+    bytes: Allowance<'b>,
+}
 
-impl LastTable {
-    /// Answers the table at an offset, and spends the work of reading it.
-    fn read(
-        &self,
-        sections: &Sections<'_>,
-        start: usize,
-        budget: &Budget,
-    ) -> Result<Arc<Abbreviations>, Reason> {
-        let mut last = self.0.borrow_mut();
-        if let Some((_, table)) = last.as_ref().filter(|(offset, _)| *offset == start) {
+impl<'b> LastTable<'b> {
+    pub(super) fn new(sections: &Sections<'_>, budget: &'b Budget) -> Self {
+        let all = sections.abbreviations().len() as u64;
+        let limit = all.saturating_mul(ABBREVIATION_READS);
+        let limit = limit.saturating_add(MORE_ABBREVIATIONS);
+        Self {
+            last: None,
+            bytes: budget.allow("bytes of abbreviations", limit),
+        }
+    }
+
+    /// Answers the table at an offset.
+    fn read(&mut self, sections: &Sections<'_>, at: usize) -> Result<Arc<Abbreviations>, Reason> {
+        if let Some((_, table)) = self.last.as_ref().filter(|(offset, _)| *offset == at) {
             return Ok(Arc::clone(table));
         }
-        let malformed = || Reason::Malformed {
+        let malformed = Reason::Malformed {
             section: ABBREV,
-            offset: start as u64,
+            offset: at as u64,
         };
-        let section = sections.abbreviations();
-        let end = section.len().min(start.saturating_add(MAX_ABBREVIATIONS));
-        let window = section.get(..end).ok_or_else(malformed)?;
-        budget.search(end.saturating_sub(start))?;
-        let table = DebugAbbrev::new(window, LittleEndian).abbreviations(DebugAbbrevOffset(start));
-        let table = Arc::new(table.map_err(|_cause| malformed())?);
-        *last = Some((start, Arc::clone(&table)));
+        let bytes = table(sections.abbreviations(), at).ok_or_else(|| malformed.clone())?;
+        self.bytes.spend(bytes.len() as u64)?;
+        let table = DebugAbbrev::new(bytes, LittleEndian).abbreviations(DebugAbbrevOffset(0));
+        let table = Arc::new(table.map_err(|_cause| malformed)?);
+        self.last = Some((at, Arc::clone(&table)));
         Ok(table)
     }
+}
+
+/// Cuts the table that begins at `at` out of the section.
+fn table(section: &[u8], at: usize) -> Option<&[u8]> {
+    let rest = section.get(at..)?;
+    let window = rest.get(..rest.len().min(MAX_ABBREVIATIONS))?;
+    let mut reader = EndianSlice::new(window, LittleEndian);
+    skip_table(&mut reader).ok()?;
+    window.get(..window.len().checked_sub(reader.len())?)
+}
+
+/// Reads codes, tags and attributes up to the code 0.
+fn skip_table(reader: &mut Slice<'_>) -> gimli::Result<()> {
+    while reader.read_uleb128()? != 0 {
+        let _tag = reader.read_uleb128()?;
+        let _has_children = reader.read_u8()?;
+        loop {
+            let (name, form) = (reader.read_uleb128()?, reader.read_uleb128()?);
+            if form == u64::from(dw::DW_FORM_implicit_const.0) {
+                let _value = reader.read_sleb128()?;
+            }
+            if (name, form) == (0, 0) {
+                break;
+            }
+        }
+    }
+    Ok(())
 }
 
 /// A unit and what its entries are read with.
@@ -58,10 +89,9 @@ impl<'a> Unit<'a> {
     pub(super) fn new(
         header: UnitHeader<Slice<'a>>,
         sections: &Sections<'_>,
-        tables: &LastTable,
-        budget: &Budget,
+        tables: &mut LastTable<'_>,
     ) -> Result<Self, Reason> {
-        let table = tables.read(sections, header.debug_abbrev_offset().0, budget)?;
+        let table = tables.read(sections, header.debug_abbrev_offset().0)?;
         let start = header.debug_info_offset();
         Ok(Self {
             start: start.map_or(usize::MAX, |start| start.0),
@@ -87,5 +117,23 @@ impl<'a> Unit<'a> {
             }
             _ => None,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_table_ends_at_its_null_code() {
+        // One abbreviation with a name and an implicit constant, then the end, then another table.
+        let section = [
+            1, 0x13, 1, 3, 8, 0x0b, 0x21, 0x7f, 0, 0, 0, 1, 0x24, 0, 0, 0, 0,
+        ];
+        assert_eq!(table(&section, 0).map(<[u8]>::len), Some(11));
+        assert_eq!(table(&section, 11).map(<[u8]>::len), Some(6));
+        assert_eq!(table(&section[..10], 0), None);
+        assert_eq!(table(&section, 99), None);
+        assert_eq!(table(&[1; 2 * MAX_ABBREVIATIONS], 0), None);
     }
 }
