@@ -3,26 +3,10 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use symbols::{FunctionSource, GoBinary, Module, Unresolved};
+use symbols::{FunctionSource, GoBinary, Module, Unresolved, reference};
 
 use super::truth::{Struct, Symbol, Truth};
 use super::{Built, version_m};
-
-/// The runtime variables golens reads.
-const VARIABLES: [&str; 12] = [
-    "runtime.allglen",
-    "runtime.allgs",
-    "runtime.allm",
-    "runtime.allp",
-    "runtime.gcController",
-    "runtime.gcphase",
-    "runtime.gomaxprocs",
-    "runtime.memstats",
-    "runtime.mheap_",
-    "runtime.ncgocall",
-    "runtime.sched",
-    "runtime.work",
-];
 
 /// Equal answers, and how many there are none of, by reason.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
@@ -48,6 +32,8 @@ pub(crate) struct Compared {
     pub(crate) structs: Tally,
     /// Fields of these structs.
     pub(crate) fields: Tally,
+    /// Fields of the structs that the reference tables hold, as these alone say.
+    pub(crate) tables: Tally,
     /// Runtime variables.
     pub(crate) variables: Tally,
     /// Answers that differ from the toolchain's, in words.
@@ -61,6 +47,7 @@ impl fmt::Display for Compared {
             ("addresses", &self.addresses),
             ("structs", &self.structs),
             ("fields", &self.fields),
+            ("fields in tables", &self.tables),
             ("variables", &self.variables),
         ] {
             write!(f, "{} {what} {:?}, ", tally.right, tally.unresolved)?;
@@ -99,6 +86,7 @@ pub(crate) fn compare(built: &Built, truth: &Truth) -> Compared {
         Ok(binary) => {
             functions(&mut compared, &binary, truth);
             structs(&mut compared, &binary, truth);
+            tables(&mut compared, &binary, truth);
             variables(&mut compared, &binary, truth);
             build_info(&mut compared, &binary, built);
         }
@@ -210,10 +198,24 @@ fn structs(compared: &mut Compared, binary: &GoBinary<'_>, truth: &Truth) {
     }
 }
 
+fn tables(compared: &mut Compared, binary: &GoBinary<'_>, truth: &Truth) {
+    let layouts = binary.reference_layouts(reference::STRUCTS);
+    for name in reference::STRUCTS {
+        let Some(Struct { fields, .. }) = truth.structs.get(*name) else {
+            continue;
+        };
+        for (field, offset) in fields.iter().filter(|(field, _)| field != "_") {
+            let found = layouts.field(name, field).map(|fact| fact.value);
+            let what = format!("{name}.{field} in the tables");
+            compared.check(|all| &mut all.tables, &what, found, offset);
+        }
+    }
+}
+
 fn variables(compared: &mut Compared, binary: &GoBinary<'_>, truth: &Truth) {
-    for name in VARIABLES {
+    for &name in reference::VARIABLES {
+        // Not every release has all of them.
         let Some([Symbol { address, .. }]) = truth.symbols.get(name).map(Vec::as_slice) else {
-            compared.wrong.push(format!("{name} is no variable"));
             continue;
         };
         let found = binary.variable(name).map(|fact| fact.value.address);

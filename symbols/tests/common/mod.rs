@@ -23,7 +23,7 @@ pub(crate) use builds::{CGO, EXE, Recipe, hold_stripped, hold_whole};
 pub(crate) use compare::{Compared, Tally, compare};
 pub(crate) use matrix::{Row, TOOLCHAINS, row};
 pub(crate) use support::{differences, page, path as support_page};
-pub(crate) use truth::{Symbol, Truth, nm, version_m};
+pub(crate) use truth::{Struct, Symbol, Truth, nm, structs, version_m};
 
 /// The folder of the fixture module.
 pub(crate) fn fixture() -> PathBuf {

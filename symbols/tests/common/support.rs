@@ -39,7 +39,7 @@ struct Subject {
     tally: fn(&Compared) -> &Tally,
 }
 
-const SUBJECTS: [Subject; 5] = [
+const SUBJECTS: [Subject; 6] = [
     Subject {
         title: "Functions by name",
         text: "The body that takes its arguments in registers, with address and size. \
@@ -64,8 +64,13 @@ const SUBJECTS: [Subject; 5] = [
         tally: |compared| &compared.fields,
     },
     Subject {
+        title: "Fields in the reference tables",
+        text: "The fields of the structs that golens reads, as the tables kept for this release alone say.",
+        tally: |compared| &compared.tables,
+    },
+    Subject {
         title: "Runtime variables",
-        text: "The variables golens reads, with their addresses.",
+        text: "The variables golens reads, with their addresses: from the symbol table, else from code signatures.",
         tally: |compared| &compared.variables,
     },
 ];

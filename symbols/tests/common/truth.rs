@@ -110,7 +110,7 @@ pub(crate) fn nm(binary: &Path) -> BTreeMap<String, Vec<Symbol>> {
 }
 
 /// Reads every struct with Go's `debug/dwarf`.
-fn structs(built: &Built) -> BTreeMap<String, Struct> {
+pub(crate) fn structs(built: &Built) -> BTreeMap<String, Struct> {
     static TRUTH: OnceLock<Built> = OnceLock::new();
     let program = TRUTH.get_or_init(|| build("truth", &unique("truth"), &[], &[]));
     let text = run(Command::new(&program.path).arg(&built.path));
