@@ -142,6 +142,12 @@ pub enum Reason {
         /// How many.
         copies: u32,
     },
+    /// The function has a body, and further copies of it elsewhere.
+    #[error("has {copies} copies inlined into other functions, where a probe on it sees nothing")]
+    PartlyInlined {
+        /// How many.
+        copies: u32,
+    },
     /// The function table leaves type arguments out, so that which body is meant is unknown.
     #[error("the function table of this release does not tell type arguments")]
     TypeArguments,
@@ -331,6 +337,7 @@ impl Reason {
         match self {
             Self::NotFound => "not_found",
             Self::OnlyInlined { .. } => "only_inlined",
+            Self::PartlyInlined { .. } => "partly_inlined",
             Self::TypeArguments => "type_arguments",
             Self::Ambiguous { .. } => "ambiguous",
             Self::Assembly => "assembly",

@@ -1,7 +1,7 @@
 //! What will be attached to a binary's processes, and why the rest will not.
 
 use agent_ebpf::{counter::Program, offsets::Offsets};
-use symbols::{GoBinary, Layouts, Machine, Reason, SiteKind, Unresolved};
+use symbols::{Fact, GoBinary, Layouts, Machine, Reason, SiteKind, Unresolved};
 
 use super::{Site, binary::report, offsets, sites::WANTED};
 use crate::{discovery::UnresolvedReport, probe::Feature};
@@ -15,6 +15,8 @@ pub(super) struct Plan {
     pub(super) sites: Vec<Site>,
     /// For the kernel side; addresses are those of the file.
     pub(super) offsets: Offsets,
+    /// What features that are attached nevertheless lack.
+    pub(super) notes: Vec<(Feature, Unresolved)>,
 }
 
 /// What becomes of one feature.
@@ -31,12 +33,14 @@ pub(super) enum Verdict {
 impl Plan {
     /// Decides what to do with a binary whose wanted layouts were read.
     pub(super) fn of(binary: &GoBinary<'_>, layouts: &Layouts) -> Self {
-        let mut sites = Vec::new();
+        let (mut sites, mut notes) = (Vec::new(), Vec::new());
         let mut verdicts: Vec<(Feature, Verdict)> = Feature::ALL
             .into_iter()
             .map(|feature| {
-                let (found, verdict) = feature_sites(binary, feature);
+                let mut noted = Vec::new();
+                let (found, verdict) = feature_sites(binary, feature, &mut noted);
                 sites.extend(found);
+                notes.extend(noted.into_iter().map(|note| (feature, note)));
                 (feature, verdict)
             })
             .collect();
@@ -54,6 +58,7 @@ impl Plan {
             verdicts,
             sites,
             offsets,
+            notes,
         }
     }
 
@@ -62,7 +67,7 @@ impl Plan {
         attached(&self.verdicts).into_iter()
     }
 
-    /// What is missing for the features that are off.
+    /// What is missing for the features that are off, and what the others lack.
     pub(super) fn missing(&self) -> Vec<UnresolvedReport> {
         let off = self.verdicts.iter().flat_map(|(feature, verdict)| {
             let missing = match verdict {
@@ -71,11 +76,13 @@ impl Plan {
             };
             missing.iter().map(|missing| (*feature, missing))
         });
-        off.map(|(feature, missing)| UnresolvedReport {
-            what: format!("{} (for {})", missing.what, feature.name()),
-            ..report(missing)
-        })
-        .collect()
+        let notes = self.notes.iter().map(|(feature, note)| (*feature, note));
+        off.chain(notes)
+            .map(|(feature, missing)| UnresolvedReport {
+                what: format!("{} (for {})", missing.what, feature.name()),
+                ..report(missing)
+            })
+            .collect()
     }
 }
 
@@ -88,12 +95,16 @@ fn attached(verdicts: &[(Feature, Verdict)]) -> Vec<Feature> {
 }
 
 /// The sites of a feature, if each of its programs has one.
-fn feature_sites(binary: &GoBinary<'_>, feature: Feature) -> (Vec<Site>, Verdict) {
+fn feature_sites(
+    binary: &GoBinary<'_>,
+    feature: Feature,
+    notes: &mut Vec<Unresolved>,
+) -> (Vec<Site>, Verdict) {
     let mut sites = Vec::new();
     let mut missing = Vec::new();
     let mut complete = true;
     for &program in feature.programs() {
-        match program_site(binary, program) {
+        match program_site(binary, program, notes) {
             Ok(site) => sites.push(site),
             Err(reasons) => {
                 complete = false;
@@ -103,7 +114,11 @@ fn feature_sites(binary: &GoBinary<'_>, feature: Feature) -> (Vec<Site>, Verdict
     }
     if complete {
         for &program in feature.extra_programs() {
-            sites.extend(program_site(binary, program));
+            match program_site(binary, program, notes) {
+                Ok(site) => sites.push(site),
+                // It joins in where the program contains it.
+                Err(missing) => notes.extend(missing.into_iter().filter(|one| !one.is_absent())),
+            }
         }
         (sites, Verdict::Attach)
     } else if sites.is_empty() && missing.iter().all(Unresolved::is_absent) {
@@ -115,12 +130,16 @@ fn feature_sites(binary: &GoBinary<'_>, feature: Feature) -> (Vec<Site>, Verdict
 }
 
 /// The site of a program: in the first of its functions that the binary has, for some were renamed.
-fn program_site(binary: &GoBinary<'_>, program: Program) -> Result<Site, Vec<Unresolved>> {
+fn program_site(
+    binary: &GoBinary<'_>,
+    program: Program,
+    notes: &mut Vec<Unresolved>,
+) -> Result<Site, Vec<Unresolved>> {
     let wanted = WANTED.iter().filter(|wanted| wanted.program == program);
     let names = wanted.flat_map(|wanted| std::iter::once(&wanted.function).chain(wanted.formerly));
     let mut problems = Vec::new();
     for name in names {
-        match site(binary, program, name) {
+        match site(binary, program, name, notes) {
             Ok(site) => return Ok(site),
             Err(problem) => problems.push(problem),
         }
@@ -128,14 +147,31 @@ fn program_site(binary: &GoBinary<'_>, program: Program) -> Result<Site, Vec<Unr
     Err(problems)
 }
 
-fn site(binary: &GoBinary<'_>, program: Program, name: &str) -> Result<Site, Unresolved> {
+fn site(
+    binary: &GoBinary<'_>,
+    program: Program,
+    name: &str,
+    notes: &mut Vec<Unresolved>,
+) -> Result<Site, Unresolved> {
     let function = binary.function(name)?;
+    let unresolved = |reason| Unresolved {
+        what: name.to_owned(),
+        reason,
+    };
     if binary.machine() != Machine::Amd64 {
         // The programs read arguments from the registers of amd64.
-        return Err(Unresolved {
-            what: name.to_owned(),
-            reason: Reason::UnsupportedMachine,
-        });
+        return Err(unresolved(Reason::UnsupportedMachine));
+    }
+    // A probe that misses some of the calls counts wrongly.
+    match binary.inlined_copies(&function.name) {
+        Ok(Fact { value: 0, .. }) => {}
+        Ok(Fact { value: copies, .. }) => {
+            return Err(unresolved(Reason::PartlyInlined { copies }));
+        }
+        Err(unknown) => notes.push(Unresolved {
+            what: format!("inlined copies of {name}"),
+            ..unknown
+        }),
     }
     let site = binary.probe_site(&function)?;
     Ok(Site {

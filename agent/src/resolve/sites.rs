@@ -76,3 +76,9 @@ pub const WANTED: [Wanted; 10] = [
         formerly: &[],
     },
 ];
+
+/// Calls behind which a result is of use: (caller, callee, integer results).
+///
+/// go-sym: runtime.newproc.func1 1.17..=1.27 proc.go
+pub(super) const AFTER_CALLS: [(&str, &str, usize); 1] =
+    [("runtime.newproc.func1", "runtime.newproc1", 1)];

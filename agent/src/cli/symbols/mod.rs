@@ -37,7 +37,8 @@ Keys of --json; addresses are as linked, sizes and offsets in bytes:
   sources     functions, layouts: where these are looked up first
   features[]  feature, attach (yes, in_windows, not_used, no), why[what, reason, error_type]
   functions[] feature, program, required, name, address, size, provenance, confidence,
-              site (address, file_offset, instruction, kind) or why
+              site (address, file_offset, instruction, kind) or why, returns, inlined_copies
+  after_calls[] caller, callee, calls[address, site, results[]] or why
   fields[]    structure, field, offset, provenance, confidence
   variables[] name, address, size, provenance, confidence
   unresolved[] what, reason, error_type

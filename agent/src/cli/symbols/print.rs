@@ -6,7 +6,9 @@ use crate::{
     cli::{CliError, Output},
     resolve::{
         Report,
-        report::{Attach, FeatureFact, FieldFact, FileFacts, FunctionFact, MissingFact},
+        report::{
+            AfterCallFact, Attach, FeatureFact, FieldFact, FileFacts, FunctionFact, MissingFact,
+        },
     },
 };
 
@@ -32,6 +34,7 @@ pub(super) fn report(name: &str, report: &Report, output: &mut Output) -> Result
     output.line("")?;
     features(&report.features, output)?;
     functions(&report.functions, output)?;
+    after_calls(&report.after_calls, output)?;
     fields(&report.fields, output)?;
     variables(report, output)?;
     unresolved(&report.unresolved, output)
@@ -127,6 +130,42 @@ fn functions(functions: &[FunctionFact], output: &mut Output) -> Result<(), CliE
             (None, why) => format!("no probe: {}", why.as_deref().unwrap_or_default()),
         };
         output.line(format_args!("{:11}{site}", ""))?;
+        output.line(format_args!("{:11}{}", "", copies(function)))?;
+    }
+    Ok(())
+}
+
+fn copies(function: &FunctionFact) -> String {
+    let count = |number: Option<u64>| number.map_or("unknown".to_owned(), |n| n.to_string());
+    format!(
+        "returns: {}, inlined copies: {}",
+        count(function.returns.map(|returns| returns as u64)),
+        count(function.inlined_copies.map(u64::from))
+    )
+}
+
+fn after_calls(after: &[AfterCallFact], output: &mut Output) -> Result<(), CliError> {
+    heading("AFTER CALLS", after.is_empty(), output)?;
+    for pair in after {
+        output.line(format_args!("{} in {}", pair.callee, pair.caller))?;
+        for call in &pair.calls {
+            let results = call.results.iter();
+            let places: Vec<&str> = results
+                .map(|place| place.as_deref().unwrap_or("lost"))
+                .collect();
+            output.line(format_args!(
+                "{:11}call at {:#x}, probe at {:#x} (file {:#x}): {}; results: {}",
+                "",
+                call.address,
+                call.site.address,
+                call.site.file_offset,
+                call.site.instruction,
+                places.join(", ")
+            ))?;
+        }
+        if let Some(why) = &pair.why {
+            output.line(format_args!("{:11}no probe: {why}", ""))?;
+        }
     }
     Ok(())
 }

@@ -2,15 +2,21 @@
 
 use std::collections::BTreeSet;
 
-use symbols::{FunctionSource, GoBinary, LayoutSource, Layouts, Machine, Unresolved};
+use symbols::{
+    AfterCall, FunctionSource, GoBinary, LayoutSource, Layouts, Machine, Place, ProbeSite,
+    Unresolved,
+};
 
 use super::{
-    Attach, BuildFact, FeatureFact, FieldFact, FileFacts, FunctionFact, MissingFact, Report,
-    Setting, SiteFact, SourceNames, VariableFact,
+    AfterCallFact, Attach, BuildFact, CallFact, FeatureFact, FieldFact, FileFacts, FunctionFact,
+    MissingFact, Report, Setting, SiteFact, SourceNames, VariableFact,
 };
 use crate::{
     probe::Feature,
-    resolve::{Plan, Verdict, WANTED, Wanted, binary::wanted_structs, offsets::wanted_fields},
+    resolve::{
+        Plan, Verdict, WANTED, Wanted, binary::wanted_structs, offsets::wanted_fields,
+        sites::AFTER_CALLS,
+    },
     runtime::{RUNTIME_FIELDS, RUNTIME_VARIABLES, RuntimeFacts},
 };
 
@@ -38,6 +44,7 @@ impl Report {
             },
             features,
             functions,
+            after_calls: AFTER_CALLS.map(|wanted| after_call(binary, wanted)).into(),
             fields,
             variables,
             unresolved: missing.into_iter().collect(),
@@ -46,13 +53,7 @@ impl Report {
 }
 
 fn file(binary: &GoBinary<'_>, size: u64, lost: &mut BTreeSet<MissingFact>) -> FileFacts {
-    let build = match binary.build() {
-        Ok(build) => Some(build),
-        Err(unresolved) => {
-            lost.insert(missing(&unresolved));
-            None
-        }
-    };
+    let build = keep(binary.build(), lost);
     let info = binary.build_info();
     let sources = binary.sources();
     FileFacts {
@@ -120,7 +121,7 @@ fn functions(binary: &GoBinary<'_>, lost: &mut BTreeSet<MissingFact>) -> Vec<Fun
     wanted.sort_by_key(|wanted| (Feature::of(wanted.program), wanted.program));
     let mut found = Vec::new();
     for wanted in &wanted {
-        match function(binary, wanted) {
+        match function(binary, wanted, lost) {
             Ok(fact) => found.push(fact),
             Err(unresolved) => drop(lost.insert(missing(&unresolved))),
         }
@@ -129,7 +130,11 @@ fn functions(binary: &GoBinary<'_>, lost: &mut BTreeSet<MissingFact>) -> Vec<Fun
 }
 
 /// The function of a program under the first name that this binary has.
-fn function(binary: &GoBinary<'_>, wanted: &Wanted) -> Result<FunctionFact, Unresolved> {
+fn function(
+    binary: &GoBinary<'_>,
+    wanted: &Wanted,
+    lost: &mut BTreeSet<MissingFact>,
+) -> Result<FunctionFact, Unresolved> {
     let function = binary.function(wanted.function).or_else(|missing| {
         let mut former = wanted.formerly.iter();
         former
@@ -138,18 +143,12 @@ fn function(binary: &GoBinary<'_>, wanted: &Wanted) -> Result<FunctionFact, Unre
     })?;
     let program = wanted.program;
     let feature = Feature::of(program);
-    let (site, why) = match binary.probe_site(&function) {
-        Ok(site) => (
-            Some(SiteFact {
-                address: site.address,
-                file_offset: site.file_offset,
-                instruction: site.instruction,
-                kind: site.kind.to_string(),
-            }),
-            None,
-        ),
+    let (place, why) = match binary.probe_site(&function) {
+        Ok(found) => (Some(site(found)), None),
         Err(unresolved) => (None, Some(unresolved.reason.to_string())),
     };
+    let returns = keep(binary.returns(&function), lost);
+    let copies = keep(binary.inlined_copies(&function.name), lost);
     Ok(FunctionFact {
         feature: feature.name().to_owned(),
         program: program.name().to_owned(),
@@ -159,9 +158,53 @@ fn function(binary: &GoBinary<'_>, wanted: &Wanted) -> Result<FunctionFact, Unre
         size: function.size,
         provenance: function.provenance.to_string(),
         confidence: function.provenance.confidence().to_string(),
-        site,
+        site: place,
         why,
+        returns: returns.map(|addresses| addresses.len()),
+        inlined_copies: copies.map(|fact| fact.value),
     })
+}
+
+fn site(site: ProbeSite) -> SiteFact {
+    SiteFact {
+        address: site.address,
+        file_offset: site.file_offset,
+        instruction: site.instruction,
+        kind: site.kind.to_string(),
+    }
+}
+
+/// A fact, or its absence noted.
+fn keep<T>(found: Result<T, Unresolved>, lost: &mut BTreeSet<MissingFact>) -> Option<T> {
+    let noted = found.map_err(|unresolved| lost.insert(missing(&unresolved)));
+    noted.ok()
+}
+
+fn after_call(binary: &GoBinary<'_>, wanted: (&str, &str, usize)) -> AfterCallFact {
+    let (caller, callee, results) = wanted;
+    let found = binary.function(caller).and_then(|body| {
+        let called = binary.function(callee)?;
+        binary.after_calls(&body, &called, results)
+    });
+    let (calls, why) = match found {
+        Ok(calls) => (calls.into_iter().map(call).collect(), None),
+        Err(unresolved) => (Vec::new(), Some(unresolved.to_string())),
+    };
+    AfterCallFact {
+        caller: caller.to_owned(),
+        callee: callee.to_owned(),
+        calls,
+        why,
+    }
+}
+
+fn call(found: AfterCall) -> CallFact {
+    let place = |place: Option<Place>| place.map(|place| place.to_string());
+    CallFact {
+        address: found.call,
+        site: site(found.site),
+        results: found.results.into_iter().map(place).collect(),
+    }
 }
 
 fn fields(layouts: &Layouts, lost: &mut BTreeSet<MissingFact>) -> Vec<FieldFact> {

@@ -15,6 +15,8 @@ pub struct Report {
     pub features: Vec<FeatureFact>,
     /// Functions with a probe site, or whose site is missing.
     pub functions: Vec<FunctionFact>,
+    /// Calls behind which results can be read.
+    pub after_calls: Vec<AfterCallFact>,
     /// Struct fields that were found.
     pub fields: Vec<FieldFact>,
     /// Variables of the Go runtime that were found.
@@ -136,6 +138,34 @@ pub struct FunctionFact {
     pub site: Option<SiteFact>,
     /// Why it has none.
     pub why: Option<String>,
+    /// Return instructions in the body.
+    pub returns: Option<usize>,
+    /// Copies inlined into other functions, which a probe does not see.
+    pub inlined_copies: Option<u32>,
+}
+
+/// The calls of one function in another.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AfterCallFact {
+    /// The function that calls.
+    pub caller: String,
+    /// The one that is called.
+    pub callee: String,
+    /// Where its results can be read, for each call.
+    pub calls: Vec<CallFact>,
+    /// Why they cannot.
+    pub why: Option<String>,
+}
+
+/// One call.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CallFact {
+    /// Address of the call instruction.
+    pub address: u64,
+    /// The first instruction behind it that the kernel emulates.
+    pub site: SiteFact,
+    /// Where each integer result is there: `rax`, `+16(sp)`; null when it was overwritten.
+    pub results: Vec<Option<String>>,
 }
 
 /// The instruction under a probe.
