@@ -179,7 +179,7 @@ fn the_command_line_answers_without_an_agent() {
     let (code, text) = golens(&["symbols", &target.pid().to_string(), "--json"]);
     assert_eq!(code, Some(0));
     let answer: serde_json::Value = serde_json::from_str(&text).expect("JSON");
-    assert_eq!(answer["main_path"], "golens.test/runtimeload");
+    assert_eq!(answer["file"]["main_path"], "golens.test/runtimeload");
     let functions = answer["functions"].as_array().expect("a list").iter();
     let stop = functions.filter(|line| line["name"] == "runtime.startTheWorldWithSema");
     assert_eq!(stop.count(), 1);

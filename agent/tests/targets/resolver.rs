@@ -6,11 +6,12 @@ use std::{
     io::Write as _,
     os::unix::{ffi::OsStrExt as _, fs::OpenOptionsExt as _},
     path::{Path, PathBuf},
+    process::Command,
 };
 
 use golens::{
     probe::Feature,
-    resolve::{BinaryInfo, Resolver, Sandbox},
+    resolve::{BinaryInfo, Resolver, Sandbox, report::Attach},
     runtime::{RUNTIME_STRUCTS, RuntimeFacts},
 };
 use symbols::GoBinary;
@@ -75,6 +76,67 @@ fn the_child_answers_what_the_parser_finds() {
             [Feature::Log, Feature::Gc, Feature::Goroutine]
         );
         assert_same(&info, &fs::read(&path).expect("readable"));
+        fs::remove_file(path).expect("built by this test");
+    }
+}
+
+/// What people are told is what the agent does.
+#[test]
+fn the_report_tells_what_will_be_attached_and_where_that_was_read() {
+    for (name, flags, whole) in [
+        ("whole", &[][..], true),
+        ("stripped", &["-ldflags=-s -w"], false),
+    ] {
+        let path = build("runtimeload", &format!("report-{name}"), flags);
+        let resolver = resolver();
+        let info = resolver.resolve(&open(&path)).expect("Go");
+        let report = resolver.report(&open(&path)).expect("Go");
+        let on = |attach| matches!(attach, Attach::Yes | Attach::InWindows);
+        let features = report.features.iter();
+        let attached: Vec<&str> = features
+            .filter(|feature| on(feature.attach) && feature.feature != "runtime")
+            .map(|feature| feature.feature.as_str())
+            .collect();
+        let expected: Vec<&str> = info.features.iter().map(|feature| feature.name()).collect();
+        assert_eq!(attached, expected);
+        assert_eq!(report.functions.len(), info.sites.len());
+        for function in &report.functions {
+            let told = function.site.as_ref().expect("has a site");
+            let mut sites = info.sites.iter();
+            let site = sites.find(|site| site.function == function.name);
+            let site = site.unwrap_or_else(|| panic!("{} is attached", function.name));
+            assert_eq!(
+                (told.address, told.file_offset, &told.instruction),
+                (site.address, site.file_offset, &site.instruction)
+            );
+            assert_eq!(function.inlined_copies, Some(0));
+            assert!(function.returns.is_some_and(|returns| returns > 0));
+        }
+        assert_eq!(report.file.size, fs::metadata(&path).expect("there").len());
+        assert_eq!(
+            (report.file.symbol_table, report.file.debug_information),
+            (whole, whole)
+        );
+        let source = if whole { "symtab" } else { "pclntab" };
+        let functions = report.functions.iter();
+        assert!(functions.clone().all(|found| found.provenance == source));
+        let confidences = ["stated", "corroborated", "reference"];
+        let told = functions.map(|fact| &fact.confidence);
+        let told = told.chain(report.fields.iter().map(|fact| &fact.confidence));
+        let mut told = told.chain(report.variables.iter().map(|fact| &fact.confidence));
+        assert!(told.all(|confidence| confidences.contains(&confidence.as_str())));
+
+        let text = Command::new(env!("CARGO_BIN_EXE_golens"))
+            .arg("symbols")
+            .arg(&path)
+            .output()
+            .expect("runs");
+        assert!(text.status.success());
+        let text = String::from_utf8(text.stdout).expect("text");
+        let (_, facts) = text.split_once("\nFEATURE").expect("a list of features");
+        for line in facts.lines() {
+            assert!(line.chars().count() <= 120, "{line}");
+        }
         fs::remove_file(path).expect("built by this test");
     }
 }
