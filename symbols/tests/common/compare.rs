@@ -3,10 +3,10 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use symbols::{FunctionSource, GoBinary, Module, Unresolved, reference};
+use symbols::{FunctionSource, GoBinary, Machine, Module, Unresolved, reference};
 
 use super::truth::{Struct, Symbol, Truth};
-use super::{Built, version_m};
+use super::{Built, code, version_m};
 
 /// Equal answers, and how many there are none of, by reason.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
@@ -36,6 +36,12 @@ pub(crate) struct Compared {
     pub(crate) tables: Tally,
     /// Runtime variables.
     pub(crate) variables: Tally,
+    /// Source lines of addresses, with the function around them.
+    pub(crate) lines: Tally,
+    /// Functions, each with the addresses of its return instructions.
+    pub(crate) returns: Tally,
+    /// Pairs of functions of which one calls the other, each with a place for a probe behind every call.
+    pub(crate) calls: Tally,
     /// Answers that differ from the toolchain's, in words.
     pub(crate) wrong: Vec<String>,
 }
@@ -49,6 +55,9 @@ impl fmt::Display for Compared {
             ("fields", &self.fields),
             ("fields in tables", &self.tables),
             ("variables", &self.variables),
+            ("lines", &self.lines),
+            ("returns", &self.returns),
+            ("calls", &self.calls),
         ] {
             write!(f, "{} {what} {:?}, ", tally.right, tally.unresolved)?;
         }
@@ -57,7 +66,7 @@ impl fmt::Display for Compared {
 }
 
 impl Compared {
-    fn check<T: PartialEq + fmt::Debug>(
+    pub(crate) fn check<T: PartialEq + fmt::Debug>(
         &mut self,
         tally: fn(&mut Self) -> &mut Tally,
         what: &str,
@@ -88,6 +97,7 @@ pub(crate) fn compare(built: &Built, truth: &Truth) -> Compared {
             structs(&mut compared, &binary, truth);
             tables(&mut compared, &binary, truth);
             variables(&mut compared, &binary, truth);
+            code::compare(&mut compared, &binary, &truth.code);
             build_info(&mut compared, &binary, built);
         }
         Err(error) => compared.wrong.push(format!("refused: {error}")),
@@ -99,14 +109,19 @@ fn functions(compared: &mut Compared, binary: &GoBinary<'_>, truth: &Truth) {
     let spelling = Spelling::of(binary);
     let mut names = BTreeMap::<String, Vec<Symbol>>::new();
     let mut addresses = BTreeMap::<u64, Vec<(String, u64)>>::new();
+    let padded = spelling == Spelling::default() || binary.machine() == Machine::Amd64;
     for (name, symbols) in truth.functions() {
         let spelled = spelling.spell(name);
         for symbol in symbols {
-            let names = addresses.entry(symbol.address).or_default();
-            names.push((spelled.clone(), symbol.size));
-        }
-        if !name.ends_with(".abi0") {
-            names.entry(spelled).or_default().extend(symbols);
+            let mut symbol = *symbol;
+            if !padded {
+                symbol.size = truth.unpadded(&symbol);
+            }
+            let at = addresses.entry(symbol.address).or_default();
+            at.push((spelled.clone(), symbol.size));
+            if !name.ends_with(".abi0") {
+                names.entry(spelled.clone()).or_default().push(symbol);
+            }
         }
     }
     for (name, symbols) in &names {
@@ -139,7 +154,7 @@ fn functions(compared: &mut Compared, binary: &GoBinary<'_>, truth: &Truth) {
 }
 
 /// How a binary without symbols writes the names of the symbol table.
-#[derive(Default)]
+#[derive(Default, PartialEq)]
 struct Spelling {
     joins_conventions: bool,
     shortens_arguments: bool,

@@ -8,6 +8,7 @@
 
 mod assembly;
 mod builds;
+mod code;
 mod compare;
 mod matrix;
 mod support;

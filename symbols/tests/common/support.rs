@@ -39,10 +39,11 @@ struct Subject {
     tally: fn(&Compared) -> &Tally,
 }
 
-const SUBJECTS: [Subject; 6] = [
+const SUBJECTS: [Subject; 9] = [
     Subject {
         title: "Functions by name",
-        text: "The body that takes its arguments in registers, with address and size. \
+        text: "The body that takes its arguments in registers, with address and size; on arm64 without the \
+               zeros behind it, which `go tool nm` counts in, where there are no symbols. \
                `ambiguous`: the function table gives several bodies this name. \
                `assembly`: without symbols the calling convention of assembly is unknown.",
         tally: |compared| &compared.functions,
@@ -72,6 +73,24 @@ const SUBJECTS: [Subject; 6] = [
         title: "Runtime variables",
         text: "The variables golens reads, with their addresses: from the symbol table, else from code signatures.",
         tally: |compared| &compared.variables,
+    },
+    Subject {
+        title: "Source lines",
+        text: "Function, file and line at the beginning and in the middle of each function, as \
+               `go tool addr2line` prints them.",
+        tally: |compared| &compared.lines,
+    },
+    Subject {
+        title: "Returns",
+        text: "Functions of `runtime`, `os`, `net`, `net/http` and `internal/poll` with the addresses of their \
+               return instructions, as `go tool objdump` prints them.",
+        tally: |compared| &compared.returns,
+    },
+    Subject {
+        title: "Behind calls",
+        text: "Pairs of functions, one of which calls the other: each call in `go tool objdump` has a place behind \
+               it where a probe is cheap and passed once. Else the reason why there is none.",
+        tally: |compared| &compared.calls,
     },
 ];
 

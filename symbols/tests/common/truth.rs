@@ -7,6 +7,7 @@ use std::sync::OnceLock;
 
 use object::{Object as _, ObjectSection as _};
 
+use super::code::Code;
 use super::{Built, build, go, output, run};
 
 /// A line of `go tool nm`.
@@ -28,6 +29,7 @@ pub(crate) struct Struct {
 pub(crate) struct Truth {
     pub(crate) symbols: BTreeMap<String, Vec<Symbol>>,
     pub(crate) structs: BTreeMap<String, Struct>,
+    pub(crate) code: Code,
     /// Address and bytes of the code.
     text: (u64, Vec<u8>),
 }
@@ -35,10 +37,12 @@ pub(crate) struct Truth {
 impl Truth {
     /// Asks the toolchain.
     pub(crate) fn of(built: &Built) -> Self {
+        let symbols = nm(&built.path);
         Self {
-            symbols: nm(&built.path),
+            code: Code::of(built, functions(&symbols)),
             structs: structs(built),
             text: text(built),
+            symbols,
         }
     }
 
@@ -47,25 +51,38 @@ impl Truth {
         self.text == text(twin)
     }
 
-    /// Lists the symbols of Go code: in cgo programs, C functions lie around it. Not listed are the linker's
-    /// markers (`go:textfipsend`), the second names that a plugin has for its own use (`local.main.init`), and the generated functions of types
-    /// that programs with plugins name by a hash.
-    pub(crate) fn functions(&self) -> impl Iterator<Item = (&str, &[Symbol])> {
-        let at = |name: &str| self.symbols[name][0].address;
-        let text = at("runtime.text")..at("runtime.etext");
-        self.symbols.iter().filter_map(move |(name, found)| {
-            let is_body = |symbol: &Symbol| {
-                matches!(symbol.kind, 'T' | 't')
-                    && symbol.size > 0
-                    && text.contains(&symbol.address)
-            };
-            let is_marker = ["go:textfips", "local."]
-                .iter()
-                .any(|prefix| name.starts_with(prefix));
-            let is_marker = is_marker || is_hash(name);
-            (found.iter().all(is_body) && !is_marker).then_some((name.as_str(), found.as_slice()))
-        })
+    /// Measures a function without the words of zeros behind it, which the toolchain counts in on arm64.
+    pub(crate) fn unpadded(&self, symbol: &Symbol) -> u64 {
+        let (start, code) = &self.text;
+        let first = usize::try_from(symbol.address - start).expect("code fits into memory");
+        let size = usize::try_from(symbol.size).expect("code fits into memory");
+        let words = code[first..first + size].chunks_exact(4).rev();
+        let zeros = words.take_while(|word| *word == [0; 4]).count();
+        symbol.size - 4 * zeros as u64
     }
+
+    /// Lists the functions of Go code.
+    pub(crate) fn functions(&self) -> impl Iterator<Item = (&str, &[Symbol])> {
+        functions(&self.symbols)
+    }
+}
+
+/// Lists the symbols of Go code: in cgo programs, C functions lie around it. Not listed are the linker's
+/// markers (`go:textfipsend`), the second names that a plugin has for its own use (`local.main.init`), and
+/// the generated functions of types that programs with plugins name by a hash.
+fn functions(symbols: &BTreeMap<String, Vec<Symbol>>) -> impl Iterator<Item = (&str, &[Symbol])> {
+    let at = |name: &str| symbols[name][0].address;
+    let text = at("runtime.text")..at("runtime.etext");
+    symbols.iter().filter_map(move |(name, found)| {
+        let is_body = |symbol: &Symbol| {
+            matches!(symbol.kind, 'T' | 't') && symbol.size > 0 && text.contains(&symbol.address)
+        };
+        let is_marker = ["go:textfips", "local."]
+            .iter()
+            .any(|prefix| name.starts_with(prefix));
+        let is_listed = found.iter().all(is_body) && !is_marker && !is_hash(name);
+        is_listed.then_some((name.as_str(), found.as_slice()))
+    })
 }
 
 /// Tells `type:.1uJYDrHb` from `type:.eq.runtime.g`.

@@ -2,7 +2,7 @@
 
 use symbols::{GoBinary, Provenance, reference};
 
-use crate::common::{Built, Truth, build, nm};
+use crate::common::{Built, build, nm, structs};
 use crate::servers::{parse, servers};
 
 /// What the runtime reader and the GC probe cannot do without.
@@ -104,7 +104,7 @@ fn code_that_no_reference_build_has_names_no_wrong_place() {
 #[test]
 fn tables_say_what_the_debugging_information_says() {
     let servers = servers();
-    let mut truth = Truth::of(&servers.plain).structs;
+    let mut truth = structs(&servers.plain);
     let binary = parse(&servers.plain);
     let table = binary.reference_layouts(reference::STRUCTS);
     let full = binary.layouts(reference::STRUCTS);
