@@ -3,19 +3,35 @@
 use crate::budget::{Budget, MAX_NAME};
 use crate::error::Reason;
 
+/// How often a byte may be part of names: linkers let a name be the end of another one.
+const SHARED: usize = 4;
+/// Bytes that the names of even the smallest table may have.
+const LEAST: usize = 64 * 1024;
+
 /// Rows ordered by a hash of their name.
 #[derive(Debug)]
 pub(crate) struct NameIndex(Vec<(u32, u32)>);
 
 impl NameIndex {
     /// Hashes the names of all rows; a row without a readable name costs as much as the search for its end.
+    ///
+    /// `length` is that of the bytes in which the names lie. Names that share more of it than linkers let
+    /// them make the table unusable: neither index nor answers may be a multiple of the file.
     pub(crate) fn build<'d>(
         rows: impl Iterator<Item = (u32, Option<&'d [u8]>)>,
+        length: usize,
         budget: &Budget,
     ) -> Result<Self, Reason> {
+        let limit = length.saturating_mul(SHARED).saturating_add(LEAST);
+        let mut left = limit;
         let mut order = Vec::new();
         for (row, name) in rows {
-            budget.name(name.map_or(MAX_NAME, <[u8]>::len))?;
+            let length = name.map_or(MAX_NAME, <[u8]>::len);
+            budget.name(length)?;
+            left = left.checked_sub(length).ok_or(Reason::Limit {
+                what: "bytes of names that lie in each other",
+                limit: limit as u64,
+            })?;
             if let Some(name) = name.filter(|name| !name.is_empty()) {
                 order.push((hash(name), row));
             }
@@ -47,11 +63,23 @@ mod tests {
     use super::*;
     use crate::budget::Limits;
 
+    fn build(names: &[&'static [u8]], length: usize) -> Result<NameIndex, Reason> {
+        let rows = (0..).zip(names.iter().copied().map(Some));
+        NameIndex::build(rows, length, &Budget::new(Limits::default()))
+    }
+
+    #[test]
+    fn names_that_lie_in_each_other_make_no_index() {
+        let name = &[b'a'; 4000][..];
+        assert!(build(&[name; 16], 4000).is_ok());
+        let refused = build(&[name; 64], 4000).unwrap_err();
+        assert_eq!(refused.error_type(), "limit");
+    }
+
     #[test]
     fn all_rows_of_a_name_are_candidates() {
         let names: [&[u8]; 4] = [b"a", b"b", b"a", b"c"];
-        let index =
-            NameIndex::build((0..).zip(names.map(Some)), &Budget::new(Limits::default())).unwrap();
+        let index = build(&names, 4).unwrap();
         assert_eq!(index.candidates(b"a").collect::<Vec<_>>(), [0, 2]);
         assert_eq!(index.candidates(b"d").count(), 0);
     }

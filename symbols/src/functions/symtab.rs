@@ -118,7 +118,7 @@ impl<'d> Symtab<'d> {
         let functions = self
             .table
             .iter()
-            .filter(|symbol| symbol.st_type() == elf::STT_FUNC);
+            .filter(|symbol| symbol.st_type() == elf::STT_FUNC && !symbol.is_undefined(LE));
         let named = functions.filter_map(|symbol| {
             let name = str::from_utf8(self.name(symbol)?).ok()?;
             matches(name).then(|| function(name.to_owned(), symbol))
@@ -132,7 +132,7 @@ impl<'d> Symtab<'d> {
     ) -> Result<impl Iterator<Item = &'d Symbol> + use<'_, 'n, 'd>, Reason> {
         let index = self
             .names
-            .get_or_init(|| NameIndex::build(self.rows(), &self.budget))
+            .get_or_init(|| NameIndex::build(self.rows(), self.strings.len(), &self.budget))
             .as_ref()
             .map_err(Reason::clone)?;
         let symbols = index

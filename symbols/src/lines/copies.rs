@@ -39,7 +39,7 @@ impl InlineIndex {
         })?;
         let rows: Vec<(u32, u32)> = copies.into_iter().collect();
         let named = rows.iter().map(|&(name, _)| table.name_of(name));
-        let names = NameIndex::build((0..).zip(named), &image.budget)?;
+        let names = NameIndex::build((0..).zip(named), table.length(), &image.budget)?;
         Ok(Self { rows, names })
     }
 

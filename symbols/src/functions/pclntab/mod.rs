@@ -145,11 +145,7 @@ impl<'d> Pclntab<'d> {
 
     /// Lists the rows whose name is one that `name` may stand for.
     fn rows_named(&self, image: &Image<'_>, name: &str) -> Result<Vec<(u32, Body)>, Reason> {
-        let index = self
-            .names
-            .get_or_init(|| NameIndex::build(self.all_names(), &image.budget))
-            .as_ref()
-            .map_err(Reason::clone)?;
+        let index = self.index(image)?;
         let mut rows = Vec::new();
         for spelling in names::spellings(name) {
             let candidates = index.candidates(spelling.as_bytes());
@@ -187,12 +183,47 @@ impl<'d> Pclntab<'d> {
         (0..self.header.rows).any(starts)
     }
 
-    /// Lists the functions whose name satisfies `matches`.
+    fn index(&self, image: &Image<'_>) -> Result<&NameIndex, Reason> {
+        let index = self.names.get_or_init(|| {
+            self.check_order(image)?;
+            NameIndex::build(self.all_names(), self.length(), &image.budget)
+        });
+        index.as_ref().map_err(Reason::clone)
+    }
+
+    /// Checks that functions follow each other, as the runtime does when a program starts: where they
+    /// overlap, their sizes add up to more than the text.
+    fn check_order(&self, image: &Image<'_>) -> Result<(), Reason> {
+        image.budget.steps(u64::from(self.header.rows))?;
+        let mut before = 0;
+        for row in 0..self.header.rows {
+            match self.row_start(image, row) {
+                Some(start) if start >= before => before = start,
+                _ => {
+                    return Err(Reason::Malformed {
+                        section: ".gopclntab",
+                        offset: self.row_at(row).unwrap_or(0) as u64,
+                    });
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Answers the length of the table with all that follows it in its segment.
+    pub(crate) fn length(&self) -> usize {
+        self.data.len()
+    }
+
+    /// Lists the functions whose name satisfies `matches`; none when names cannot be looked up either.
     pub(crate) fn functions_where(
         &self,
         image: &Image<'_>,
         matches: impl Fn(&str) -> bool,
     ) -> Vec<Function> {
+        if self.index(image).is_err() {
+            return Vec::new();
+        }
         let named = self.all_names().filter_map(|(row, name)| {
             let name = str::from_utf8(name?).ok().filter(|name| matches(name))?;
             Some(Function {
