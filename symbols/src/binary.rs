@@ -2,7 +2,7 @@
 
 use std::sync::OnceLock;
 
-use crate::budget::{Limits, Spent};
+use crate::budget::{Exhausted, Limits, Spent};
 use crate::build_mode::{Build, BuildMode};
 use crate::buildinfo;
 use crate::error::{Error, Reason, Unresolved};
@@ -77,9 +77,9 @@ impl<'d> GoBinary<'d> {
         scratch: &'d dyn Scratch,
     ) -> Result<Self, Error> {
         let image = Image::parse(data, limits, scratch)?;
-        let symtab = Symtab::find(&image);
+        let symtab = Symtab::find(&image)?;
         let (version, info) = release(&image, symtab.as_ref())?;
-        let table = Pclntab::address(&image);
+        let table = Pclntab::address(&image)?;
         let module = table
             .ok_or(Reason::NoModuleData)
             .and_then(|table| ModuleData::find(&image, table));
@@ -146,16 +146,16 @@ impl<'d> GoBinary<'d> {
     }
 
     /// Says whether a function of exactly this name is linked in.
-    fn links(&self, name: &str) -> bool {
+    fn links(&self, name: &str) -> Result<bool, Exhausted> {
         // Names end with NUL in both tables.
         self.any_function(format!("{name}\0").as_bytes())
     }
 
-    fn any_function(&self, prefix: &[u8]) -> bool {
+    fn any_function(&self, prefix: &[u8]) -> Result<bool, Exhausted> {
         match (&self.symtab, &self.pclntab) {
             (Some(symtab), _) => symtab.any_function(prefix),
-            (None, Ok(pclntab)) => pclntab.any_function(prefix),
-            (None, Err(_)) => false,
+            (None, Ok(pclntab)) => pclntab.any_function(prefix, &self.image.budget),
+            (None, Err(_)) => Ok(false),
         }
     }
 
@@ -231,12 +231,19 @@ impl<'d> GoBinary<'d> {
     }
 
     /// Lists the functions whose full name satisfies `matches`, in no particular order.
-    pub fn functions_where(&self, matches: impl Fn(&str) -> bool) -> Vec<Function> {
-        match (&self.symtab, &self.pclntab) {
-            (Some(symtab), _) => symtab.functions_where(matches),
+    ///
+    /// # Errors
+    /// When the binary has no readable table, or its limits are spent: part of a list is no answer.
+    pub fn functions_where(
+        &self,
+        matches: impl Fn(&str) -> bool,
+    ) -> Result<Vec<Function>, Unresolved> {
+        let listed = match (&self.symtab, &self.pclntab) {
+            (Some(symtab), _) => symtab.functions_where(matches).map_err(Reason::from),
             (None, Ok(pclntab)) => pclntab.functions_where(&self.image, matches),
-            (None, Err(_)) => Vec::new(),
-        }
+            (None, Err(reason)) => Err(reason.clone()),
+        };
+        listed.map_err(|reason| Unresolved::new("list of functions", reason))
     }
 
     /// Finds a global variable: in the symbol table, else by code that names it in a reference build.
@@ -350,10 +357,9 @@ impl<'d> GoBinary<'d> {
         {
             return MapKind::Classic;
         }
-        if self.any_function(b"internal/runtime/maps.(*Map).") {
-            MapKind::Swiss
-        } else {
-            MapKind::Unknown
+        match self.any_function(b"internal/runtime/maps.(*Map).") {
+            Ok(true) => MapKind::Swiss,
+            Ok(false) | Err(_) => MapKind::Unknown,
         }
     }
 }

@@ -34,6 +34,10 @@ pub(crate) const MAX_UNITS: u64 = 256 * 1024;
 /// Longest table of abbreviations of one unit, in bytes; in memory it takes a multiple. Those of the Go
 /// toolchain have 600.
 pub(crate) const MAX_ABBREVIATIONS: usize = 128 << 10;
+/// Bytes of abbreviations read for one answer: this often all there are, and so many more. Each table is
+/// read once where the units that share one follow each other.
+pub(crate) const ABBREVIATION_READS: u64 = 16;
+pub(crate) const MORE_ABBREVIATIONS: u64 = 4 << 20;
 /// Runs of pc tables read for the source lines of one address.
 pub(crate) const MAX_FRAME_STEPS: u64 = 4 << 20;
 /// Inlined calls around one instruction.
@@ -48,10 +52,6 @@ pub(crate) const MAX_FUNCTION: u64 = 16 << 20;
 pub(crate) const MAX_TARGETS: usize = 1 << 20;
 /// Instructions looked at behind a call.
 pub(crate) const MAX_AFTER_CALL: usize = 64;
-/// Bytes of abbreviations read for one answer: this often all there are, and so many more. Each table is
-/// read once where the units that share one follow each other.
-pub(crate) const ABBREVIATION_READS: u64 = 16;
-pub(crate) const MORE_ABBREVIATIONS: u64 = 4 << 20;
 /// Instructions decoded in search of a probe site.
 pub(crate) const MAX_PROLOGUE: usize = 8;
 /// Bytes searched for one step of work.
@@ -105,8 +105,8 @@ pub struct Spent {
 /// What ran out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Exhausted {
-    what: &'static str,
-    limit: u64,
+    pub(crate) what: &'static str,
+    pub(crate) limit: u64,
 }
 
 impl From<Exhausted> for Reason {

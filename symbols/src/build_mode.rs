@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use crate::budget::Exhausted;
 use crate::bytes;
 use crate::error::Reason;
 use crate::image::{Image, Machine};
@@ -89,14 +90,14 @@ impl Build {
     pub(crate) fn read(
         image: &Image<'_>,
         info: &BuildInfo,
-        links: impl Fn(&str) -> bool,
+        links: impl Fn(&str) -> Result<bool, Exhausted>,
     ) -> Result<Self, Reason> {
         let dynamic = Dynamic::read(image.dynamic.unwrap_or_default());
         // The code through which C starts the Go runtime.
         let hosted = links(match image.machine {
             Machine::Amd64 => "_rt0_amd64_linux_lib",
             Machine::Arm64 => "_rt0_arm64_linux_lib",
-        });
+        })?;
         let is_library = image.pie && !image.has_interpreter && !dynamic.pie;
         let mode = match (is_library, hosted) {
             (true, true) => BuildMode::CShared,
@@ -117,14 +118,14 @@ impl Build {
         }
         let modules = match mode {
             BuildMode::Plugin => Modules::Joins,
-            _ if links("plugin.open") => Modules::Plugins,
+            _ if links("plugin.open")? => Modules::Plugins,
             _ => Modules::One,
         };
         Ok(Self {
             mode,
             is_static: !image.has_interpreter && !dynamic.needs_libraries,
-            cgo: links("runtime.cgocallbackg"),
-            race: links("runtime.raceinit"),
+            cgo: links("runtime.cgocallbackg")?,
+            race: links("runtime.raceinit")?,
             modules,
         })
     }

@@ -89,6 +89,10 @@ pub(super) fn resolve(binary: &GoBinary<'_>) -> BinaryInfo {
     let plan = Plan::of(binary, &layouts);
     let mut unresolved = plan.missing();
     let runtime = runtime(binary, &layouts, &mut unresolved);
+    let writers = Writers::of(binary).unwrap_or_else(|missing| {
+        unresolved.push(report(&missing));
+        Writers::default()
+    });
     BinaryInfo {
         go_version: binary.go_version().to_string(),
         build_id: binary.build_id().to_owned(),
@@ -99,7 +103,7 @@ pub(super) fn resolve(binary: &GoBinary<'_>) -> BinaryInfo {
         sites: plan.sites,
         offsets: plan.offsets,
         segments: binary.segments().iter().map(segment).collect(),
-        writers: Writers::of(binary),
+        writers,
         runtime,
         unresolved,
     }

@@ -4,7 +4,7 @@
 //! A write below a buffer may hold another goroutine's record, so it takes no trace id.
 
 use serde::{Deserialize, Serialize};
-use symbols::GoBinary;
+use symbols::{GoBinary, Unresolved};
 
 /// Standard library and common loggers that pass stored bytes on.
 const BUFFERS: [&str; 11] = [
@@ -80,19 +80,22 @@ pub struct Writers {
 
 impl Writers {
     /// Finds them among a binary's functions.
-    pub(super) fn of(binary: &GoBinary<'_>) -> Self {
+    ///
+    /// # Errors
+    /// When the functions cannot be listed.
+    pub(super) fn of(binary: &GoBinary<'_>) -> Result<Self, Unresolved> {
         let ranges = |matches: fn(&str) -> bool| {
-            let functions = binary.functions_where(matches);
+            let functions = binary.functions_where(matches)?;
             let range = |found: &symbols::Function| (found.address, found.address + found.size);
-            AddressRanges::new(functions.iter().map(range).collect())
+            Ok(AddressRanges::new(functions.iter().map(range).collect()))
         };
-        Self {
-            buffers: ranges(is_buffer),
-            own_buffers: ranges(is_own_buffer),
-            formatters: ranges(is_formatter),
-            adapters: ranges(is_adapter),
-            relays: ranges(|function| function == RELAY),
-        }
+        Ok(Self {
+            buffers: ranges(is_buffer)?,
+            own_buffers: ranges(is_own_buffer)?,
+            formatters: ranges(is_formatter)?,
+            adapters: ranges(is_adapter)?,
+            relays: ranges(|function| function == RELAY)?,
+        })
     }
 
     /// Every range of addresses, from its first byte to the one behind its last.

@@ -74,7 +74,11 @@ pub(crate) fn ask(binary: &GoBinary<'_>) -> usize {
     answers += usize::from(binary.types_address().is_ok());
     std::hint::black_box((binary.map_kind(), binary.sources()));
     for list in LISTS {
-        answers += usize::from(!binary.functions_where(list).is_empty());
+        answers += usize::from(
+            binary
+                .functions_where(list)
+                .is_ok_and(|found| !found.is_empty()),
+        );
     }
     answers
 }

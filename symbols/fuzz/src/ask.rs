@@ -90,7 +90,8 @@ fn files(binary: &GoBinary<'_>, seen: &mut Seen) {
 
 fn functions(binary: &GoBinary<'_>, file: &[u8], seen: &mut Seen) {
     note(seen, "function", binary.function("main.absent"));
-    for listed in binary.functions_where(|_| true).iter().take(MOST_FUNCTIONS) {
+    let listed = note(seen, "functions", binary.functions_where(|_| true));
+    for listed in listed.iter().flatten().take(MOST_FUNCTIONS) {
         if let Some(function) = note(seen, "function", binary.function(&listed.name)) {
             assert_eq!(function.name, listed.name, "another function was found");
             site(binary, file, &function, seen);

@@ -113,6 +113,7 @@ fn body<'d>(image: &Image<'d>, function: &Function) -> Result<Body<'d>, Reason> 
             limit: MAX_FUNCTION,
         });
     }
+    image.budget.steps(function.size)?;
     image
         .bytes(address, function.size)
         .filter(|_| image.is_code(address))

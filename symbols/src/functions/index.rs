@@ -1,7 +1,6 @@
 //! Names to table rows without keeping the names: 8 bytes per row.
 
-use crate::budget::{Budget, MAX_NAME};
-use crate::error::Reason;
+use crate::budget::{Budget, Exhausted, MAX_NAME};
 
 /// How often a byte may be part of names: linkers let a name be the end of another one.
 const SHARED: usize = 4;
@@ -21,14 +20,14 @@ impl NameIndex {
         rows: impl Iterator<Item = (u32, Option<&'d [u8]>)>,
         length: usize,
         budget: &Budget,
-    ) -> Result<Self, Reason> {
+    ) -> Result<Self, Exhausted> {
         let limit = length.saturating_mul(SHARED).saturating_add(LEAST);
         let mut left = limit;
         let mut order = Vec::new();
         for (row, name) in rows {
             let length = name.map_or(MAX_NAME, <[u8]>::len);
             budget.name(length)?;
-            left = left.checked_sub(length).ok_or(Reason::Limit {
+            left = left.checked_sub(length).ok_or(Exhausted {
                 what: "bytes of names that lie in each other",
                 limit: limit as u64,
             })?;
@@ -63,7 +62,7 @@ mod tests {
     use super::*;
     use crate::budget::Limits;
 
-    fn build(names: &[&'static [u8]], length: usize) -> Result<NameIndex, Reason> {
+    fn build(names: &[&'static [u8]], length: usize) -> Result<NameIndex, Exhausted> {
         let rows = (0..).zip(names.iter().copied().map(Some));
         NameIndex::build(rows, length, &Budget::new(Limits::default()))
     }
@@ -73,7 +72,9 @@ mod tests {
         let name = &[b'a'; 4000][..];
         assert!(build(&[name; 16], 4000).is_ok());
         let refused = build(&[name; 64], 4000).unwrap_err();
-        assert_eq!(refused.error_type(), "limit");
+        let limit = 4 * 4000 + LEAST as u64;
+        let what = "bytes of names that lie in each other";
+        assert_eq!(refused, Exhausted { what, limit });
     }
 
     #[test]

@@ -8,7 +8,7 @@ use object::read::elf::{FileHeader, SectionHeader, Sym, SymbolTable};
 
 use super::index::NameIndex;
 use super::names;
-use crate::budget::{Budget, MAX_FUNCTIONS, MAX_NAME};
+use crate::budget::{Budget, Exhausted, MAX_FUNCTIONS, MAX_NAME};
 use crate::bytes;
 use crate::error::Reason;
 use crate::fact::{Function, Provenance, Variable};
@@ -24,13 +24,22 @@ pub(crate) struct Symtab<'d> {
     table: Table<'d>,
     strings: &'d [u8],
     budget: Arc<Budget>,
-    names: OnceLock<Result<NameIndex, Reason>>,
-    addresses: OnceLock<Vec<(u64, u32)>>,
+    names: OnceLock<Result<NameIndex, Exhausted>>,
+    /// Rows of functions ordered by address.
+    addresses: OnceLock<Result<Vec<u32>, Exhausted>>,
 }
 
 impl<'d> Symtab<'d> {
     /// Finds a symbol table that covers Go code; `strip` and `-s` leave none.
-    pub(crate) fn find(image: &Image<'d>) -> Option<Self> {
+    pub(crate) fn find(image: &Image<'d>) -> Result<Option<Self>, Exhausted> {
+        let Some(symtab) = Self::read(image) else {
+            return Ok(None);
+        };
+        let covers_go = only(symtab.named("runtime.text")?).is_ok();
+        Ok(covers_go.then_some(symtab))
+    }
+
+    fn read(image: &Image<'d>) -> Option<Self> {
         let header = FileHeader64::<LittleEndian>::parse(image.data).ok()?;
         let sections = header.sections(LE, image.data).ok()?;
         let table = sections.symbols(LE, image.data, elf::SHT_SYMTAB).ok()?;
@@ -39,14 +48,13 @@ impl<'d> Symtab<'d> {
         }
         let link = sections.section(table.string_section()).ok()?;
         let strings = link.data(LE, image.data).ok()?;
-        let symtab = Self {
+        Some(Self {
             table,
             strings,
             budget: Arc::clone(&image.budget),
             names: OnceLock::new(),
             addresses: OnceLock::new(),
-        };
-        symtab.address_of("runtime.text").map(|_| symtab)
+        })
     }
 
     /// Finds the one function body of this name.
@@ -59,11 +67,14 @@ impl<'d> Symtab<'d> {
             hits.extend(self.named(&spelling)?.filter(is_body));
         }
         if hits.is_empty() && names::is_shortened(name) {
-            let same = |symbol: &&Symbol| {
-                self.name(symbol)
-                    .is_some_and(|full| names::shortens_to(full, name))
-            };
-            hits.extend(self.table.iter().filter(is_body).filter(same));
+            for symbol in self.table.iter().filter(is_body) {
+                let full = self.name(symbol);
+                self.budget.name(full.map_or(MAX_NAME, <[u8]>::len))?;
+                hits.extend(
+                    full.filter(|full| names::shortens_to(full, name))
+                        .map(|_| symbol),
+                );
+            }
         }
         let symbol = only(hits.into_iter())?;
         let name = self.name(symbol).ok_or(Reason::NotFound)?;
@@ -92,49 +103,59 @@ impl<'d> Symtab<'d> {
     /// Finds the function that covers `address`.
     pub(crate) fn function_at(&self, address: u64) -> Option<Function> {
         let order = self.addresses.get_or_init(|| self.order_by_address());
+        let order = order.as_ref().ok()?;
         let before = order
-            .partition_point(|&(start, _)| start <= address)
+            .partition_point(|&row| self.start(row) <= address)
             .checked_sub(1)?;
-        let &(start, row) = order.get(before)?;
-        let symbol = self.symbol(row)?;
+        let symbol = self.symbol(*order.get(before)?)?;
+        let start = symbol.st_value(LE);
         let name = self.name(symbol)?;
         let covered = address.checked_sub(start)? < symbol.st_size(LE);
         covered.then(|| function(String::from_utf8_lossy(name).into_owned(), symbol))
     }
 
     /// Says whether a function of this name prefix exists.
-    pub(crate) fn any_function(&self, prefix: &[u8]) -> bool {
+    pub(crate) fn any_function(&self, prefix: &[u8]) -> Result<bool, Exhausted> {
+        self.budget.steps(self.table.len() as u64)?;
         let starts = |symbol: &Symbol| {
             let at = usize::try_from(symbol.st_name(LE)).ok();
             let name = at.and_then(|at| self.strings.get(at..));
             name.is_some_and(|name| name.starts_with(prefix))
         };
         let mut symbols = self.table.iter();
-        symbols.any(|symbol| symbol.st_type() == elf::STT_FUNC && starts(symbol))
+        Ok(symbols.any(|symbol| symbol.st_type() == elf::STT_FUNC && starts(symbol)))
     }
 
     /// Lists the functions whose name satisfies `matches`.
-    pub(crate) fn functions_where(&self, matches: impl Fn(&str) -> bool) -> Vec<Function> {
-        let functions = self
+    pub(crate) fn functions_where(
+        &self,
+        matches: impl Fn(&str) -> bool,
+    ) -> Result<Vec<Function>, Exhausted> {
+        let mut found = Vec::new();
+        for symbol in self
             .table
             .iter()
-            .filter(|symbol| symbol.st_type() == elf::STT_FUNC && !symbol.is_undefined(LE));
-        let named = functions.filter_map(|symbol| {
-            let name = str::from_utf8(self.name(symbol)?).ok()?;
-            matches(name).then(|| function(name.to_owned(), symbol))
-        });
-        named.collect()
+            .filter(|symbol| symbol.st_type() == elf::STT_FUNC && !symbol.is_undefined(LE))
+        {
+            let name = self.name(symbol);
+            self.budget.name(name.map_or(MAX_NAME, <[u8]>::len))?;
+            let name = name.and_then(|name| str::from_utf8(name).ok());
+            if let Some(name) = name.filter(|name| matches(name)) {
+                found.push(function(name.to_owned(), symbol));
+            }
+        }
+        Ok(found)
     }
 
     fn named<'n>(
         &self,
         name: &'n str,
-    ) -> Result<impl Iterator<Item = &'d Symbol> + use<'_, 'n, 'd>, Reason> {
+    ) -> Result<impl Iterator<Item = &'d Symbol> + use<'_, 'n, 'd>, Exhausted> {
         let index = self
             .names
             .get_or_init(|| NameIndex::build(self.rows(), self.strings.len(), &self.budget))
             .as_ref()
-            .map_err(Reason::clone)?;
+            .map_err(|&exhausted| exhausted)?;
         let symbols = index
             .candidates(name.as_bytes())
             .filter_map(|row| self.symbol(row));
@@ -147,14 +168,20 @@ impl<'d> Symtab<'d> {
         defined.filter_map(|(row, symbol)| Some((u32::try_from(row.0).ok()?, self.name(symbol))))
     }
 
-    fn order_by_address(&self) -> Vec<(u64, u32)> {
+    fn order_by_address(&self) -> Result<Vec<u32>, Exhausted> {
+        self.budget.steps(self.table.len() as u64)?;
         let sized = |symbol: &Symbol| symbol.st_type() == elf::STT_FUNC && symbol.st_size(LE) > 0;
         let functions = self.table.enumerate().filter(|(_, symbol)| sized(symbol));
-        let mut order: Vec<(u64, u32)> = functions
-            .filter_map(|(row, symbol)| Some((symbol.st_value(LE), u32::try_from(row.0).ok()?)))
-            .collect();
-        order.sort_unstable();
-        order
+        let rows = functions.filter_map(|(row, _)| u32::try_from(row.0).ok());
+        let mut order: Vec<u32> = rows.collect();
+        self.budget.sort(order.len())?;
+        order.sort_unstable_by_key(|&row| (self.start(row), row));
+        Ok(order)
+    }
+
+    fn start(&self, row: u32) -> u64 {
+        self.symbol(row)
+            .map_or(u64::MAX, |symbol| symbol.st_value(LE))
     }
 
     fn symbol(&self, row: u32) -> Option<&'d Symbol> {

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use super::INLINED_CALLS;
 use super::inline::{Data, InlineTree};
-use crate::budget::{Allowance, MAX_INLINE_STEPS, MAX_INLINED_NAMES};
+use crate::budget::{Allowance, MAX_INLINE_STEPS, MAX_INLINED_NAMES, MAX_NAME};
 use crate::error::Reason;
 use crate::fact::InlinedInto;
 use crate::functions::{NameIndex, Pclntab, Record, is_shortened, shortened, shortens_to};
@@ -86,7 +86,9 @@ pub(super) fn holders(
     let wanted = |found: &[u8]| found == name.as_bytes() || (shortened && shortens_to(found, name));
     let mut holders = Vec::<InlinedInto>::new();
     each_call(image, table, data, |record, call| {
-        if !table.name_of(call).is_some_and(wanted) {
+        let found = table.name_of(call);
+        image.budget.search(found.map_or(MAX_NAME, <[u8]>::len))?;
+        if !found.is_some_and(wanted) {
             return Ok(());
         }
         let address = record.entry(image).ok_or(Reason::NotFound)?;

@@ -34,6 +34,7 @@ static SIGNATURES: Lines = Lines::new(include_str!("../../data/signatures.txt"))
 /// Takes the addresses out of a function's code.
 pub(crate) fn signature_of(image: &Image<'_>, function: &Function) -> Option<Signature> {
     let code = votes::body(image, function)?;
+    image.budget.steps(code.len() as u64).ok()?;
     code::signature(image.machine, function.address, code)
 }
 

@@ -169,6 +169,7 @@ impl Spelling {
             return Self::default();
         }
         let dotted = binary.functions_where(|name| name.contains('·'));
+        let dotted = dotted.expect("every fixture has a function table");
         let dotted = dotted.into_iter();
         Self {
             joins_conventions: true,

@@ -14,7 +14,7 @@ use self::header::Header;
 pub(crate) use self::record::{Datum, Record};
 use super::index::NameIndex;
 use super::{names, padding};
-use crate::budget::{MAX_FUNCTIONS, MAX_NAME};
+use crate::budget::{Budget, Exhausted, MAX_FUNCTIONS, MAX_NAME};
 use crate::bytes;
 use crate::error::Reason;
 use crate::fact::{Function, Provenance};
@@ -32,26 +32,19 @@ pub(crate) struct Pclntab<'d> {
 
 impl<'d> Pclntab<'d> {
     /// Finds the table by its section, else by a header that makes sense in the segments.
-    pub(crate) fn address(image: &Image<'_>) -> Option<u64> {
+    pub(crate) fn address(image: &Image<'_>) -> Result<Option<u64>, Exhausted> {
         let is_table = |data: &[u8]| Header::read(data).is_some();
-        let by_section = image
-            .go_section(".gopclntab")
-            .map(|section| section.address);
-        by_section
-            .filter(|&address| image.tail(address).is_some_and(is_table))
-            .or_else(|| {
-                image
-                    .segments
-                    .iter()
-                    .filter(|segment| !segment.executable)
-                    .find_map(|segment| {
-                        let data = image.tail(segment.vaddr)?;
-                        let at = (0..data.len())
-                            .step_by(8)
-                            .find(|&at| data.get(at..).is_some_and(is_table))?;
-                        segment.vaddr.checked_add(u64::try_from(at).ok()?)
-                    })
-            })
+        let section = image.go_section(".gopclntab");
+        let stated = section.map(|section| section.address);
+        if let Some(address) = stated.filter(|&at| image.tail(at).is_some_and(is_table)) {
+            return Ok(Some(address));
+        }
+        let mut parts = image.loaded(|segment| !segment.executable)?.into_iter();
+        Ok(parts.find_map(|(start, data)| {
+            let mut places = (0..data.len()).step_by(8);
+            let at = places.find(|&at| data.get(at..).is_some_and(is_table))?;
+            start.checked_add(u64::try_from(at).ok()?)
+        }))
     }
 
     /// Reads the start of the text that the header states; 0 since go1.26.
@@ -115,7 +108,7 @@ impl<'d> Pclntab<'d> {
         if !image.is_code(address) {
             return Err(Reason::OutsideCode { address });
         }
-        let size = self.size(image, row).ok_or(Reason::NotFound)?;
+        let size = self.size(image, row)?.ok_or(Reason::NotFound)?;
         let mut name = String::from_utf8_lossy(self.name(row).unwrap_or_default()).into_owned();
         if rows.is_empty() && convention == Convention::Stack {
             name.push_str(".abi0");
@@ -152,9 +145,13 @@ impl<'d> Pclntab<'d> {
             rows.extend(candidates.filter(|&row| self.name(row) == Some(spelling.as_bytes())));
         }
         if rows.is_empty() && names::is_shortened(name) {
-            let same = |full: &[u8]| names::shortens_to(full, name);
-            let all = self.all_names().filter(|(_, full)| full.is_some_and(same));
-            rows.extend(all.map(|(row, _)| row));
+            for (row, full) in self.all_names() {
+                image.budget.name(full.map_or(MAX_NAME, <[u8]>::len))?;
+                rows.extend(
+                    full.filter(|full| names::shortens_to(full, name))
+                        .map(|_| row),
+                );
+            }
         }
         Ok(rows.into_iter().map(|row| (row, self.body(row))).collect())
     }
@@ -163,7 +160,7 @@ impl<'d> Pclntab<'d> {
     pub(crate) fn function_at(&self, image: &Image<'_>, address: u64) -> Option<Function> {
         let row = self.row_before(image, address)?;
         let start = self.row_start(image, row)?;
-        let size = self.size(image, row)?;
+        let size = self.size(image, row).ok()??;
         let name = String::from_utf8_lossy(self.name(row)?).into_owned();
         let covered = address.checked_sub(start)? < size;
         covered.then_some(Function {
@@ -175,18 +172,20 @@ impl<'d> Pclntab<'d> {
     }
 
     /// Says whether a function of this name prefix exists.
-    pub(crate) fn any_function(&self, prefix: &[u8]) -> bool {
+    pub(crate) fn any_function(&self, prefix: &[u8], budget: &Budget) -> Result<bool, Exhausted> {
+        budget.steps(u64::from(self.header.rows))?;
         let starts = |row| {
             let name = self.name_at(row).and_then(|at| self.data.get(at..));
             name.is_some_and(|name| name.starts_with(prefix))
         };
-        (0..self.header.rows).any(starts)
+        Ok((0..self.header.rows).any(starts))
     }
 
     fn index(&self, image: &Image<'_>) -> Result<&NameIndex, Reason> {
         let index = self.names.get_or_init(|| {
             self.check_order(image)?;
-            NameIndex::build(self.all_names(), self.length(), &image.budget)
+            let names = self.all_names();
+            NameIndex::build(names, self.length(), &image.budget).map_err(Reason::from)
         });
         index.as_ref().map_err(Reason::clone)
     }
@@ -215,25 +214,32 @@ impl<'d> Pclntab<'d> {
         self.data.len()
     }
 
-    /// Lists the functions whose name satisfies `matches`; none when names cannot be looked up either.
+    /// Lists the functions whose name satisfies `matches`.
     pub(crate) fn functions_where(
         &self,
         image: &Image<'_>,
         matches: impl Fn(&str) -> bool,
-    ) -> Vec<Function> {
-        if self.index(image).is_err() {
-            return Vec::new();
+    ) -> Result<Vec<Function>, Reason> {
+        self.index(image)?;
+        let mut found = Vec::new();
+        for (row, name) in self.all_names() {
+            image.budget.name(name.map_or(MAX_NAME, <[u8]>::len))?;
+            let name = name.and_then(|name| str::from_utf8(name).ok());
+            let Some(name) = name.filter(|name| matches(name)) else {
+                continue;
+            };
+            if let (Some(address), Some(size)) =
+                (self.row_start(image, row), self.size(image, row)?)
+            {
+                found.push(Function {
+                    name: name.to_owned(),
+                    address,
+                    size,
+                    provenance: Provenance::Pclntab,
+                });
+            }
         }
-        let named = self.all_names().filter_map(|(row, name)| {
-            let name = str::from_utf8(name?).ok().filter(|name| matches(name))?;
-            Some(Function {
-                name: name.to_owned(),
-                address: self.row_start(image, row)?,
-                size: self.size(image, row)?,
-                provenance: Provenance::Pclntab,
-            })
-        });
-        named.collect()
+        Ok(found)
     }
 
     fn all_names(&self) -> impl Iterator<Item = (u32, Option<&'d [u8]>)> {
@@ -274,14 +280,19 @@ impl<'d> Pclntab<'d> {
     }
 
     /// Measures the body up to the next function, without the padding before it.
-    fn size(&self, image: &Image<'_>, row: u32) -> Option<u64> {
-        let start = self.row_start(image, row)?;
-        let end = self.row_start(image, row.checked_add(1)?)?;
-        let length = end.checked_sub(start)?;
-        let Some(body) = image.bytes(start, length) else {
-            return Some(length);
+    fn size(&self, image: &Image<'_>, row: u32) -> Result<Option<u64>, Exhausted> {
+        let end = row
+            .checked_add(1)
+            .and_then(|next| self.row_start(image, next));
+        let (Some(start), Some(end)) = (self.row_start(image, row), end) else {
+            return Ok(None);
         };
-        u64::try_from(padding::body_length(body, image.machine)).ok()
+        let length = end.checked_sub(start);
+        let Some(body) = length.and_then(|length| image.bytes(start, length)) else {
+            return Ok(length);
+        };
+        let length = padding::body_length(body, image.machine, &image.budget)?;
+        Ok(Some(length as u64))
     }
 
     fn name(&self, row: u32) -> Option<&'d [u8]> {
