@@ -8,13 +8,12 @@ use crate::common::{addr2line, build};
 use crate::dwarf::{Body, bodies, copies};
 use crate::servers::{parse, servers};
 
-/// As the function table of this release writes it: up to go1.20 without type arguments.
+/// As the function table of this release writes it: from go1.18 to go1.20 without type arguments.
 fn as_written(binary: &GoBinary<'_>, name: &str) -> String {
-    let arguments = name.split_once('[').zip(name.rsplit_once(']'));
-    match arguments {
-        Some(((before, _), (_, behind))) if !binary.go_version().at_least(21) => {
-            format!("{before}[...]{behind}")
-        }
+    let version = binary.go_version();
+    let left_out = version.at_least(18) && !version.at_least(21);
+    match name.split_once('[').zip(name.rsplit_once(']')) {
+        Some(((before, _), (_, behind))) if left_out => format!("{before}[...]{behind}"),
         _ => name.to_owned(),
     }
 }
