@@ -167,7 +167,9 @@ fn every_line_is_what_addr2line_prints() {
         if parse(full).is_pie() && !parse(full).go_version().at_least(20) {
             continue;
         }
-        let functions = parse(full).functions_where(|name| !name.starts_with("go:"));
+        let functions = parse(full)
+            .functions_where(|name| !name.starts_with("go:"))
+            .unwrap();
         let places: Vec<u64> = functions
             .iter()
             .filter(|function| function.size > 8)

@@ -77,7 +77,7 @@ fn all_returns(full: &Built, built: &Built) -> BTreeSet<u64> {
     };
     let (reference, binary) = (parse(full), parse(built));
     let mut returns = BTreeSet::new();
-    for function in reference.functions_where(of_packages) {
+    for function in reference.functions_where(of_packages).unwrap() {
         if function.size == 0 {
             continue;
         }
