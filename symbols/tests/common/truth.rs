@@ -91,6 +91,11 @@ fn is_hash(name: &str) -> bool {
         .is_some_and(|rest| !rest.starts_with("eq.") && !rest.starts_with("hash."))
 }
 
+/// Says whether two builds have the same code at the same place.
+pub(crate) fn has_same_code(one: &Built, other: &Built) -> bool {
+    text(one) == text(other)
+}
+
 /// Reads the section of the code.
 fn text(built: &Built) -> (u64, Vec<u8>) {
     let file = object::File::parse(built.data.as_slice()).expect("Go writes ELF files");
