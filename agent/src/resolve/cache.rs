@@ -1,12 +1,15 @@
 //! Resolved binaries, kept while they are likely to be met again.
 
 use std::{
-    collections::HashMap,
+    collections::{HashMap, HashSet},
     sync::Arc,
     time::{Duration, Instant},
 };
 
-use super::{BinaryInfo, ResolveError, content::Content};
+use super::{
+    BinaryInfo, ResolveError,
+    content::{Content, Outline},
+};
 use crate::discovery::BinaryKey;
 
 /// What resolving a binary gave: the same answer for every process of it.
@@ -24,6 +27,8 @@ const DOUBLINGS: u32 = 7;
 pub(super) struct Cache {
     by_file: HashMap<BinaryKey, Entry>,
     by_content: HashMap<Content, Resolved>,
+    /// Of the contents above: only a file with one of these can have one of those.
+    outlines: HashSet<Outline>,
 }
 
 #[derive(Debug)]
@@ -46,6 +51,11 @@ impl Cache {
         }
     }
 
+    /// Whether a content with this outline may be known.
+    pub(super) fn may_know(&self, outline: &Outline) -> bool {
+        self.outlines.contains(outline)
+    }
+
     /// The answer for a content that was met in another file.
     pub(super) fn content(&self, content: &Content) -> Option<Resolved> {
         self.by_content.get(content).cloned()
@@ -65,12 +75,14 @@ impl Cache {
     }
 
     /// Remembers what a content gave, unless the next look at it may end otherwise.
-    pub(super) fn put_content(&mut self, content: Content, answer: &Resolved) {
+    pub(super) fn put_content(&mut self, outline: Outline, content: Content, answer: &Resolved) {
         if self.by_content.len() >= LIMIT {
             self.by_content.clear();
+            self.outlines.clear();
         }
         if !answer.as_ref().is_err_and(|error| error.is_transient()) {
             self.by_content.insert(content, answer.clone());
+            self.outlines.insert(outline);
         }
     }
 

@@ -3,7 +3,7 @@
 //! The agent itself never parses a binary, which anybody may have made:
 //!
 //! ```text
-//! Resolver   open file -> cached answer, else content -> cached answer, else
+//! Resolver   open file -> cached answer, else same content -> cached answer, else
 //! Sandbox    a child process: the open file goes in, an Answer comes out
 //!   child    no rights, no network, few system calls; maps the file and asks `symbols`
 //! wire       the Answer as untrusted bytes; validate: may it be used for this file?

@@ -11,7 +11,7 @@ use super::{
     BinaryInfo, ResolveError, Sandbox,
     cache::{Cache, Resolved},
     child::Task,
-    content::Content,
+    content::{Content, Outline},
     report::Report,
     validate,
     wire::Answer,
@@ -21,7 +21,7 @@ use crate::discovery::BinaryKey;
 /// Children at the same time.
 const CHILDREN: usize = 2;
 /// Larger files are no programs that anybody runs; nothing of them is read.
-const MAX_FILE: u64 = 4 << 30;
+const MAX_FILE: u64 = 2 << 30;
 
 /// Resolves binaries, each content once.
 #[derive(Debug, Default)]
@@ -34,8 +34,8 @@ pub struct Resolver {
 #[derive(Debug, Default)]
 struct State {
     cache: Cache,
-    /// Contents that a child is reading.
-    reading: HashSet<Content>,
+    /// Outlines of the files that children are reading.
+    reading: HashSet<Outline>,
     /// Children by how they ended.
     outcomes: BTreeMap<&'static str, u64>,
 }
@@ -59,8 +59,8 @@ impl Resolver {
         if let Some(known) = self.state().cache.file(&key, Instant::now()) {
             return known;
         }
-        let answer = match content(file, &key) {
-            Ok(content) => self.resolve_content(file, &key, content),
+        let answer = match outline(file, &key) {
+            Ok(outline) => self.resolve_content(file, &key, outline),
             Err(error) => Err(Arc::new(error)),
         };
         let now = Instant::now();
@@ -74,7 +74,7 @@ impl Resolver {
     /// As [`Resolver::resolve`].
     pub fn report(&self, file: &File) -> Result<Report, ResolveError> {
         too_large(key(file)?.size)?;
-        match self.sandbox.ask(Task::Report, file)? {
+        match self.sandbox.ask(Task::Report, file, || {})? {
             Answer::Report(report) => Ok(*report),
             other => Err(verdict(other)),
         }
@@ -86,35 +86,51 @@ impl Resolver {
         self.state().outcomes.clone()
     }
 
-    /// Waits while a child reads the same content, or too many children read others.
-    fn resolve_content(&self, file: &File, key: &BinaryKey, content: Content) -> Resolved {
+    /// Waits while a child reads a file that may be the same, or too many children read others.
+    fn resolve_content(&self, file: &File, key: &BinaryKey, outline: Outline) -> Resolved {
         let busy =
-            |state: &mut State| state.reading.contains(&content) || state.reading.len() >= CHILDREN;
+            |state: &mut State| state.reading.contains(&outline) || state.reading.len() >= CHILDREN;
         let mut state = self
             .child_ended
             .wait_while(self.state(), busy)
             .unwrap_or_else(PoisonError::into_inner);
-        if let Some(known) = state.cache.content(&content) {
-            return known;
-        }
-        state.reading.insert(content);
+        state.reading.insert(outline);
+        let may_know = state.cache.may_know(&outline);
         drop(state);
-        let answer = self.ask(file, key);
-        let mut state = self.state();
-        state.reading.remove(&content);
-        let outcome = answer
-            .as_ref()
-            .map_or_else(ResolveError::error_type, |_| "resolved");
-        *state.outcomes.entry(outcome).or_default() += 1;
-        let answer = answer.map(Arc::new).map_err(Arc::new);
-        // Known before those that wait for it look.
-        state.cache.put_content(content, &answer);
+        let answer = self.settle(file, key, outline, may_know);
+        self.state().reading.remove(&outline);
         self.child_ended.notify_all();
         answer
     }
 
-    fn ask(&self, file: &File, before: &BinaryKey) -> Result<BinaryInfo, ResolveError> {
-        let answer = self.sandbox.ask(Task::Binary, file)?;
+    /// The whole content is read before a child is started only when that may save the child; else while
+    /// it works.
+    fn settle(&self, file: &File, key: &BinaryKey, outline: Outline, may_know: bool) -> Resolved {
+        let read = || Content::of(file, key.size).ok();
+        let mut content = may_know.then(read).flatten();
+        if let Some(known) = content.and_then(|content| self.state().cache.content(&content)) {
+            return known;
+        }
+        let answer = self.ask(file, key, || content = content.or_else(read));
+        let outcome = answer
+            .as_ref()
+            .map_or_else(ResolveError::error_type, |_| "resolved");
+        let answer = answer.map(Arc::new).map_err(Arc::new);
+        let mut state = self.state();
+        *state.outcomes.entry(outcome).or_default() += 1;
+        if let Some(content) = content {
+            state.cache.put_content(outline, content, &answer);
+        }
+        answer
+    }
+
+    fn ask(
+        &self,
+        file: &File,
+        before: &BinaryKey,
+        meanwhile: impl FnOnce(),
+    ) -> Result<BinaryInfo, ResolveError> {
+        let answer = self.sandbox.ask(Task::Binary, file, meanwhile)?;
         // About a file that was written to meanwhile, it would be true of neither content.
         if key(file)? != *before {
             return Err(ResolveError::Changed);
@@ -144,9 +160,9 @@ fn key(file: &File) -> Result<BinaryKey, ResolveError> {
     }
 }
 
-fn content(file: &File, key: &BinaryKey) -> Result<Content, ResolveError> {
+fn outline(file: &File, key: &BinaryKey) -> Result<Outline, ResolveError> {
     too_large(key.size)?;
-    Content::of(file, key.size).map_err(|source| ResolveError::Read { source })
+    Outline::of(file, key.size).map_err(|source| ResolveError::Read { source })
 }
 
 fn too_large(bytes: u64) -> Result<(), ResolveError> {

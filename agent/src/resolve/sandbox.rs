@@ -54,10 +54,17 @@ impl Sandbox {
         }
     }
 
-    /// Asks a child about a binary. Blocks until it has ended.
-    pub(super) fn ask(&self, task: Task, binary: &File) -> Result<Answer, ResolveError> {
+    /// Asks a child about a binary, and does something else while it reads. Blocks until it has ended.
+    pub(super) fn ask(
+        &self,
+        task: Task,
+        binary: &File,
+        meanwhile: impl FnOnce(),
+    ) -> Result<Answer, ResolveError> {
+        let deadline = Instant::now() + PATIENCE;
         let mut running = self.start(task, binary)?;
-        let heard = running.listen(Instant::now() + PATIENCE)?;
+        meanwhile();
+        let heard = running.listen(deadline)?;
         match heard {
             Heard::All(answer, status) if status.success() => {
                 wire::decode(&answer).map_err(|problem| ResolveError::BadAnswer { problem })
