@@ -43,22 +43,24 @@ impl<'b> StructTable<'b> {
         }
     }
 
-    /// Finds the key of a struct's row; `None` when the tables have no rows for the struct at all.
+    /// Finds the key of a struct's row; `None` when the tables say nothing of the struct.
     pub(crate) fn find(&self, name: &str) -> Option<Result<u64, Reason>> {
-        let ids = if reference::STRUCTS.contains(&name) {
+        let is_runtime = reference::STRUCTS.contains(&name);
+        let ids = if is_runtime {
             self.release()
         } else {
             self.module(name)?
         };
-        Some(ids.and_then(|ids| {
-            let mut keys = ids.split(' ').map(key_of);
-            let named = |key: &Option<u64>| {
-                let row = key.and_then(row)?;
-                Some(row.split(' ').next()? == name)
-            };
-            let key = keys.find(|key| named(key) == Some(true)).flatten();
-            key.ok_or(Reason::NotFound)
-        }))
+        let ids = match ids {
+            Ok(ids) => ids,
+            Err(reason) => return Some(Err(reason)),
+        };
+        let named = |key: &u64| row(*key).and_then(|row| row.split(' ').next()) == Some(name);
+        match ids.split(' ').filter_map(key_of).find(named) {
+            Some(key) => Some(Ok(key)),
+            // Of the runtime, all structs that a release has are in its row; of a module, only some are.
+            None => is_runtime.then_some(Err(Reason::NotFound)),
+        }
     }
 
     /// Finds the row of the release: the whole version text decides, as vendors change the runtime.
