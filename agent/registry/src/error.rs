@@ -11,6 +11,9 @@ pub enum OpenError {
     /// The durable state could not be opened.
     #[error("cannot open the state")]
     State(#[from] state::OpenError),
+    /// The node that this process runs on could not be registered.
+    #[error("cannot register the own node")]
+    Node(#[source] Box<RegistryError>),
     /// A row of the state is not what this version writes.
     #[error("cannot read the row of {what} {key:?}")]
     Row {
@@ -55,12 +58,18 @@ pub enum RegistryError {
     /// Two checks of one registration have the same id.
     #[error("check id {0:?} is given twice")]
     DuplicateCheck(Name),
-    /// Address and port belong to an instance that was registered by API, which wins.
-    #[error("{:?} has the address and port already", .0.id)]
-    Shadowed(InstanceKey),
     /// The state did not take the change; nothing was changed.
     #[error("the state did not take the change")]
     State(#[from] state::WriteError),
+    /// A snapshot was not restored; nothing was changed.
+    #[error("the snapshot was not restored")]
+    Snapshot(#[from] state::snapshot::SnapshotError),
+}
+
+impl From<state::EngineError> for RegistryError {
+    fn from(error: state::EngineError) -> Self {
+        Self::State(error.into())
+    }
 }
 
 impl RegistryError {
@@ -70,7 +79,7 @@ impl RegistryError {
             Self::Denied { .. } => "denied",
             Self::Name(_) | Self::DuplicateCheck(_) | Self::NotTtl(_) => "invalid",
             Self::UnknownInstance(_) | Self::UnknownCheck(_) | Self::UnknownNode(_) => "unknown",
-            Self::Shadowed(_) => "shadowed",
+            Self::Snapshot(_) => "snapshot",
             Self::State(_) => "state",
         }
     }

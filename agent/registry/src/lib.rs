@@ -12,6 +12,7 @@ mod engine;
 mod error;
 pub mod model;
 mod view;
+mod wheel;
 
 pub use caller::{Caller, CallerIdentity, Peer};
 pub use engine::{Changed, Options, Registry, Statistics, WatchKey};

@@ -24,17 +24,15 @@ mod store;
 pub mod tokens;
 pub mod txn;
 mod watch;
-mod wheel;
 
 pub use digest::sha256_hex;
 pub use engine::{Engine, EngineError, Row, View};
 pub use random::{random_hex, random_uuid};
 pub use redb::RedbEngine;
 pub use revision::Revision;
-pub use rows::{Record, Rows, Table};
+pub use rows::{Record, Rows, Table, Visit};
 pub use store::{
     Committed, OpenError, Opened, Options, Reader, Recovery, Statistics, Store, Tx, WriteError,
     Writing,
 };
 pub use watch::{Hub, Topic, Wake};
-pub use wheel::{Timer, Wheel};

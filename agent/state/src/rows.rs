@@ -28,6 +28,9 @@ impl Table {
     /// Keys that a session holds: session and key.
     pub(crate) const HELD: Self = Self::own(8);
 
+    /// Sessions by the checks that end them: check and session.
+    pub(crate) const SESSION_CHECKS: Self = Self::own(9);
+
     const fn own(id: u8) -> Self {
         Self { id, buries: false }
     }

@@ -8,5 +8,8 @@ mod row;
 mod timers;
 
 pub(crate) use held::{hold, is_delayed, let_go};
-pub use row::{Behavior, Session, SessionError, create, destroy, get, invalidate, list, topic};
+pub use row::{
+    Behavior, Session, SessionError, create, destroy, get, invalidate, invalidate_by_check, list,
+    topic,
+};
 pub(crate) use timers::Timers;

@@ -99,6 +99,9 @@ pub fn create(tx: &mut Tx<'_>, mut session: Session) -> Result<Session, SessionE
         reason: error.to_string(),
     })?;
     tx.put(Table::SESSIONS, session.id.as_bytes(), &row);
+    for check in session.checks() {
+        tx.put(Table::SESSION_CHECKS, &check_key(check, &session.id), &[]);
+    }
     if let Some(ttl) = session.ttl {
         let id = session.id.clone();
         tx.on_commit_timers(move |timers| timers.arm(id, ttl, Instant::now()));
@@ -151,6 +154,39 @@ pub fn invalidate(tx: &mut Tx<'_>, id: &str) -> Result<bool, EngineError> {
     end(tx, id, true)
 }
 
+/// Ends all sessions of `node` that depend on its check `check`, as it turned critical or is gone.
+///
+/// # Errors
+/// When the state cannot be read.
+pub fn invalidate_by_check(tx: &mut Tx<'_>, node: &str, check: &str) -> Result<(), EngineError> {
+    let prefix = check_key(check, "");
+    let mut dependent = Vec::new();
+    tx.scan(Table::SESSION_CHECKS, &prefix, &mut |key, _, _| {
+        let id = key.get(prefix.len()..).unwrap_or_default();
+        dependent.push(String::from_utf8_lossy(id).into_owned());
+        ControlFlow::Continue(())
+    })?;
+    for id in dependent {
+        if get(tx, &id)?.is_some_and(|session| session.node == node) {
+            end(tx, &id, true)?;
+        }
+    }
+    Ok(())
+}
+
+/// Key of the row in [`Table::SESSION_CHECKS`]: check, 0, session.
+fn check_key(check: &str, session: &str) -> Vec<u8> {
+    [check.as_bytes(), &[0], session.as_bytes()].concat()
+}
+
+impl Session {
+    /// Ids of all checks that it depends on.
+    fn checks(&self) -> impl Iterator<Item = &str> {
+        let checks = self.node_checks.iter().chain(&self.service_checks);
+        checks.map(String::as_str)
+    }
+}
+
 fn end(tx: &mut Tx<'_>, id: &str, with_delay: bool) -> Result<bool, EngineError> {
     let Some(session) = get(tx, id)? else {
         return Ok(false);
@@ -160,6 +196,9 @@ fn end(tx: &mut Tx<'_>, id: &str, with_delay: bool) -> Result<bool, EngineError>
         false => Duration::ZERO,
     };
     held::free(tx, &session, delay)?;
+    for check in session.checks() {
+        tx.delete(Table::SESSION_CHECKS, &check_key(check, &session.id))?;
+    }
     let id = session.id;
     tx.delete(Table::SESSIONS, id.as_bytes())?;
     tx.on_commit_timers(move |timers| timers.disarm(&id));

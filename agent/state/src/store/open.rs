@@ -69,12 +69,31 @@ impl Store {
             }
             Err(error) => return Err(error.into()),
         };
-        let reader = Reader::new(engine.view()?);
+        let store = Self::on(Box::new(engine), &folder, options)?;
+        Ok(Opened { store, recovery })
+    }
+
+    /// A store on another engine, which may be empty; snapshots lie in `folder`.
+    ///
+    /// # Errors
+    /// When the engine fails or holds rows of a format of another version.
+    pub fn on(
+        engine: Box<dyn Engine>,
+        folder: &Path,
+        options: &Options,
+    ) -> Result<Self, OpenError> {
+        let mut reader = Reader::new(engine.view()?);
+        if reader.is_empty()? {
+            let first = meta::first_rows(Revision::FIRST);
+            let rows = first.iter().map(|(key, value)| (&**key, value.as_deref()));
+            engine.commit(&mut { rows })?;
+            reader = Reader::new(engine.view()?);
+        }
+        meta::check_format(&reader)?;
         let revision = meta::revision(&reader)?;
         let graves = count_graves(&reader)?;
         drop(reader);
-        let store = Self::start(Box::new(engine), revision, graves, options, folder)?;
-        Ok(Opened { store, recovery })
+        Self::start(engine, revision, graves, options, folder.to_owned())
     }
 }
 

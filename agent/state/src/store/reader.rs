@@ -27,6 +27,15 @@ impl Reader {
         super::meta::revision(self)
     }
 
+    pub(super) fn is_empty(&self) -> Result<bool, EngineError> {
+        let mut is_empty = true;
+        self.all(&mut |_, _| {
+            is_empty = false;
+            ControlFlow::Break(())
+        })?;
+        Ok(is_empty)
+    }
+
     /// Visits the rows of all tables as the engine has them.
     pub(crate) fn all(
         &self,

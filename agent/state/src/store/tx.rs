@@ -17,7 +17,30 @@ use crate::{
 pub(super) type Staged = BTreeMap<Vec<u8>, Option<Vec<u8>>>;
 
 /// What runs once the change is on disk, before it is acknowledged.
-pub(super) type Hook = Box<dyn FnOnce(Revision) + Send>;
+type Hook = Box<dyn FnOnce(Revision) + Send>;
+
+/// What runs when it is known what became of the change.
+#[derive(Default)]
+pub(super) struct Hooks {
+    commit: Vec<Hook>,
+    abort: Vec<Box<dyn FnOnce() + Send>>,
+}
+
+impl Hooks {
+    /// The change is on disk.
+    pub(super) fn committed(self, revision: Revision) {
+        for hook in self.commit {
+            hook(revision);
+        }
+    }
+
+    /// Nothing of the change remains: undone in reverse order.
+    pub(super) fn aborted(self) {
+        for hook in self.abort.into_iter().rev() {
+            hook();
+        }
+    }
+}
 
 /// A change under way: sees all earlier changes and its own, and is dropped whole when it fails.
 pub struct Tx<'a> {
@@ -26,7 +49,7 @@ pub struct Tx<'a> {
     earlier: &'a Staged,
     staged: Staged,
     revision: Revision,
-    hooks: Vec<Hook>,
+    hooks: Hooks,
     timers: &'a Arc<Mutex<Timers>>,
 }
 
@@ -42,7 +65,7 @@ impl<'a> Tx<'a> {
             earlier,
             staged: Staged::new(),
             revision,
-            hooks: Vec::new(),
+            hooks: Hooks::default(),
             timers,
         }
     }
@@ -53,7 +76,7 @@ impl<'a> Tx<'a> {
         self.on_commit(move |_| work(&mut timers.lock().unwrap_or_else(PoisonError::into_inner)));
     }
 
-    pub(super) fn finish(self) -> (Staged, Vec<Hook>) {
+    pub(super) fn finish(self) -> (Staged, Hooks) {
         (self.staged, self.hooks)
     }
 
@@ -88,7 +111,13 @@ impl<'a> Tx<'a> {
     /// Runs `hook` once the change is on disk: after the hooks of earlier changes, before the
     /// acknowledgement, and before anybody is woken. It must not block.
     pub fn on_commit(&mut self, hook: impl FnOnce(Revision) + Send + 'static) {
-        self.hooks.push(Box::new(hook));
+        self.hooks.commit.push(Box::new(hook));
+    }
+
+    /// Runs `hook` if nothing of the change remains: it failed, or the commit did. Hooks run in reverse
+    /// order, before any later change; they take back what a change did to memory.
+    pub fn on_abort(&mut self, hook: impl FnOnce() + Send + 'static) {
+        self.hooks.abort.push(Box::new(hook));
     }
 
     /// What this commit has staged for `key`, if anything.

@@ -11,7 +11,7 @@ use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot};
 
 use super::{
     Committed, Options, Reader, Shared, Tx, WriteError, Writing, meta, reap,
-    tx::{Hook, Staged},
+    tx::{Hooks, Staged},
 };
 use crate::{
     EngineError, Revision, Table,
@@ -94,7 +94,7 @@ where
 struct Done {
     job: Box<dyn Job>,
     revision: Revision,
-    hooks: Vec<Hook>,
+    hooks: Hooks,
     changed: bool,
     share: OwnedSemaphorePermit,
 }
@@ -186,7 +186,10 @@ impl Writer {
         for (mut job, share) in jobs {
             let mut tx = Tx::new(view, &staged, revision.next(), &self.shared.timers);
             let keep = job.run(&mut tx);
-            let (rows, hooks) = tx.finish();
+            let (rows, mut hooks) = tx.finish();
+            if !keep {
+                std::mem::take(&mut hooks).aborted();
+            }
             let changed = keep && !rows.is_empty();
             if changed {
                 revision = revision.next();
@@ -195,17 +198,14 @@ impl Writer {
             done.push(Done {
                 job,
                 revision,
-                hooks: if keep { hooks } else { Vec::new() },
+                hooks,
                 changed,
                 share,
             });
         }
         match self.write(view, &mut staged, revision) {
             Ok(()) => self.publish(&staged, revision, done),
-            Err(error) => {
-                let jobs = done.into_iter().map(|done| (done.job, done.share));
-                refuse(jobs.collect(), &WriteError::from(error));
-            }
+            Err(error) => take_back(done, &WriteError::from(error)),
         }
     }
 
@@ -263,9 +263,7 @@ impl Writer {
     /// Makes a commit visible: memory first, then those who wait, then those who asked for it.
     fn publish(&self, staged: &Staged, revision: Revision, mut done: Vec<Done>) {
         for done in &mut done {
-            for hook in done.hooks.drain(..) {
-                hook(done.revision);
-            }
+            std::mem::take(&mut done.hooks).committed(done.revision);
         }
         self.shared.set_revision(revision);
         let changes = staged.iter().map(|(key, value)| {
@@ -296,6 +294,19 @@ impl Writer {
         self.shared.hub.publish_all(revision);
         Ok(revision)
     }
+}
+
+/// Undoes changes whose commit failed, the last one first, and says so.
+fn take_back(mut done: Vec<Done>, error: &WriteError) {
+    for done in done.iter_mut().rev() {
+        std::mem::take(&mut done.hooks).aborted();
+    }
+    refuse(
+        done.into_iter()
+            .map(|done| (done.job, done.share))
+            .collect(),
+        error,
+    );
 }
 
 /// Tells all of them that nothing was written.
