@@ -25,7 +25,7 @@ use crate::{
 #[derive(Args)]
 #[command(after_help = "\
 Groups:\n  \
-unit      symbols, golens, agent-ebpf and xtask; no root, no network\n  \
+unit      symbols, golens, its registry and state, agent-ebpf and xtask; no root, no network\n  \
 root      crate `tests`: the built agent on real Go programs; needs root, eBPF and uprobe_multi\n  \
 backends  one whole pivot run against real Prometheus, Loki and Tempo; part of root\n  \
 long      test binaries named long_*; only with --all\n\n\
@@ -63,7 +63,7 @@ pub(crate) fn run(paths: &Paths, options: &Options) -> Result<ExitCode> {
     )?;
     let built = build::tests(paths, &ready.bpf)?;
 
-    let mut summary = run_cargo(unit(paths, &built)?, options)?;
+    let mut summary = run_cargo(unit(paths, &built, options.all)?, options)?;
     match (with_root, ready.backends) {
         (true, Some(backends)) => {
             summary += run_cargo(root(paths, &built, &backends, options.all)?, options)?;
@@ -84,12 +84,20 @@ fn is_ci() -> bool {
 }
 
 /// Tests that any machine can run.
-fn unit(paths: &Paths, built: &Built) -> Result<Command> {
+fn unit(paths: &Paths, built: &Built, all: bool) -> Result<Command> {
     let mut cargo = host_cargo(paths, &built.object);
     cargo.args(["test", "--workspace", "--no-fail-fast", "--lib", "--bins"]);
-    for directory in ["symbols/tests", "agent/tests"] {
+    let directories = [
+        "symbols/tests",
+        "agent/tests",
+        "agent/registry/tests",
+        "agent/state/tests",
+    ];
+    for directory in directories {
         for name in test_binaries(&paths.root.join(directory))? {
-            cargo.args(["--test", &name]);
+            if all || !name.starts_with("long_") {
+                cargo.args(["--test", &name]);
+            }
         }
     }
     Ok(cargo)

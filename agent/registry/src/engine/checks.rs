@@ -4,7 +4,7 @@ use std::{
     collections::HashMap,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError, RwLock,
-        atomic::{AtomicU64, Ordering},
+        atomic::{AtomicU32, AtomicU64, Ordering},
     },
     time::Instant,
 };
@@ -35,9 +35,29 @@ pub(super) struct Live {
     output: Mutex<String>,
     silent: Option<Timer>,
     remove: Option<Timer>,
+    /// Changes of the status that are on their way.
+    changing: AtomicU32,
 }
 
 impl Live {
+    /// Whether a report of `status` changes nothing: that is the status, and stays it.
+    pub(super) fn is_settled_at(&self, status: Status) -> bool {
+        self.status == status && self.changing.load(Ordering::Acquire) == 0
+    }
+
+    /// Notes that a change of the status is on its way, until the guard is dropped.
+    pub(super) fn changing(&self) -> Changing<'_> {
+        self.changing.fetch_add(1, Ordering::AcqRel);
+        Changing(self)
+    }
+
+    fn timer(&self, alarm: Alarm) -> Option<Timer> {
+        match alarm {
+            Alarm::Silent => self.silent,
+            Alarm::Remove => self.remove,
+        }
+    }
+
     pub(super) fn output(&self) -> String {
         lock(&self.output).clone()
     }
@@ -48,6 +68,15 @@ impl Live {
         if *current != output {
             output.clone_into(&mut current);
         }
+    }
+}
+
+/// See [`Live::changing`].
+pub(super) struct Changing<'a>(&'a Live);
+
+impl Drop for Changing<'_> {
+    fn drop(&mut self) {
+        self.0.changing.fetch_sub(1, Ordering::AcqRel);
     }
 }
 
@@ -118,11 +147,15 @@ impl Checks {
 
     /// Whether an alarm that rang is still true: a report may have come since.
     pub(super) fn is_due(&self, live: &Live, alarm: Alarm, now: Instant) -> bool {
-        let timer = match alarm {
-            Alarm::Silent => live.silent,
-            Alarm::Remove => live.remove,
-        };
+        let timer = live.timer(alarm);
         timer.is_some_and(|timer| !self.clock().wheel.is_pending(timer, now))
+    }
+
+    /// Lets an alarm ring again that had no effect.
+    pub(super) fn ring_again(&self, key: &CheckKey, alarm: Alarm, at: Instant) {
+        if let Some(timer) = self.get(key).and_then(|live| live.timer(alarm)) {
+            self.clock().wheel.set(timer, at);
+        }
     }
 
     /// Alarms that ring by `now`.
@@ -266,6 +299,7 @@ impl Clock {
             output: Mutex::new(check.output.clone()),
             silent,
             remove,
+            changing: AtomicU32::new(0),
         }
     }
 }

@@ -10,6 +10,9 @@ use tokio::time::{MissedTickBehavior, interval};
 use super::{Inner, Registry};
 use crate::wheel::TICK;
 
+/// An alarm that could not be written is tried again after this.
+const AGAIN: Duration = Duration::from_secs(1);
+
 /// Starts the tasks. They end with the registry.
 pub(super) fn start(inner: &Arc<Inner>, snapshot_interval: Option<Duration>) {
     drop(tokio::spawn(tick(Arc::downgrade(inner))));
@@ -33,8 +36,10 @@ async fn tick(registry: Weak<Inner>) {
             // Not awaited one by one: all that ring together share commits.
             let registry = registry.clone();
             drop(tokio::spawn(async move {
-                if let Err(error) = registry.alarm(key, alarm).await {
-                    tracing::error!(%error, ?alarm, "an alarm of a check had no effect");
+                if let Err(error) = registry.alarm(key.clone(), alarm).await {
+                    tracing::error!(%error, ?alarm, check = %key.id, "an alarm had no effect yet");
+                    let checks = &registry.inner.model.checks;
+                    checks.ring_again(&key, alarm, Instant::now() + AGAIN);
                 }
             }));
         }

@@ -127,42 +127,57 @@ fn register(change: &mut Change<'_, '_>, registration: Registration) -> Result<(
             }
         }
         Source::Discovered => {
-            if !change
-                .pending
-                .at_the_address_of(&new, Source::Api)
-                .is_empty()
-            {
+            let has_its_key = old.as_ref().is_some_and(|old| old.source == Source::Api);
+            if has_its_key || is_registered(change, &new) {
                 change.shadow(&new.key.clone(), Some(Arc::new(new)));
                 return Ok(());
             }
         }
         Source::Etcd => {}
     }
-    change.put_instance(new)
+    change.put_instance(new)?;
+    match old {
+        Some(old) => uncover(change, &old),
+        None => Ok(()),
+    }
 }
 
 pub(super) fn deregister(
     change: &mut Change<'_, '_>,
     key: &InstanceKey,
 ) -> Result<(), RegistryError> {
-    if change.pending.shadowed.contains_key(key) {
+    let is_hidden = change.pending.shadowed.contains_key(key);
+    let Some(old) = change.instance(key) else {
         change.shadow(key, None);
-        return Ok(());
-    }
-    let old = known(change, key)?;
+        return match is_hidden {
+            true => Ok(()),
+            false => Err(RegistryError::UnknownInstance(key.clone())),
+        };
+    };
     change.remove_instance(key)?;
+    uncover(change, &old)
+}
+
+/// Whether an API registration has the address of `instance`.
+fn is_registered(change: &Change<'_, '_>, instance: &Instance) -> bool {
+    let others = change.pending.at_the_address_of(instance, Source::Api);
+    !others.is_empty()
+}
+
+fn is_at(hidden: &Instance, old: &Instance) -> bool {
+    hidden.key.node == old.key.node && hidden.port == old.port
+}
+
+/// Brings back what `old` hid and nothing hides any more.
+fn uncover(change: &mut Change<'_, '_>, old: &Instance) -> Result<(), RegistryError> {
     let hidden = change.pending.shadowed.values();
-    let freed: Vec<_> = hidden
-        .filter(|hidden| hidden.key.node == key.node && hidden.port == old.port)
-        .filter(|hidden| {
-            change
-                .pending
-                .at_the_address_of(hidden, Source::Api)
-                .is_empty()
-        })
+    let free: Vec<_> = hidden
+        .filter(|hidden| hidden.key == old.key || is_at(hidden, old))
+        .filter(|hidden| !change.pending.instances.contains_key(&hidden.key))
+        .filter(|hidden| !is_registered(change, hidden))
         .cloned()
         .collect();
-    for instance in freed {
+    for instance in free {
         change.shadow(&instance.key, None);
         change.put_instance(Instance {
             modify_revision: change.revision(),

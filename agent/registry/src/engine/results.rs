@@ -112,9 +112,10 @@ impl Registry {
         output: &str,
     ) -> Result<Changed, RegistryError> {
         live.set_output(output);
-        if live.status == status {
+        if live.is_settled_at(status) {
             return Ok(self.unchanged());
         }
+        let _changing = live.changing();
         let (key, owner, output) = (key.clone(), live.owner.clone(), output.to_owned());
         self.change(move |change| set_status(change, &key, owner.as_ref(), status, output))
             .await
@@ -122,6 +123,11 @@ impl Registry {
 
     /// Does what an alarm is for, unless a report came since it rang.
     pub(super) async fn alarm(&self, key: CheckKey, alarm: Alarm) -> Result<(), RegistryError> {
+        let Some(live) = self.inner.model.checks.get(&key) else {
+            return Ok(());
+        };
+        // A report that comes from here on queues behind this.
+        let _changing = live.changing();
         let model = Arc::clone(&self.inner.model);
         let work = move |change: &mut Change<'_, '_>| {
             let Some(live) = model.checks.get(&key) else {

@@ -118,7 +118,9 @@ async fn a_full_disk_refuses_changes_and_takes_them_back() {
     let undone = Arc::new(AtomicU64::new(0));
     let count = Arc::clone(&undone);
     let refused = store.write(move |tx| {
-        tx.on_abort(move || drop(count.fetch_add(1, Ordering::Relaxed)));
+        tx.on_abort(move || {
+            count.fetch_add(1, Ordering::Relaxed);
+        });
         tx.on_commit(|_| panic!("nothing was committed"));
         put("two")(tx)
     });
