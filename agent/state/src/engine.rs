@@ -80,6 +80,9 @@ pub trait Engine: Send + Sync + 'static {
     ) -> Result<(), EngineError>;
 }
 
+/// Takes key and value; breaks when it has seen enough.
+pub type Visitor<'a> = dyn FnMut(&[u8], &[u8]) -> ControlFlow<()> + 'a;
+
 /// A consistent view of an engine.
 pub trait View: Send {
     /// The value of `key`.
@@ -92,9 +95,5 @@ pub trait View: Send {
     ///
     /// # Errors
     /// When the engine cannot read.
-    fn scan(
-        &self,
-        from: &[u8],
-        visit: &mut dyn FnMut(&[u8], &[u8]) -> ControlFlow<()>,
-    ) -> Result<(), EngineError>;
+    fn scan(&self, from: &[u8], visit: &mut Visitor<'_>) -> Result<(), EngineError>;
 }

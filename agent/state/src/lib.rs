@@ -26,7 +26,7 @@ pub mod txn;
 mod watch;
 
 pub use digest::sha256_hex;
-pub use engine::{Engine, EngineError, Row, View};
+pub use engine::{Engine, EngineError, Row, View, Visitor};
 pub use random::{random_hex, random_uuid};
 pub use redb::RedbEngine;
 pub use revision::Revision;

@@ -7,19 +7,21 @@
 use std::{
     fs::OpenOptions,
     io,
-    ops::ControlFlow,
     path::{Path, PathBuf},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
 use redb::{
     Builder, CommitError, Database, DatabaseError, Durability, ReadOnlyTable, ReadableDatabase,
-    StorageError, TableDefinition, TableError, TransactionError,
+    StorageError, Table, TableDefinition, TableError, TransactionError,
 };
 
-use crate::{Engine, EngineError, Row, View};
+use crate::{Engine, EngineError, Row, View, Visitor};
 
 const ROWS: TableDefinition<'_, &[u8], &[u8]> = TableDefinition::new("golens rows 1");
+
+/// What is done in one write transaction.
+type Work<'a> = dyn FnMut(&mut Table<'_, &[u8], &[u8]>) -> Result<(), EngineError> + 'a;
 
 /// A redb file.
 pub struct RedbEngine {
@@ -92,10 +94,7 @@ impl RedbEngine {
     }
 
     /// Runs `work` in a write transaction. After a failure the file is opened anew.
-    fn write(
-        &self,
-        work: &mut dyn FnMut(&mut redb::Table<'_, &[u8], &[u8]>) -> Result<(), EngineError>,
-    ) -> Result<(), EngineError> {
+    fn write(&self, work: &mut Work<'_>) -> Result<(), EngineError> {
         let outcome = self.try_write(work);
         if outcome.is_err() {
             *self.lock() = None;
@@ -103,10 +102,7 @@ impl RedbEngine {
         outcome
     }
 
-    fn try_write(
-        &self,
-        work: &mut dyn FnMut(&mut redb::Table<'_, &[u8], &[u8]>) -> Result<(), EngineError>,
-    ) -> Result<(), EngineError> {
+    fn try_write(&self, work: &mut Work<'_>) -> Result<(), EngineError> {
         let database = self.database()?;
         let mut transaction = database.begin_write().map_err(from_transaction)?;
         transaction
@@ -171,11 +167,7 @@ impl View for RedbView {
         Ok(found.map(|value| value.value().to_vec()))
     }
 
-    fn scan(
-        &self,
-        from: &[u8],
-        visit: &mut dyn FnMut(&[u8], &[u8]) -> ControlFlow<()>,
-    ) -> Result<(), EngineError> {
+    fn scan(&self, from: &[u8], visit: &mut Visitor<'_>) -> Result<(), EngineError> {
         for row in self.table.range(from..).map_err(from_storage)? {
             let (key, value) = row.map_err(from_storage)?;
             if visit(key.value(), value.value()).is_break() {

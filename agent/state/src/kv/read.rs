@@ -5,6 +5,9 @@ use std::ops::ControlFlow;
 use super::{Entry, row::row_key};
 use crate::{EngineError, Revision, Rows, Table, Topic};
 
+/// Takes key, modify index and row; breaks when it has seen enough.
+type EachKey<'a> = dyn FnMut(&str, Revision, &[u8]) -> ControlFlow<()> + 'a;
+
 /// One key.
 ///
 /// # Errors
@@ -75,7 +78,7 @@ fn visit(
     rows: &(impl Rows + ?Sized),
     namespace: &str,
     prefix: &str,
-    visitor: &mut dyn FnMut(&str, Revision, &[u8]) -> ControlFlow<()>,
+    visitor: &mut EachKey<'_>,
 ) -> Result<(), EngineError> {
     let mut failed = None;
     let begin = namespace.len() + 1;

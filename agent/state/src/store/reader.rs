@@ -4,7 +4,7 @@ use std::ops::ControlFlow;
 
 use crate::{
     EngineError, Revision,
-    engine::View,
+    engine::{View, Visitor},
     rows::{Record, Rows, Table, Visit, split},
 };
 
@@ -37,10 +37,7 @@ impl Reader {
     }
 
     /// Visits the rows of all tables as the engine has them.
-    pub(crate) fn all(
-        &self,
-        visit: &mut dyn FnMut(&[u8], &[u8]) -> ControlFlow<()>,
-    ) -> Result<(), EngineError> {
+    pub(crate) fn all(&self, visit: &mut Visitor<'_>) -> Result<(), EngineError> {
         self.view.scan(&[], visit)
     }
 }

@@ -98,7 +98,7 @@ fn wake_a_slice(batches: &mut VecDeque<Batch>) {
     let slice = if is_small { batch.signals.len() } else { SLICE };
     for signal in batch.signals.drain(..slice) {
         // Nobody listens any more when the waiter gave up at this moment.
-        signal.send(batch.revision).unwrap_or_else(|_revision| ());
+        signal.send(batch.revision).unwrap_or(());
     }
     if !batch.signals.is_empty() {
         batches.push_back(batch);
