@@ -8,6 +8,7 @@
 #![forbid(unsafe_code)]
 
 mod caller;
+pub mod consul;
 mod engine;
 mod error;
 pub mod model;
