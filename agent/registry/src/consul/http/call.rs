@@ -91,7 +91,6 @@ impl Call {
     }
 
     /// Splits off the body.
-    #[must_use]
     pub(crate) fn into_parts(self) -> (Head, Caller, Incoming) {
         (self.head, self.caller, self.body)
     }

@@ -22,7 +22,7 @@ use crate::{
             service::{ServiceForm, ServiceRow},
         },
     },
-    model::{Instance, NodeEntry},
+    model::{Instance, Name, NodeEntry},
 };
 
 pub(super) async fn read(server: &Server, head: &Head, rest: &str) -> Result<Answer, ApiError> {
@@ -49,7 +49,7 @@ async fn services(server: &Server, head: &Head) -> Result<Answer, ApiError> {
     let filter = Filter::given(options.filter.as_deref(), &blank::catalog())?;
     let namespace = head.namespace();
     server
-        .wait(&WatchKey::Services(namespace.clone()), options)
+        .wait(&WatchKey::Services(Name::clone(&namespace)), options)
         .await?;
     let list = server.registry().services(&namespace);
     let looks_inside = options.filter.is_some() || !options.node_meta.is_empty();

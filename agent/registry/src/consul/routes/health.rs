@@ -16,7 +16,7 @@ use crate::{
         server::Server,
         types::{blank, check::CheckRow, entry::HealthEntry, node::NodeRow},
     },
-    model::{ServiceKey, Status},
+    model::{Name, ServiceKey, Status},
 };
 
 pub(super) async fn read(server: &Server, head: &Head, rest: &str) -> Result<Answer, ApiError> {
@@ -233,7 +233,7 @@ async fn state_of_all(server: &Server, head: &Head, state: &str) -> Result<Answe
     };
     let filter = Filter::given(options.filter.as_deref(), &blank::check())?;
     let namespace = head.namespace();
-    let key = WatchKey::Checks(namespace.clone());
+    let key = WatchKey::Checks(Name::clone(&namespace));
     server.wait(&key, options).await?;
     let registry = server.registry();
     let index = registry.index(&key)?;

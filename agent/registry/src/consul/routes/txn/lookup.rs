@@ -21,7 +21,7 @@ use crate::{
 pub(super) enum Found {
     Node(Arc<NodeEntry>),
     Service(Arc<Instance>),
-    Check(FoundCheck),
+    Check(Box<FoundCheck>),
 }
 
 /// A check and where it belongs.
@@ -91,11 +91,11 @@ pub(super) fn check(
         id: operation.check.id().into(),
     };
     let found = server.registry().check(&key).map(|(check, instance)| {
-        Found::Check(FoundCheck {
+        Found::Check(Box::new(FoundCheck {
             node: Name::clone(&key.node),
             instance,
             check,
-        })
+        }))
     });
     Ok(found.ok_or_else(|| format!("check {:?} on node {:?} doesn't exist", key.id, key.node)))
 }
