@@ -4,6 +4,8 @@ use std::borrow::Cow;
 
 use http::StatusCode;
 
+use state::snapshot::SnapshotError;
+
 use crate::RegistryError;
 
 /// A failed request. The Go client shows both as `Unexpected response code: 400 (text)`.
@@ -69,7 +71,10 @@ impl From<RegistryError> for ApiError {
             RegistryError::NotTtl(key) => {
                 Self::bad_request(format!("CheckID {:?} does not have associated TTL", key.id))
             }
-            RegistryError::State(_) => Self::internal(chain(&error)),
+            RegistryError::State(_)
+            | RegistryError::Snapshot(SnapshotError::Engine(_) | SnapshotError::Write(_)) => {
+                Self::internal(chain(&error))
+            }
             _ => Self::bad_request(chain(&error)),
         }
     }

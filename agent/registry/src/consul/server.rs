@@ -3,13 +3,14 @@
 use std::{
     hash::{BuildHasher, Hasher, RandomState},
     sync::Arc,
-    time::Instant,
+    time::{Instant, SystemTime},
 };
 
 use bytes::Bytes;
 use http::{Method, Request, Response, StatusCode, request::Parts};
 use http_body_util::Full;
 use hyper::body::Incoming;
+use state::tokens::{self, Rights};
 
 use super::{
     error::ApiError,
@@ -18,7 +19,9 @@ use super::{
     routes,
     settings::Settings,
 };
-use crate::{Caller, CallerIdentity, Peer, Registry, Revision, WatchKey, model::Name};
+use crate::{
+    Caller, CallerIdentity, Peer, Registry, RegistryError, Revision, WatchKey, model::Name,
+};
 
 /// Consul's API in front of a registry.
 pub struct Server {
@@ -70,6 +73,18 @@ impl Server {
             .await
     }
 
+    /// The same for two keys, either of which is news.
+    pub(super) async fn wait_any(
+        &self,
+        [first, second]: &[WatchKey; 2],
+        options: &Options,
+    ) -> Result<(), ApiError> {
+        tokio::select! {
+            woken = self.wait(first, options) => woken,
+            woken = self.wait(second, options) => woken,
+        }
+    }
+
     /// Waits until the index of `key` exceeds `seen`, until `deadline`, or until the server ends.
     pub(super) async fn wait_until(
         &self,
@@ -108,8 +123,18 @@ impl Server {
     /// Who calls, with the rights of the token they show.
     fn caller(&self, options: &Options, peer: &Peer) -> Result<Caller, ApiError> {
         let name = self.identity.identify(peer);
-        let _ = options;
-        Ok(Caller::new(name, Arc::new(state::tokens::Rights::all())))
+        let anonymous = &self.settings.anonymous;
+        let secret = match &options.token {
+            Some(secret) if **anonymous != Rights::all() => secret,
+            // Where everybody may do everything, tokens say nothing.
+            _ => return Ok(Caller::new(name, Arc::clone(anonymous))),
+        };
+        let reader = self.registry.store().read().map_err(RegistryError::from)?;
+        let token = tokens::authenticate(&reader, secret, SystemTime::now());
+        match token.map_err(RegistryError::from)? {
+            Some(token) => Ok(Caller::new(name, Arc::new(token.rights))),
+            None => Err(ApiError::denied("ACL not found")),
+        }
     }
 
     fn check_datacenter(&self, options: &Options) -> Result<(), ApiError> {

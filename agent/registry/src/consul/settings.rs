@@ -2,6 +2,8 @@
 
 use std::{collections::BTreeMap, fmt, net::IpAddr, pin::Pin, sync::Arc};
 
+use state::tokens::Rights;
+
 use super::compat::CompatError;
 use crate::model::{Addition, CheckSpec, Node, Status};
 
@@ -33,6 +35,8 @@ pub struct Settings {
     pub serf_port: u16,
     /// Port that is told where Consul tells the port of its servers.
     pub server_port: u16,
+    /// What callers without a token may do. Where that is everything, tokens are not looked at.
+    pub anonymous: Arc<Rights>,
     /// Called for `/v1/agent/reload`; without it there is nothing to read again.
     pub reload: Option<Reload>,
 }
@@ -46,6 +50,7 @@ impl Default for Settings {
             address: IpAddr::from([127, 0, 0, 1]),
             serf_port: 8301,
             server_port: 8300,
+            anonymous: Arc::new(Rights::all()),
             reload: None,
         }
     }

@@ -64,7 +64,7 @@ fn settings(config: &Config) -> Settings {
         address: config.address(),
         serf_port: config.ports.serf_lan,
         server_port: config.ports.server,
-        reload: None,
+        ..Settings::default()
     }
 }
 

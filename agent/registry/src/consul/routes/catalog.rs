@@ -53,25 +53,22 @@ async fn services(server: &Server, head: &Head) -> Result<Answer, ApiError> {
         .await?;
     let list = server.registry().services(&namespace);
     let looks_inside = options.filter.is_some() || !options.node_meta.is_empty();
-    let services: BTreeMap<&str, BTreeSet<String>> = list
-        .services
-        .iter()
-        .filter_map(|summary| {
-            let tags = if looks_inside {
-                let view = server.registry().service(&summary.key);
-                let wanted = Wanted::new(Vec::new(), false, options).entries(server, &view);
-                tags_of(
-                    wanted
-                        .into_iter()
-                        .map(|entry| CatalogEntry(row(server, entry))),
-                    &filter,
-                )?
-            } else {
-                summary.tags.clone()
-            };
-            Some((&*summary.key.service, tags))
-        })
-        .collect();
+    let mut services: BTreeMap<&str, BTreeSet<String>> = BTreeMap::new();
+    for summary in &list.services {
+        let name = &*summary.key.service;
+        if !looks_inside {
+            services.insert(name, summary.tags.clone());
+            continue;
+        }
+        let view = server.registry().service(&namespace, name)?;
+        let wanted = Wanted::new(Vec::new(), false, options).entries(server, &view);
+        let rows = wanted
+            .into_iter()
+            .map(|entry| CatalogEntry(row(server, entry)));
+        if let Some(tags) = tags_of(rows, &filter) {
+            services.insert(name, tags);
+        }
+    }
     Ok(Answer::render(&services, options)?.at(list.index, options))
 }
 

@@ -45,7 +45,7 @@ pub(super) async fn view(
     server
         .wait(&WatchKey::Service(key.clone()), &head.options)
         .await?;
-    Ok(server.registry().service(&key))
+    Ok(server.registry().service(&key.namespace, &key.service)?)
 }
 
 /// An entry of a view as the API shows it.
@@ -233,10 +233,13 @@ async fn state_of_all(server: &Server, head: &Head, state: &str) -> Result<Answe
     };
     let filter = Filter::given(options.filter.as_deref(), &blank::check())?;
     let namespace = head.namespace();
-    let key = WatchKey::Checks(Name::clone(&namespace));
-    server.wait(&key, options).await?;
+    let keys = [
+        WatchKey::Checks(Name::clone(&namespace)),
+        WatchKey::NodeChecks,
+    ];
+    server.wait_any(&keys, options).await?;
     let registry = server.registry();
-    let index = registry.index(&key)?;
+    let index = registry.index(&keys[0])?.max(registry.index(&keys[1])?);
     let nodes = registry.nodes();
     let mut rows = Vec::new();
     let instances: Vec<_> = nodes

@@ -45,15 +45,7 @@ pub(super) async fn save(
 pub(super) async fn restore(server: &Server, call: Call) -> Result<Answer, ApiError> {
     let (_head, caller, body) = call.into_parts();
     caller.require(Right::Admin, EVERYWHERE)?;
-    let snapshot = read_body(body, MOST_BYTES).await?;
-    let restored = server
-        .registry()
-        .store()
-        .restore(Cursor::new(snapshot))
-        .await;
-    restored.map_err(|error| match error {
-        SnapshotError::Engine(_) | SnapshotError::Write(_) => ApiError::internal(chain(&error)),
-        error => ApiError::bad_request(chain(&error)),
-    })?;
+    let snapshot = Cursor::new(read_body(body, MOST_BYTES).await?);
+    server.registry().restore(snapshot, &caller).await?;
     Ok(Answer::done())
 }

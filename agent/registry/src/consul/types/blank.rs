@@ -81,6 +81,7 @@ pub(crate) fn check() -> CheckRow<'static> {
         node: &NODE.node.name,
         instance: Some(&INSTANCE),
         check: &INSTANCE.checks[0],
+        output: "",
     }
 }
 

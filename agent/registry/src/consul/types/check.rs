@@ -22,6 +22,8 @@ pub(crate) struct CheckRow<'a> {
     pub(crate) instance: Option<&'a Instance>,
     /// The check.
     pub(crate) check: &'a Check,
+    /// What it said last, which may be newer than what `check` says.
+    pub(crate) output: &'a str,
 }
 
 impl<'a> CheckRow<'a> {
@@ -31,6 +33,7 @@ impl<'a> CheckRow<'a> {
             node: &entry.node.name,
             instance: None,
             check,
+            output: &check.output,
         })
     }
 
@@ -40,6 +43,7 @@ impl<'a> CheckRow<'a> {
             node: &instance.key.node,
             instance: Some(instance),
             check,
+            output: &check.output,
         })
     }
 
@@ -82,7 +86,7 @@ impl Serialize for CheckRow<'_> {
             name: &spec.name,
             status: self.check.status.as_str(),
             notes: &spec.notes,
-            output: &self.check.output,
+            output: self.output,
             service_id: self.service_id(),
             service_name: self.service_name(),
             service_tags: self.tags(),
@@ -251,7 +255,7 @@ impl<'a> Select<'a> for CheckRow<'a> {
             "Name" => Selected::Text(&spec.name),
             "Status" => Selected::Text(self.check.status.as_str()),
             "Notes" => Selected::Text(&spec.notes),
-            "Output" => Selected::Text(&self.check.output),
+            "Output" => Selected::Text(self.output),
             "ServiceID" => Selected::Text(self.service_id()),
             "ServiceName" => Selected::Text(self.service_name()),
             "ServiceTags" => Selected::Texts(self.tags()),

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::Deserialize;
 
-use super::{instances, node_checks};
+use super::Local;
 use crate::consul::{
     error::ApiError,
     filter::Filter,
@@ -20,15 +20,14 @@ const MOST_OUTPUT: usize = 4 * 1024;
 /// All checks by id.
 pub(super) fn list(server: &Server, head: &Head) -> Result<Answer, ApiError> {
     let filter = Filter::given(head.options.filter.as_deref(), &blank::check())?;
-    let instances = instances(server, head);
-    let node = server.registry().node(server.node());
-    let rows: BTreeMap<&str, CheckRow<'_>> = node
-        .iter()
-        .flat_map(|entry| node_checks(entry))
+    let local = Local::new(server, head);
+    let rows: BTreeMap<&str, CheckRow<'_>> = local
+        .node_checks()
         .chain(
-            instances
+            local
+                .instances
                 .iter()
-                .flat_map(|instance| CheckRow::of_instance(instance)),
+                .flat_map(|instance| local.checks_of(instance)),
         )
         .filter(|row| filter.accepts(row))
         .map(|row| (&*row.check.spec.id, row))

@@ -1,11 +1,9 @@
 //! `/v1/agent/health/service`: the health of local instances as a status code, for load balancers.
 
-use std::sync::Arc;
-
 use http::StatusCode;
 use serde::Serialize;
 
-use super::{instances, node_checks};
+use super::Local;
 use crate::{
     consul::{
         error::ApiError,
@@ -16,7 +14,7 @@ use crate::{
             service::{ServiceForm, ServiceRow},
         },
     },
-    model::{Health, Instance, NodeEntry},
+    model::{Health, Instance},
 };
 
 /// One instance with its checks and those of the node.
@@ -31,11 +29,10 @@ struct Report<'a> {
 }
 
 impl<'a> Report<'a> {
-    fn new(server: &'a Server, node: Option<&'a NodeEntry>, instance: &'a Instance) -> Self {
-        let checks: Vec<CheckRow<'_>> = node
-            .into_iter()
-            .flat_map(node_checks)
-            .chain(CheckRow::of_instance(instance))
+    fn new(server: &'a Server, local: &'a Local, instance: &'a Instance) -> Self {
+        let checks: Vec<CheckRow<'_>> = local
+            .node_checks()
+            .chain(local.checks_of(instance))
             .collect();
         let health = Health::of(checks.iter().map(|row| row.check));
         Self {
@@ -64,25 +61,26 @@ fn status_of(health: Health) -> StatusCode {
 
 /// The instance with this id.
 pub(super) fn by_id(server: &Server, head: &Head, id: &str) -> Result<Answer, ApiError> {
-    let instances = instances(server, head);
-    let Some(instance) = instances.iter().find(|instance| *instance.key.id == *id) else {
+    let local = Local::new(server, head);
+    let Some(instance) = local
+        .instances
+        .iter()
+        .find(|instance| *instance.key.id == *id)
+    else {
         return Err(ApiError::not_found(format!("ServiceId {id} not found")));
     };
-    let node = server.registry().node(server.node());
-    let report = Report::new(server, node.as_deref(), instance);
+    let report = Report::new(server, &local, instance);
     answer(head, report.health, &report)
 }
 
 /// All instances of the service of this name; the worst of them counts.
 pub(super) fn by_name(server: &Server, head: &Head, name: &str) -> Result<Answer, ApiError> {
-    let instances: Vec<Arc<Instance>> = instances(server, head)
-        .into_iter()
-        .filter(|instance| *instance.service == *name)
-        .collect();
-    let node = server.registry().node(server.node());
-    let reports: Vec<Report<'_>> = instances
+    let local = Local::new(server, head);
+    let reports: Vec<Report<'_>> = local
+        .instances
         .iter()
-        .map(|instance| Report::new(server, node.as_deref(), instance))
+        .filter(|instance| *instance.service == *name)
+        .map(|instance| Report::new(server, &local, instance))
         .collect();
     match reports.iter().map(|report| report.health).max() {
         Some(worst) => answer(head, worst, &reports),

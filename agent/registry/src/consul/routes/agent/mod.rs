@@ -5,7 +5,7 @@ mod checks;
 mod health;
 mod services;
 
-use std::sync::Arc;
+use std::{collections::BTreeMap, sync::Arc};
 
 use super::elsewhere;
 use crate::{
@@ -17,7 +17,7 @@ use crate::{
         settings::{OWN_SERVICE, SERF_CHECK},
         types::check::CheckRow,
     },
-    model::{Instance, NodeEntry},
+    model::{Instance, Name, NodeEntry},
 };
 
 pub(super) async fn read(server: &Server, head: &Head, rest: &str) -> Result<Answer, ApiError> {
@@ -68,18 +68,53 @@ pub(super) async fn write(server: &Server, call: Call, rest: &str) -> Result<Ans
     }
 }
 
-/// Instances on this node, without the service that stands for Consul itself.
-fn instances(server: &Server, head: &Head) -> Vec<Arc<Instance>> {
-    let mut instances = server
-        .registry()
-        .instances_on(server.node(), &head.namespace());
-    instances.retain(|instance| *instance.key.id != *OWN_SERVICE);
-    instances
+/// What is registered on this node, with the newest words of its checks.
+struct Local {
+    node: Option<Arc<NodeEntry>>,
+    /// Without the service that stands for Consul itself.
+    instances: Vec<Arc<Instance>>,
+    /// By id of the check.
+    outputs: BTreeMap<Name, String>,
 }
 
-/// Checks of this node itself that were registered, without the one that says it is alive.
-fn node_checks(entry: &NodeEntry) -> impl Iterator<Item = CheckRow<'_>> {
-    CheckRow::of_node(entry).filter(|row| *row.check.spec.id != *SERF_CHECK)
+impl Local {
+    fn new(server: &Server, head: &Head) -> Self {
+        let registry = server.registry();
+        let mut local = Self {
+            node: registry.node(server.node()),
+            instances: registry.instances_on(server.node(), &head.namespace()),
+            outputs: BTreeMap::new(),
+        };
+        local
+            .instances
+            .retain(|instance| *instance.key.id != *OWN_SERVICE);
+        let checks = local.instances.iter().flat_map(|instance| {
+            let keys = instance
+                .checks
+                .iter()
+                .map(|check| instance.check_key(&check.spec.id));
+            keys.filter_map(|key| Some((Name::clone(&key.id), registry.output(&key)?)))
+        });
+        local.outputs = checks.collect();
+        local
+    }
+
+    /// Checks of the node that were registered: without the one that says it is alive.
+    fn node_checks(&self) -> impl Iterator<Item = CheckRow<'_>> {
+        let rows = self.node.iter().flat_map(|entry| CheckRow::of_node(entry));
+        rows.filter(|row| *row.check.spec.id != *SERF_CHECK)
+    }
+
+    /// Checks of one instance.
+    fn checks_of<'a>(&'a self, instance: &'a Instance) -> impl Iterator<Item = CheckRow<'a>> {
+        CheckRow::of_instance(instance).map(|row| CheckRow {
+            output: self
+                .outputs
+                .get(&row.check.spec.id)
+                .map_or(row.output, String::as_str),
+            ..row
+        })
+    }
 }
 
 /// The reason to put something into maintenance; `None` to take it out.

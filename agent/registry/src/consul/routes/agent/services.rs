@@ -2,9 +2,8 @@
 
 use std::{collections::BTreeMap, sync::Arc, time::Instant};
 
-use super::{instances, maintenance};
+use super::{Local, maintenance};
 use crate::{
-    WatchKey,
     consul::{
         error::ApiError,
         filter::Filter,
@@ -21,8 +20,9 @@ use crate::{
 /// All instances by id.
 pub(super) fn list(server: &Server, head: &Head) -> Result<Answer, ApiError> {
     let filter = Filter::given(head.options.filter.as_deref(), &blank::service())?;
-    let instances = instances(server, head);
-    let rows: BTreeMap<&str, ServiceRow<'_>> = instances
+    let local = Local::new(server, head);
+    let rows: BTreeMap<&str, ServiceRow<'_>> = local
+        .instances
         .iter()
         .map(|instance| (&*instance.key.id, row(server, instance, None)))
         .filter(|(_, row)| filter.accepts(row))
@@ -46,7 +46,12 @@ pub(super) async fn one(server: &Server, head: &Head, id: &str) -> Result<Answer
     let key = local_key(server, head.namespace(), id);
     let deadline = Instant::now() + options.wait_with_jitter(random());
     loop {
-        let seen = server.registry().revision();
+        // Asked for before the content, so that no change between the two is slept through.
+        let changes = server.registry().watch_key_of(&key);
+        let seen = changes
+            .as_ref()
+            .map(|changes| server.registry().index(changes))
+            .transpose()?;
         let Some(instance) = server.registry().instance(&key) else {
             return Err(ApiError::not_found(format!("unknown service ID: {id}")));
         };
@@ -56,11 +61,9 @@ pub(super) async fn one(server: &Server, head: &Head, id: &str) -> Result<Answer
             let answer = Answer::render(&row(server, &instance, Some(&hash)), options)?;
             return Ok(answer.hashed(&hash, options));
         }
-        let service = WatchKey::Service(instance.service_key());
-        let index = server.registry().service(&instance.service_key()).index;
-        server
-            .wait_until(&service, index.min(seen), deadline)
-            .await?;
+        if let (Some(changes), Some(seen)) = (changes, seen) {
+            server.wait_until(&changes, seen, deadline).await?;
+        }
     }
 }
 

@@ -38,6 +38,7 @@ impl FoundCheck {
             node: &self.node,
             instance: self.instance.as_deref(),
             check: &self.check,
+            output: &self.check.output,
         }
     }
 }
