@@ -26,7 +26,7 @@ use crate::{
 #[derive(Args)]
 #[command(after_help = "\
 Groups:\n  \
-unit      symbols, golens, agent-ebpf and xtask; no root; Go toolchains come from the module proxy\n  \
+unit      symbols, golens, its registry and state, agent-ebpf and xtask; no root; Go toolchains come from the module proxy\n  \
 root      crate `tests`: the built agent on real Go programs; needs root, eBPF and uprobe_multi\n  \
 backends  one whole pivot run against real Prometheus, Loki and Tempo; part of root\n  \
 long      test binaries named long_* of the groups unit and root; only with --all\n  \
@@ -107,7 +107,12 @@ fn is_ci() -> bool {
 fn unit(paths: &Paths, built: &Built, all: bool) -> Result<Command> {
     let mut cargo = host_cargo(paths, &built.object);
     cargo.args(["test", "--workspace", "--no-fail-fast", "--lib", "--bins"]);
-    for directory in ["symbols/tests", "agent/tests"] {
+    for directory in [
+        "symbols/tests",
+        "agent/tests",
+        "agent/registry/tests",
+        "agent/state/tests",
+    ] {
         for name in test_binaries(&paths.root.join(directory), all)? {
             cargo.args(["--test", &name]);
         }

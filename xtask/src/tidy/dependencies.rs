@@ -8,8 +8,13 @@ use serde::Deserialize;
 use crate::{build::cargo, paths::Paths, run::output};
 
 /// Crate, and the crates of the workspace it may use. Nothing uses `tests` or `xtask`.
-const MAY_USE: [(&str, &[&str]); 5] = [
-    ("golens", &["agent-ebpf", "symbols"]),
+const MAY_USE: [(&str, &[&str]); 7] = [
+    (
+        "golens",
+        &["agent-ebpf", "golens-registry", "golens-state", "symbols"],
+    ),
+    ("golens-registry", &["golens-state"]),
+    ("golens-state", &[]),
     ("agent-ebpf", &[]),
     ("symbols", &[]),
     ("tests", &["golens", "agent-ebpf", "symbols"]),

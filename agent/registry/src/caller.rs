@@ -1,0 +1,72 @@
+//! Who calls, and what they may do.
+
+use std::{fmt, net::SocketAddr, sync::Arc};
+
+use state::tokens::{Right, Rights};
+
+use crate::{RegistryError, model::Name};
+
+/// Where a call comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Peer {
+    /// A TCP connection from this address.
+    Tcp {
+        /// Address of the caller.
+        remote: SocketAddr,
+        /// Address that was called.
+        local: SocketAddr,
+    },
+    /// A Unix socket with the credentials the kernel vouches for.
+    Unix {
+        /// Process that connected.
+        pid: u32,
+        /// Its user.
+        uid: u32,
+    },
+}
+
+/// Turns a peer into a caller. The agent implements it: it knows which process or pod has an address.
+pub trait CallerIdentity: Send + Sync + fmt::Debug {
+    /// A short, stable name of who calls; budgets and the audit log go by it. Never the address of a node.
+    fn identify(&self, peer: &Peer) -> Name;
+}
+
+/// Somebody who calls, with the rights of the token they showed.
+#[derive(Clone, Debug)]
+pub struct Caller {
+    /// Who it is, see [`CallerIdentity`].
+    pub name: Name,
+    /// What they may do.
+    pub rights: Arc<Rights>,
+}
+
+impl Caller {
+    /// A caller with these rights.
+    pub fn new(name: impl Into<Name>, rights: Arc<Rights>) -> Self {
+        Self {
+            name: name.into(),
+            rights,
+        }
+    }
+
+    /// The agent itself: may do everything.
+    pub fn internal() -> Self {
+        Self::new("golens", Arc::new(Rights::all()))
+    }
+
+    /// Checks that the caller has `right` in `namespace`.
+    ///
+    /// # Errors
+    /// [`RegistryError::Denied`] when not.
+    pub fn require(&self, right: Right, namespace: &str) -> Result<(), RegistryError> {
+        if self.rights.allow(right, namespace) {
+            return Ok(());
+        }
+        Err(RegistryError::Denied {
+            caller: Name::clone(&self.name),
+            right,
+            namespace: namespace.to_owned(),
+        })
+    }
+}

@@ -1,0 +1,93 @@
+//! What a caller is told when a request fails: a status and one line of text.
+
+use std::borrow::Cow;
+
+use http::StatusCode;
+
+use state::snapshot::SnapshotError;
+
+use crate::RegistryError;
+
+/// A failed request. The Go client shows both as `Unexpected response code: 400 (text)`.
+///
+/// A 500 makes clients try again, so it is kept for faults of ours; what the caller did wrong is a 4xx.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{status}: {text}")]
+pub(crate) struct ApiError {
+    /// Status of the answer.
+    pub(crate) status: StatusCode,
+    /// Body of the answer.
+    pub(crate) text: Cow<'static, str>,
+}
+
+impl ApiError {
+    /// A failure with any status.
+    pub(crate) fn new(status: StatusCode, text: impl Into<Cow<'static, str>>) -> Self {
+        Self {
+            status,
+            text: text.into(),
+        }
+    }
+
+    /// 400: the caller can mend it.
+    pub(crate) fn bad_request(text: impl Into<Cow<'static, str>>) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, text)
+    }
+
+    /// 403: the caller's token does not allow it.
+    pub(crate) fn denied(text: impl Into<Cow<'static, str>>) -> Self {
+        Self::new(StatusCode::FORBIDDEN, text)
+    }
+
+    /// 404: there is no such thing.
+    pub(crate) fn not_found(text: impl Into<Cow<'static, str>>) -> Self {
+        Self::new(StatusCode::NOT_FOUND, text)
+    }
+
+    /// 500: we could not.
+    pub(crate) fn internal(text: impl Into<Cow<'static, str>>) -> Self {
+        Self::new(StatusCode::INTERNAL_SERVER_ERROR, text)
+    }
+}
+
+impl From<super::filter::FilterError> for ApiError {
+    fn from(error: super::filter::FilterError) -> Self {
+        Self::bad_request(error.to_string())
+    }
+}
+
+impl From<RegistryError> for ApiError {
+    fn from(error: RegistryError) -> Self {
+        let unknown = |what: &str, id: &str, not: &str| {
+            Self::not_found(format!(
+                "Unknown {what} ID {id:?}. Ensure that the {what} ID is passed, not the {not} name."
+            ))
+        };
+        match error {
+            RegistryError::Denied { .. } => Self::denied(format!("Permission denied: {error}")),
+            RegistryError::UnknownInstance(key) => unknown("service", &key.id, "service"),
+            RegistryError::UnknownCheck(key) => unknown("check", &key.id, "check"),
+            RegistryError::UnknownNode(name) => Self::not_found(format!("Unknown node {name:?}")),
+            RegistryError::NotTtl(key) => {
+                Self::bad_request(format!("CheckID {:?} does not have associated TTL", key.id))
+            }
+            RegistryError::State(_)
+            | RegistryError::Snapshot(SnapshotError::Engine(_) | SnapshotError::Write(_)) => {
+                Self::internal(chain(&error))
+            }
+            _ => Self::bad_request(chain(&error)),
+        }
+    }
+}
+
+/// An error with its causes in one line.
+pub(super) fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        text.push_str(": ");
+        text.push_str(&error.to_string());
+        cause = error.source();
+    }
+    text
+}

@@ -1,0 +1,166 @@
+//! The server: who calls, what is asked, how long to wait.
+
+use std::{
+    hash::{BuildHasher, Hasher, RandomState},
+    sync::Arc,
+    time::{Instant, SystemTime},
+};
+
+use bytes::Bytes;
+use http::{Method, Request, Response, StatusCode, request::Parts};
+use http_body_util::Full;
+use hyper::body::Incoming;
+use state::tokens::{self, Rights};
+
+use super::{
+    error::ApiError,
+    http::{Answer, Call, Handler, Head, Shutdown, ending},
+    options::Options,
+    routes,
+    settings::Settings,
+};
+use crate::{
+    Caller, CallerIdentity, Peer, Registry, RegistryError, Revision, WatchKey, model::Name,
+};
+
+/// Consul's API in front of a registry.
+pub struct Server {
+    registry: Registry,
+    settings: Settings,
+    identity: Arc<dyn CallerIdentity>,
+    ends: Shutdown,
+}
+
+impl Server {
+    /// A server; `ends` answers held requests at once when it turns true.
+    #[must_use]
+    pub fn new(
+        registry: Registry,
+        settings: Settings,
+        identity: Arc<dyn CallerIdentity>,
+        ends: Shutdown,
+    ) -> Self {
+        Self {
+            registry,
+            settings,
+            identity,
+            ends,
+        }
+    }
+
+    /// What is asked.
+    pub(super) fn registry(&self) -> &Registry {
+        &self.registry
+    }
+
+    /// What the server says of itself.
+    pub(super) fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
+    /// The node of this agent.
+    pub(super) fn node(&self) -> &Name {
+        self.registry.node_name()
+    }
+
+    /// Waits, if the request wants to, until the index of `key` exceeds the request's.
+    pub(super) async fn wait(&self, key: &WatchKey, options: &Options) -> Result<(), ApiError> {
+        if options.index == 0 {
+            return Ok(());
+        }
+        let deadline = Instant::now() + options.wait_with_jitter(random());
+        self.wait_until(key, Revision(options.index), deadline)
+            .await
+    }
+
+    /// The same for two keys, either of which is news.
+    pub(super) async fn wait_any(
+        &self,
+        [first, second]: &[WatchKey; 2],
+        options: &Options,
+    ) -> Result<(), ApiError> {
+        tokio::select! {
+            woken = self.wait(first, options) => woken,
+            woken = self.wait(second, options) => woken,
+        }
+    }
+
+    /// Waits until the index of `key` exceeds `seen`, until `deadline`, or until the server ends.
+    pub(super) async fn wait_until(
+        &self,
+        key: &WatchKey,
+        seen: Revision,
+        deadline: Instant,
+    ) -> Result<(), ApiError> {
+        let mut ends = self.ends.clone();
+        tokio::select! {
+            woken = self.registry.watch(key, seen, deadline) => {
+                woken.map(drop).map_err(ApiError::from)
+            }
+            () = ending(&mut ends) => Ok(()),
+        }
+    }
+
+    async fn answer(&self, parts: Parts, body: Incoming, peer: Peer) -> Result<Answer, ApiError> {
+        let Some(head) = Head::parse(&parts)? else {
+            return Ok(Answer::text(StatusCode::NOT_FOUND, "404 page not found\n"));
+        };
+        drop(parts);
+        self.check_datacenter(&head.options)?;
+        let caller = self.caller(&head.options, &peer)?;
+        if head.method == Method::GET || head.method == Method::HEAD {
+            drop(body);
+            return routes::read(self, head, caller).await;
+        }
+        routes::write(self, Call::new(head, caller, body)).await
+    }
+
+    /// Whether held requests are to be answered now.
+    pub(super) fn is_ending(&self) -> bool {
+        *self.ends.borrow()
+    }
+
+    /// Who calls, with the rights of the token they show.
+    fn caller(&self, options: &Options, peer: &Peer) -> Result<Caller, ApiError> {
+        let name = self.identity.identify(peer);
+        let anonymous = &self.settings.anonymous;
+        let secret = match &options.token {
+            Some(secret) if **anonymous != Rights::all() => secret,
+            // Where everybody may do everything, tokens say nothing.
+            _ => return Ok(Caller::new(name, Arc::clone(anonymous))),
+        };
+        let reader = self.registry.store().read().map_err(RegistryError::from)?;
+        let token = tokens::authenticate(&reader, secret, SystemTime::now());
+        match token.map_err(RegistryError::from)? {
+            Some(token) => Ok(Caller::new(name, Arc::new(token.rights))),
+            None => Err(ApiError::denied("ACL not found")),
+        }
+    }
+
+    fn check_datacenter(&self, options: &Options) -> Result<(), ApiError> {
+        match &options.datacenter {
+            Some(datacenter) if *datacenter != self.settings.datacenter => {
+                Err(ApiError::internal("No path to datacenter"))
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+impl Handler for Server {
+    async fn handle(
+        self: Arc<Self>,
+        request: Request<Incoming>,
+        peer: Peer,
+    ) -> Response<Full<Bytes>> {
+        let (parts, body) = request.into_parts();
+        let answer = self.answer(parts, body, peer).await;
+        answer.unwrap_or_else(Answer::from).into_response()
+    }
+}
+
+/// Any number, equally likely over its range: the standard library's keys are random.
+pub(super) fn random() -> u32 {
+    let bits = RandomState::new().build_hasher().finish();
+    (bits >> 32) as u32
+}

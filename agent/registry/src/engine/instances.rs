@@ -1,0 +1,221 @@
+//! Registering, changing and removing instances.
+
+use std::sync::Arc;
+
+use state::tokens::Right;
+
+use super::{Changed, Registry, WatchKey, change::Change, merge};
+use crate::{
+    Caller, RegistryError,
+    model::{Addition, CheckSpec, Instance, InstanceKey, Name, Registration, Source, Status},
+};
+
+impl Registry {
+    /// Registers an instance, or changes it. An equal registration changes nothing and moves no index.
+    ///
+    /// An API registration and a discovered process with the same node, address and port are one instance:
+    /// the registered one. The discovered one is kept aside and comes back when the registered one goes.
+    ///
+    /// # Errors
+    /// `Denied`, `Name`, `DuplicateCheck`, `UnknownNode`, `State`.
+    pub async fn register(
+        &self,
+        registration: Registration,
+        caller: &Caller,
+    ) -> Result<Changed, RegistryError> {
+        caller.require(Right::Write, &registration.key.namespace)?;
+        merge::validate(&registration)?;
+        self.change(move |change| register(change, registration))
+            .await
+    }
+
+    /// Removes an instance with its checks.
+    ///
+    /// # Errors
+    /// `Denied`, `UnknownInstance`, `State`.
+    pub async fn deregister(
+        &self,
+        key: &InstanceKey,
+        caller: &Caller,
+    ) -> Result<Changed, RegistryError> {
+        caller.require(Right::Write, &key.namespace)?;
+        let key = key.clone();
+        self.change(move |change| deregister(change, &key)).await
+    }
+
+    /// Replaces the tags of an instance.
+    ///
+    /// # Errors
+    /// `Denied`, `UnknownInstance`, `State`.
+    pub async fn set_tags(
+        &self,
+        key: &InstanceKey,
+        tags: Vec<String>,
+        caller: &Caller,
+    ) -> Result<Changed, RegistryError> {
+        caller.require(Right::Write, &key.namespace)?;
+        let key = key.clone();
+        self.change(move |change| {
+            let old = known(change, &key)?;
+            if old.tags == tags {
+                return Ok(());
+            }
+            change.put_instance(Instance {
+                tags,
+                modify_revision: change.revision(),
+                ..Instance::clone(&old)
+            })
+        })
+        .await
+    }
+
+    /// Puts an instance into maintenance, with a reason, or takes it out, with `None`.
+    ///
+    /// # Errors
+    /// `Denied`, `UnknownInstance`, `State`.
+    pub async fn set_maintenance(
+        &self,
+        key: &InstanceKey,
+        reason: Option<String>,
+        caller: &Caller,
+    ) -> Result<Changed, RegistryError> {
+        caller.require(Right::Write, &key.namespace)?;
+        let key = key.clone();
+        self.change(move |change| {
+            let spec = CheckSpec::instance_maintenance(&key.id, reason.as_deref().unwrap_or(""));
+            match reason {
+                Some(_) => add_check(change, &key, maintenance(spec)),
+                None => remove_check(change, &key, &spec.id).map(drop),
+            }
+        })
+        .await
+    }
+
+    /// What to wait for to see an instance change.
+    pub fn watch_key_of(&self, key: &InstanceKey) -> Option<WatchKey> {
+        Some(WatchKey::Service(self.instance(key)?.service_key()))
+    }
+}
+
+/// The check of maintenance mode: critical as long as it is there.
+pub(super) fn maintenance(spec: CheckSpec) -> Addition {
+    Addition {
+        status: Some(Status::Critical),
+        ..Addition::new(spec)
+    }
+}
+
+fn known(change: &Change<'_, '_>, key: &InstanceKey) -> Result<Arc<Instance>, RegistryError> {
+    let instance = change.instance(key);
+    instance.ok_or_else(|| RegistryError::UnknownInstance(key.clone()))
+}
+
+fn register(change: &mut Change<'_, '_>, registration: Registration) -> Result<(), RegistryError> {
+    if change.node(&registration.key.node).is_none() {
+        return Err(RegistryError::UnknownNode(registration.key.node));
+    }
+    let old = change.instance(&registration.key);
+    let new = merge::instance(registration, old.as_deref(), change.revision());
+    if old.as_deref() == Some(&new) {
+        return Ok(());
+    }
+    match new.source {
+        Source::Api => {
+            for discovered in change.pending.at_the_address_of(&new, Source::Discovered) {
+                change.remove_instance(&discovered.key)?;
+                change.shadow(&discovered.key.clone(), Some(discovered));
+            }
+        }
+        Source::Discovered => {
+            let has_its_key = old.as_ref().is_some_and(|old| old.source == Source::Api);
+            if has_its_key || is_registered(change, &new) {
+                change.shadow(&new.key.clone(), Some(Arc::new(new)));
+                return Ok(());
+            }
+        }
+        Source::Etcd => {}
+    }
+    change.put_instance(new)?;
+    match old {
+        Some(old) => uncover(change, &old),
+        None => Ok(()),
+    }
+}
+
+pub(super) fn deregister(
+    change: &mut Change<'_, '_>,
+    key: &InstanceKey,
+) -> Result<(), RegistryError> {
+    let is_hidden = change.pending.shadowed.contains_key(key);
+    let Some(old) = change.instance(key) else {
+        change.shadow(key, None);
+        return match is_hidden {
+            true => Ok(()),
+            false => Err(RegistryError::UnknownInstance(key.clone())),
+        };
+    };
+    change.remove_instance(key)?;
+    uncover(change, &old)
+}
+
+/// Whether an API registration has the address of `instance`.
+fn is_registered(change: &Change<'_, '_>, instance: &Instance) -> bool {
+    let others = change.pending.at_the_address_of(instance, Source::Api);
+    !others.is_empty()
+}
+
+fn is_at(hidden: &Instance, old: &Instance) -> bool {
+    hidden.key.node == old.key.node && hidden.port == old.port
+}
+
+/// Brings back what `old` hid and nothing hides any more.
+fn uncover(change: &mut Change<'_, '_>, old: &Instance) -> Result<(), RegistryError> {
+    let hidden = change.pending.shadowed.values();
+    let free: Vec<_> = hidden
+        .filter(|hidden| hidden.key == old.key || is_at(hidden, old))
+        .filter(|hidden| !change.pending.instances.contains_key(&hidden.key))
+        .filter(|hidden| !is_registered(change, hidden))
+        .cloned()
+        .collect();
+    for instance in free {
+        change.shadow(&instance.key, None);
+        change.put_instance(Instance {
+            modify_revision: change.revision(),
+            ..Instance::clone(&instance)
+        })?;
+    }
+    Ok(())
+}
+
+/// Adds a check to an instance, or changes it.
+pub(super) fn add_check(
+    change: &mut Change<'_, '_>,
+    key: &InstanceKey,
+    addition: Addition,
+) -> Result<(), RegistryError> {
+    let old = known(change, key)?;
+    let checks = merge::checks(vec![addition], &old.checks, true, change.revision());
+    if checks == old.checks {
+        return Ok(());
+    }
+    change.put_instance(Instance {
+        checks,
+        ..Instance::clone(&old)
+    })
+}
+
+/// Removes a check of an instance. Returns whether it was there.
+pub(super) fn remove_check(
+    change: &mut Change<'_, '_>,
+    key: &InstanceKey,
+    id: &Name,
+) -> Result<bool, RegistryError> {
+    let old = known(change, key)?;
+    let mut new = Instance::clone(&old);
+    new.checks.retain(|check| check.spec.id != *id);
+    if new.checks.len() == old.checks.len() {
+        return Ok(false);
+    }
+    change.put_instance(new)?;
+    Ok(true)
+}

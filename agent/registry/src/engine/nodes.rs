@@ -1,0 +1,141 @@
+//! Registering, changing and removing nodes.
+
+use state::tokens::Right;
+
+use super::{Changed, Registry, change::Change, instances::maintenance, merge};
+use crate::{
+    Caller, OpenError, RegistryError,
+    model::{Addition, CheckSpec, Name, Node, NodeEntry, check_name},
+};
+
+impl Registry {
+    /// Registers a node, or changes it; `checks` are added to those it has.
+    ///
+    /// # Errors
+    /// `Denied`, `Name`, `DuplicateCheck`, `State`.
+    pub async fn register_node(
+        &self,
+        node: Node,
+        checks: Vec<Addition>,
+        caller: &Caller,
+    ) -> Result<Changed, RegistryError> {
+        caller.require(Right::Admin, "*")?;
+        check_name("the node", &node.name)?;
+        merge::validate_checks(&checks)?;
+        self.change(move |change| register(change, node, checks))
+            .await
+    }
+
+    /// Removes a node with all its instances, in all namespaces.
+    ///
+    /// # Errors
+    /// `Denied`, `UnknownNode`, `State`.
+    pub async fn deregister_node(
+        &self,
+        node: &Name,
+        caller: &Caller,
+    ) -> Result<Changed, RegistryError> {
+        caller.require(Right::Admin, "*")?;
+        let node = Name::clone(node);
+        self.change(move |change| {
+            known(change, &node)?;
+            for instance in change.instances_on(&node) {
+                change.remove_instance(&instance.key)?;
+            }
+            change.remove_node(&node)
+        })
+        .await
+    }
+
+    /// Puts a node into maintenance, with a reason, or takes it out, with `None`.
+    ///
+    /// # Errors
+    /// `Denied`, `UnknownNode`, `State`.
+    pub async fn set_node_maintenance(
+        &self,
+        node: &Name,
+        reason: Option<String>,
+        caller: &Caller,
+    ) -> Result<Changed, RegistryError> {
+        caller.require(Right::Admin, "*")?;
+        let node = Name::clone(node);
+        self.change(move |change| {
+            let spec = CheckSpec::node_maintenance(reason.as_deref().unwrap_or(""));
+            match reason {
+                Some(_) => add_check(change, &node, maintenance(spec)),
+                None => remove_check(change, &node, &spec.id).map(drop),
+            }
+        })
+        .await
+    }
+
+    /// Registers the node that this process runs on. Checks that it has stay as they are.
+    pub(super) async fn register_own_node(
+        &self,
+        node: Node,
+        mut checks: Vec<Addition>,
+    ) -> Result<(), OpenError> {
+        let old = self.node(&node.name);
+        let is_known = |check: &Addition| {
+            let old = old.iter().flat_map(|old| &old.checks);
+            old.into_iter().any(|known| known.spec.id == check.spec.id)
+        };
+        checks.retain(|check| !is_known(check));
+        let changed = self
+            .change(move |change| register(change, node, checks))
+            .await;
+        changed
+            .map(drop)
+            .map_err(|error| OpenError::Node(Box::new(error)))
+    }
+}
+
+fn known(change: &Change<'_, '_>, name: &Name) -> Result<NodeEntry, RegistryError> {
+    let entry = change.node(name);
+    let entry = entry.ok_or_else(|| RegistryError::UnknownNode(Name::clone(name)))?;
+    Ok(NodeEntry::clone(&entry))
+}
+
+fn register(
+    change: &mut Change<'_, '_>,
+    node: Node,
+    checks: Vec<Addition>,
+) -> Result<(), RegistryError> {
+    let old = change.node(&node.name);
+    let new = merge::node(node, checks, old.as_deref(), change.revision());
+    match old.as_deref() == Some(&new) {
+        true => Ok(()),
+        false => change.put_node(new),
+    }
+}
+
+/// Adds a check to a node, or changes it.
+pub(super) fn add_check(
+    change: &mut Change<'_, '_>,
+    node: &Name,
+    addition: Addition,
+) -> Result<(), RegistryError> {
+    let mut entry = known(change, node)?;
+    let checks = merge::checks(vec![addition], &entry.checks, true, change.revision());
+    if checks == entry.checks {
+        return Ok(());
+    }
+    entry.checks = checks;
+    change.put_node(entry)
+}
+
+/// Removes a check of a node. Returns whether it was there.
+pub(super) fn remove_check(
+    change: &mut Change<'_, '_>,
+    node: &Name,
+    id: &Name,
+) -> Result<bool, RegistryError> {
+    let mut entry = known(change, node)?;
+    let before = entry.checks.len();
+    entry.checks.retain(|check| check.spec.id != *id);
+    if entry.checks.len() == before {
+        return Ok(false);
+    }
+    change.put_node(entry)?;
+    Ok(true)
+}

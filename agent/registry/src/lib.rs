@@ -1,0 +1,23 @@
+//! The node's service registry: who offers which service where, and whether it is well.
+//!
+//! [`Registry`] is the engine: every front end (Consul's HTTP API, gRPC, DNS) and every source (API calls,
+//! discovered processes, etcd) speaks to it, and it to the durable state of the crate `state`.
+//! A change is on disk before it is acknowledged or visible. Readers take an immutable [`ServiceView`]
+//! without a lock that writers hold; whoever waits for news waits for one key ([`WatchKey`]) and is never
+//! woken by somebody else's change.
+#![forbid(unsafe_code)]
+
+mod caller;
+pub mod consul;
+mod engine;
+mod error;
+pub mod model;
+mod view;
+mod wheel;
+
+pub use caller::{Caller, CallerIdentity, Peer};
+pub use engine::{Changed, Options, Registry, Statistics, WatchKey};
+pub use error::{OpenError, RegistryError};
+pub use state;
+pub use state::Revision;
+pub use view::{Entry, NodeList, Rendering, ServiceList, ServiceSummary, ServiceView};
