@@ -121,14 +121,17 @@ fn register(change: &mut Change<'_, '_>, registration: Registration) -> Result<(
     }
     match new.source {
         Source::Api => {
-            for discovered in change.pending.at_the_address_of(&new, Source::Discovered) {
+            for discovered in change.pending.same_socket(&new, Source::Discovered) {
                 change.remove_instance(&discovered.key)?;
                 change.shadow(&discovered.key.clone(), Some(discovered));
             }
         }
         Source::Discovered => {
-            let has_its_key = old.as_ref().is_some_and(|old| old.source == Source::Api);
-            if has_its_key || is_registered(change, &new) {
+            if old.as_ref().is_some_and(|old| old.source == Source::Api) {
+                return Ok(());
+            }
+            if change.pending.has_same_socket(&new, Source::Api) {
+                change.remove_instance(&new.key)?;
                 change.shadow(&new.key.clone(), Some(Arc::new(new)));
                 return Ok(());
             }
@@ -158,23 +161,12 @@ pub(super) fn deregister(
     uncover(change, &old)
 }
 
-/// Whether an API registration has the address of `instance`.
-fn is_registered(change: &Change<'_, '_>, instance: &Instance) -> bool {
-    let others = change.pending.at_the_address_of(instance, Source::Api);
-    !others.is_empty()
-}
-
-fn is_at(hidden: &Instance, old: &Instance) -> bool {
-    hidden.key.node == old.key.node && hidden.port == old.port
-}
-
 /// Brings back what `old` hid and nothing hides any more.
 fn uncover(change: &mut Change<'_, '_>, old: &Instance) -> Result<(), RegistryError> {
     let hidden = change.pending.shadowed.values();
     let free: Vec<_> = hidden
-        .filter(|hidden| hidden.key == old.key || is_at(hidden, old))
-        .filter(|hidden| !change.pending.instances.contains_key(&hidden.key))
-        .filter(|hidden| !is_registered(change, hidden))
+        .filter(|hidden| hidden.key.node == old.key.node && hidden.port == old.port)
+        .filter(|hidden| !change.pending.has_same_socket(hidden, Source::Api))
         .cloned()
         .collect();
     for instance in free {

@@ -9,6 +9,7 @@ mod change;
 mod checks;
 mod clock;
 mod directory;
+mod endpoints;
 mod instances;
 mod load;
 mod merge;

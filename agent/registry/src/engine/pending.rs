@@ -8,7 +8,7 @@ use std::{
     sync::Arc,
 };
 
-use super::{directory::Directory, published::Published};
+use super::{directory::Directory, endpoints::Endpoints, published::Published};
 use crate::model::{Instance, InstanceKey, Name, NodeEntry, Source};
 
 /// One step of a change: what was there, and what is there now.
@@ -37,8 +37,7 @@ pub(super) struct Pending {
     pub(super) directories: HashMap<Name, Directory>,
     /// Discovered instances that come back when the registered one goes.
     pub(super) shadowed: BTreeMap<InstanceKey, Arc<Instance>>,
-    /// Instances by node and port, for finding those with the same address.
-    ports: HashMap<(Name, u16), Vec<InstanceKey>>,
+    endpoints: Endpoints,
 }
 
 impl Pending {
@@ -106,6 +105,8 @@ impl Pending {
             && before.service == after.service
             && before.tags == after.tags
             && before.port == after.port
+            && before.address == after.address
+            && before.source == after.source
         {
             self.instances.insert(after.key.clone(), Arc::clone(after));
             return false;
@@ -118,11 +119,10 @@ impl Pending {
         if let Some(before) = before {
             news |= self.directory(&before.key.namespace).remove(&before);
             self.instances.remove(&before.key);
-            self.forget_port(&before);
+            self.endpoints.remove(&before);
         }
         if let Some(after) = after {
-            let port = (Name::clone(&after.key.node), after.port);
-            self.ports.entry(port).or_default().push(after.key.clone());
+            self.endpoints.add(&after);
             self.instances.insert(after.key.clone(), after);
         }
         news
@@ -132,45 +132,25 @@ impl Pending {
         self.directories.entry(Name::clone(namespace)).or_default()
     }
 
-    fn forget_port(&mut self, instance: &Instance) {
-        let port = (Name::clone(&instance.key.node), instance.port);
-        if let Some(keys) = self.ports.get_mut(&port) {
-            keys.retain(|key| *key != instance.key);
-            if keys.is_empty() {
-                self.ports.remove(&port);
-            }
-        }
+    /// Instances from `source` that answer at the address and port of `instance`.
+    pub(super) fn same_socket(&self, instance: &Instance, source: Source) -> Vec<Arc<Instance>> {
+        let keys = self.same_socket_keys(instance, source);
+        let found = keys.filter_map(|key| self.instances.get(key));
+        found.map(Arc::clone).collect()
     }
 
-    /// Instances from `source` that answer at the address and port of `instance`.
-    pub(super) fn at_the_address_of(
-        &self,
+    /// Whether there is any such instance.
+    pub(super) fn has_same_socket(&self, instance: &Instance, source: Source) -> bool {
+        self.same_socket_keys(instance, source).next().is_some()
+    }
+
+    fn same_socket_keys<'a>(
+        &'a self,
         instance: &Instance,
         source: Source,
-    ) -> Vec<Arc<Instance>> {
-        if instance.port == 0 {
-            return Vec::new();
-        }
-        let port = (Name::clone(&instance.key.node), instance.port);
-        let keys = self.ports.get(&port).into_iter().flatten();
-        keys.filter_map(|key| self.instances.get(key))
-            .filter(|other| other.source == source && other.key != instance.key)
-            .filter(|other| self.is_same_address(instance, other))
-            .cloned()
-            .collect()
-    }
-
-    /// Whether two instances with the same node and port are one socket. A socket that listens on all
-    /// addresses answers at each of them.
-    pub(super) fn is_same_address(&self, a: &Instance, b: &Instance) -> bool {
-        let node = self.nodes.get(&a.key.node);
-        let node = node.map_or("", |node| node.node.address.as_str());
-        let effective = |instance: &Instance| match instance.address.as_str() {
-            "" => node.to_owned(),
-            address => address.to_owned(),
-        };
-        let (a, b) = (effective(a), effective(b));
-        let is_any = |address: &str| matches!(address, "0.0.0.0" | "::" | "[::]");
-        a == b || is_any(&a) || is_any(&b)
+    ) -> impl Iterator<Item = &'a InstanceKey> + use<'a> {
+        let node = self.nodes.get(&instance.key.node);
+        let address = node.map_or("", |node| node.node.address.as_str());
+        self.endpoints.same_socket(instance, source, address)
     }
 }
