@@ -30,9 +30,9 @@ what its symbols and debugging information say to symbols/data, which is committ
   modules.txt     the same for versions of grpc-go and x/net
   signatures.txt  for code of runtime functions, which variables it names
 
-The first run builds about 600 programs, one release after the other, in about an hour and a half; a release that
+The first run builds about 450 programs, one release after the other, in an hour or two; a release that
 was built before takes a second. Toolchains that were not there before are removed again. A run that is stopped
-goes on where it was. Built programs are kept in $GOLENS_CACHE/codegen (1.2 GB); remove it to build them anew.
+goes on where it was. Built programs are kept in $GOLENS_CACHE/codegen (about 1 GB); remove it to build them anew.
 
   cargo xtask codegen --releases go1.28.0       adds a release
   cargo xtask codegen --check --releases go1.26.8    are the committed tables what this release says?
