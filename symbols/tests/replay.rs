@@ -84,6 +84,10 @@ fn function_tables() {
         ("function", "assembly"),
         ("function_at", "ok"),
         ("probe_site", "ok"),
+        ("returns", "ok"),
+        ("frames_at", "ok"),
+        ("frame", "inlined"),
+        ("inlined_copies", "ok"),
     ];
     replay("pclntab", &answers);
 }
@@ -117,6 +121,9 @@ fn code() {
         ("probe_site", "arguments_changed"),
         ("probe_site", "no_cheap_instruction"),
         ("probe_site", "undecodable"),
+        ("returns", "ok"),
+        ("after_calls", "ok"),
+        ("after_calls", "no_call"),
     ];
     replay("prologue", &answers);
 }

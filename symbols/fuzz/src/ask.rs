@@ -5,7 +5,10 @@ use std::collections::BTreeSet;
 use symbols::{Function, GoBinary, Layouts, Spent, Unresolved};
 
 /// Functions asked for their site; a real answer for each is what the seeds are for.
-const MOST_FUNCTIONS: usize = 64;
+const MOST_FUNCTIONS: usize = 32;
+/// Functions whose calls are looked for in each of these.
+const MOST_CALLEES: usize = 4;
+const RESULTS: usize = 3;
 /// Structs that the seeds define, and one that they do not.
 const STRUCTS: [&str; 8] = [
     "runtime.g",
@@ -90,11 +93,12 @@ fn files(binary: &GoBinary<'_>, seen: &mut Seen) {
 
 fn functions(binary: &GoBinary<'_>, file: &[u8], seen: &mut Seen) {
     note(seen, "function", binary.function("main.absent"));
-    let listed = note(seen, "functions", binary.functions_where(|_| true));
-    for listed in listed.iter().flatten().take(MOST_FUNCTIONS) {
+    let functions = note(seen, "functions", binary.functions_where(|_| true)).unwrap_or_default();
+    for listed in functions.iter().take(MOST_FUNCTIONS) {
         if let Some(function) = note(seen, "function", binary.function(&listed.name)) {
             assert_eq!(function.name, listed.name, "another function was found");
             site(binary, file, &function, seen);
+            code(binary, &function, &functions, seen);
         }
         let covering = binary.function_at(listed.address);
         seen.insert((
@@ -102,13 +106,66 @@ fn functions(binary: &GoBinary<'_>, file: &[u8], seen: &mut Seen) {
             if covering.is_some() { "ok" } else { "none" },
         ));
         if let Some(covering) = covering {
-            let distance = listed.address.checked_sub(covering.address);
-            assert!(
-                distance.is_some_and(|distance| distance < covering.size),
-                "{covering:?}"
-            );
+            assert!(covers(&covering, listed.address), "{covering:?}");
+        }
+        lines(binary, listed, seen);
+    }
+}
+
+fn covers(function: &Function, address: u64) -> bool {
+    let distance = address.checked_sub(function.address);
+    distance.is_some_and(|distance| distance < function.size)
+}
+
+/// Asks for returns, and for what lies behind the calls of the first few functions.
+fn code(binary: &GoBinary<'_>, caller: &Function, callees: &[Function], seen: &mut Seen) {
+    if let Some(returns) = note(seen, "returns", binary.returns(caller)) {
+        assert!(returns.is_sorted(), "{returns:x?}");
+        for address in returns {
+            assert!(covers(caller, address), "{address:#x} {caller:?}");
         }
     }
+    for callee in callees.iter().take(MOST_CALLEES) {
+        let found = note(
+            seen,
+            "after_calls",
+            binary.after_calls(caller, callee, RESULTS),
+        );
+        for after in found.iter().flatten() {
+            assert!(covers(caller, after.call), "{after:?} {caller:?}");
+            assert!(after.call < after.site.address, "{after:?}");
+            assert!(covers(caller, after.site.address), "{after:?} {caller:?}");
+            assert_eq!(after.results.len(), RESULTS);
+        }
+    }
+}
+
+/// Asks for the source lines of a function's first instructions, and for its inlined copies.
+fn lines(binary: &GoBinary<'_>, function: &Function, seen: &mut Seen) {
+    for step in [0, 8, 40, 200] {
+        let pc = function.address.saturating_add(step);
+        for (depth, frame) in note(seen, "frames_at", binary.frames_at(pc))
+            .iter()
+            .flatten()
+            .enumerate()
+        {
+            seen.insert((
+                "frame",
+                if frame.inlined {
+                    "inlined"
+                } else {
+                    "outermost"
+                },
+            ));
+            assert!(depth < 4096, "{frame:?}");
+        }
+    }
+    note(
+        seen,
+        "inlined_copies",
+        binary.inlined_copies(&function.name),
+    );
+    note(seen, "inlined_into", binary.inlined_into(&function.name));
 }
 
 fn site(binary: &GoBinary<'_>, file: &[u8], function: &Function, seen: &mut Seen) {
