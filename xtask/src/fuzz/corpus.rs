@@ -25,7 +25,7 @@ const RELEASES: [&str; 6] = [
     "go1.27.4",
 ];
 /// What fuzzing found is committed up to this size: a longer input mostly repeats a seed.
-const MOST_FOUND: u64 = 3 << 10;
+const MOST_FOUND: u64 = 4 << 10;
 const MACHINES: [&str; 2] = ["amd64", "arm64"];
 
 /// The committed inputs of a target.
