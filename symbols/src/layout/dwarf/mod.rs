@@ -26,6 +26,7 @@ use crate::image::Image;
 type Slice<'a> = EndianSlice<'a, LittleEndian>;
 const INFO: &str = ".debug_info";
 const ABBREV: &str = ".debug_abbrev";
+const WORK: &str = "attributes for the size of the debugging information";
 /// Longest chain of names for one type.
 const MAX_TYPEDEFS: usize = 16;
 
@@ -55,6 +56,7 @@ impl<'a, 'd> Dwarf<'a, 'd> {
         let mut scan = Scan {
             keys: wanted.iter().map(|&name| (name, Vec::new())).collect(),
             answer: image.budget.answer(),
+            work: image.budget.allow(WORK, sections.attributes()),
         };
         let mut count = image.budget.allow("units", MAX_UNITS);
         let mut headers = sections.info().units();
@@ -63,7 +65,8 @@ impl<'a, 'd> Dwarf<'a, 'd> {
             count.spend(1)?;
             let unit = Unit::new(header, sections, &mut dwarf.tables.borrow_mut())?;
             end = unit.start.saturating_add(header.length_including_self());
-            if dwarf.is_go(&unit).map_err(|stop| stop.at(unit.start))? {
+            let language = dwarf.is_go(&unit, &mut scan.work);
+            if language.map_err(|stop| stop.at(unit.start))? {
                 dwarf.units.push(unit.start);
                 dwarf
                     .scan(&unit, &mut scan)
@@ -76,9 +79,9 @@ impl<'a, 'd> Dwarf<'a, 'd> {
     }
 
     /// Reads the language that the first entry of a unit states.
-    fn is_go(&self, unit: &Unit<'a>) -> Result<bool, Stop> {
+    fn is_go(&self, unit: &Unit<'a>, work: &mut Allowance<'_>) -> Result<bool, Stop> {
         let mut entries = unit.entries(None)?;
-        let Some(root) = next_entry(&mut entries, |steps| self.image.budget.steps(steps))? else {
+        let Some(root) = next_entry(&mut entries, |steps| work.spend(steps))? else {
             return Ok(false);
         };
         for &attribute in root.attributes() {
@@ -95,8 +98,7 @@ impl<'a, 'd> Dwarf<'a, 'd> {
         let mut entries = unit.entries(None)?;
         while !entries.is_empty() {
             let (depth, offset) = (entries.next_depth(), entries.next_offset());
-            let Some(entry) = next_entry(&mut entries, |steps| self.image.budget.steps(steps))?
-            else {
+            let Some(entry) = next_entry(&mut entries, |steps| scan.work.spend(steps))? else {
                 continue;
             };
             if depth != 1 || entry.tag() != dw::DW_TAG_structure_type {
@@ -277,6 +279,7 @@ fn next_entry<'t>(
 struct Scan<'w, 'b> {
     keys: HashMap<&'w str, Vec<u64>>,
     answer: Allowance<'b>,
+    work: Allowance<'b>,
 }
 
 /// What an entry turned out to be.

@@ -14,6 +14,9 @@ use crate::error::Reason;
 use crate::expand::{Content, debug_section};
 use crate::image::Image;
 
+/// Attributes that even the smallest section may have.
+const LEAST_ATTRIBUTES: u64 = 1 << 16;
+
 /// The expanded sections of one binary.
 #[derive(Debug)]
 pub(crate) struct Sections<'d> {
@@ -40,6 +43,15 @@ impl<'d> Sections<'d> {
 
     pub(super) fn info(&self) -> DebugInfo<Slice<'_>> {
         DebugInfo::new(self.info.bytes(), LittleEndian)
+    }
+
+    /// How many entries and attributes one pass may meet.
+    ///
+    /// Almost every attribute takes a byte. Those that take none (flags, and values that stand with the
+    /// abbreviation) are few, unless a file is made to cost time.
+    pub(super) fn attributes(&self) -> u64 {
+        let bytes = self.info.bytes().len() as u64;
+        bytes.saturating_mul(4).saturating_add(LEAST_ATTRIBUTES)
     }
 
     /// Reads the header of the unit at `start`.
