@@ -16,6 +16,9 @@ pub(super) struct Machine {
     pub(super) processor: String,
     pub(super) processors: usize,
     pub(super) memory_gib: u64,
+    /// Processes that ran or waited to, on average over the minute before: more than `processors` means
+    /// that others shared the machine.
+    pub(super) load: f64,
     pub(super) kernel: String,
     pub(super) rustc: String,
     pub(super) go: String,
@@ -30,12 +33,15 @@ impl Machine {
         };
         let memory = first(&fs::read_to_string("/proc/meminfo")?, "MemTotal");
         let kib: u64 = memory.trim_end_matches(" kB").parse().unwrap_or(0);
+        let load = fs::read_to_string("/proc/loadavg")?;
+        let load = load.split(' ').next().unwrap_or_default();
         let describe = ["describe", "--always", "--dirty", "--exclude=*"];
         Ok(Self {
             date: output(Command::new("date").args(["-u", "+%F"]))?,
             commit: output(Command::new("git").args(describe).current_dir(&paths.root))?,
             processor: first(&fs::read_to_string("/proc/cpuinfo")?, "model name"),
             processors: std::thread::available_parallelism()?.get(),
+            load: load.parse()?,
             memory_gib: kib.div_ceil(1 << 20),
             kernel: output(Command::new("uname").arg("-r"))?,
             rustc: output(Command::new("rustc").arg("--version"))?,

@@ -83,7 +83,7 @@ pub(super) fn markdown(machine: &Machine, cases: &[Case]) -> String {
     let mut text = format!(
         "# What resolving one binary costs\n\n\
          Written by `cargo xtask bench symbols` on {}, commit {}.\n\
-         Machine: {} ({} processors), {} GiB, Linux {}; {}, {}.\n\n\
+         Machine: {} ({} processors), {} GiB, Linux {}; {}, {}. Load before: {}.\n\n\
          Each run is a process of its own, and the cases take turns.\n\
          Time is from the mapped file to the last answer, with everything the agent asks.\n\
          RssAnon is the most anonymous memory seen in a run of its own; VmHWM also counts pages of the mapped \
@@ -99,6 +99,7 @@ pub(super) fn markdown(machine: &Machine, cases: &[Case]) -> String {
         machine.kernel,
         machine.rustc,
         machine.go,
+        machine.load,
         SMALL.binary,
         SMALL.median_ms,
         LARGE.binary,
