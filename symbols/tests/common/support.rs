@@ -24,11 +24,14 @@ The same is held for further builds of one release, with no wrong answer either:
 - linked otherwise: `-w`, `-buildvcs=false`, `-buildid=`, uncompressed debugging information, external linking,
   cgo static, cgo PIE, static PIE, packed relocations, `c-shared`, `c-archive` in a C program, plugins and
   programs that open them
-- changed afterwards: `strip`, `strip --strip-debug`, section headers removed, `.zdebug` sections
+- changed afterwards: `strip`, `strip --strip-debug`, `.zdebug` sections; with section headers removed, the
+  functions and variables golens looks for
 - compiled otherwise: `-trimpath`, `-race`, `-gcflags='all=-N -l'`, a profile (`-pgo`), `GOAMD64=v3`,
   `GOEXPERIMENT=nodwarf5` and `noswissmap`, `golang.org/x/net` in a vendor folder
 
-Refused, with the reason: programs packed with UPX, programs obfuscated with garble, programs from which build
+Of a stripped plugin, only functions are known: its type descriptors point into the program that opens it.
+
+Refused, with the reason: programs packed with UPX (tested on a file made by hand), obfuscated with garble, programs from which build
 information and symbols were both taken, and Go before 1.17.
 ";
 
