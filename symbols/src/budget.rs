@@ -25,8 +25,10 @@ pub(crate) const MAX_BUILD_INFO: u64 = 4 << 20;
 pub(crate) const MAX_MODULES: usize = 64 * 1024;
 /// Type descriptors visited for one answer; one that waits to be visited takes 4 bytes.
 pub(crate) const MAX_TYPES: u64 = 4 << 20;
-/// References followed from descriptors for one answer.
-pub(crate) const MAX_TYPE_EDGES: u64 = 32 << 20;
+/// Bytes of the file for each reference followed from descriptors for one answer, and how many there may
+/// be in the smallest file: a reference takes 4 bytes at least, and real ones share none.
+pub(crate) const BYTES_PER_EDGE: usize = 4;
+pub(crate) const LEAST_EDGES: usize = 64 * 1024;
 /// How many times its compressed size a section may have; those of the Go toolchain have 4.
 pub(crate) const MAX_RATIO: u64 = 64;
 /// Units of debugging information; the place of one takes 8 bytes.
@@ -34,6 +36,8 @@ pub(crate) const MAX_UNITS: u64 = 256 * 1024;
 /// Longest table of abbreviations of one unit, in bytes; in memory it takes a multiple. Those of the Go
 /// toolchain have 600.
 pub(crate) const MAX_ABBREVIATIONS: usize = 128 << 10;
+/// Attributes of one abbreviation; compilers write about 20. They may take no bytes in an entry.
+pub(crate) const MAX_ATTRIBUTES: usize = 64;
 /// Bytes of abbreviations read for one answer: this often all there are, and so many more. Each table is
 /// read once where the units that share one follow each other.
 pub(crate) const ABBREVIATION_READS: u64 = 16;
@@ -85,7 +89,7 @@ impl Default for Limits {
             expanded_bytes: 2 << 30,
             steps: 2 << 30,
             name_bytes: 2 << 30,
-            answer_bytes: 32 << 20,
+            answer_bytes: 16 << 20,
             time: Duration::from_secs(20),
         }
     }

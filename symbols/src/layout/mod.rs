@@ -178,6 +178,6 @@ pub(crate) struct RawField {
 impl RawField {
     /// What a field of this name costs in memory, charged before it is kept.
     pub(crate) fn cost(name: &str) -> u64 {
-        (name.len() as u64).saturating_add(64)
+        (name.len() as u64).saturating_add(112)
     }
 }

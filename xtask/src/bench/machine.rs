@@ -35,6 +35,8 @@ impl Machine {
         let kib: u64 = memory.trim_end_matches(" kB").parse().unwrap_or(0);
         let load = fs::read_to_string("/proc/loadavg")?;
         let load = load.split(' ').next().unwrap_or_default();
+        // What a distributor or host adds behind the numbers may be its name.
+        let release = output(Command::new("uname").arg("-r"))?;
         let describe = ["describe", "--always", "--dirty", "--exclude=*"];
         Ok(Self {
             date: output(Command::new("date").args(["-u", "+%F"]))?,
@@ -43,7 +45,7 @@ impl Machine {
             processors: std::thread::available_parallelism()?.get(),
             load: load.parse()?,
             memory_gib: kib.div_ceil(1 << 20),
-            kernel: output(Command::new("uname").arg("-r"))?,
+            kernel: release.split('-').next().unwrap_or_default().to_owned(),
             rustc: output(Command::new("rustc").arg("--version"))?,
             go: output(Command::new("go").args(["env", "GOVERSION"]))?,
         })

@@ -1,7 +1,7 @@
 //! Which descriptors there are: those that the linker lists, and all that these name.
 
 use super::{Descriptors, HAS_UNCOMMON, STRUCT, malformed};
-use crate::budget::{Allowance, Budget, Exhausted, MAX_TYPE_EDGES, MAX_TYPES};
+use crate::budget::{Allowance, BYTES_PER_EDGE, Budget, Exhausted, LEAST_EDGES, MAX_TYPES};
 use crate::bytes;
 use crate::error::Reason;
 use crate::moduledata::TypeRoots;
@@ -33,12 +33,12 @@ struct Frontier<'b> {
 }
 
 impl<'b> Frontier<'b> {
-    fn new(start: u64, length: usize, budget: &'b Budget) -> Self {
+    fn new(start: u64, length: usize, most: usize, budget: &'b Budget) -> Self {
         Self {
             start,
             met: vec![0; (length / 512).saturating_add(1)],
             todo: Vec::new(),
-            edges: budget.allow("references between type descriptors", MAX_TYPE_EDGES),
+            edges: budget.allow("references between type descriptors", most as u64),
             types: budget.allow("type descriptors", MAX_TYPES),
         }
     }
@@ -78,7 +78,9 @@ impl Descriptors<'_, '_> {
         let stated = self.section.end.saturating_sub(start);
         let in_file = self.image.tail(start).unwrap_or_default().len();
         let length = usize::try_from(stated).unwrap_or(in_file).min(in_file);
-        let mut frontier = Frontier::new(start, length, &self.image.budget);
+        let most = self.image.data.len() / BYTES_PER_EDGE;
+        let most = most.saturating_add(LEAST_EDGES);
+        let mut frontier = Frontier::new(start, length, most, &self.image.budget);
         match self.section.roots {
             TypeRoots::Links { types, tables } => self.linked(types, tables, &mut frontier)?,
             TypeRoots::Sequence { types_end, tables } => {
@@ -258,7 +260,7 @@ mod tests {
     #[test]
     fn each_descriptor_is_met_once() {
         let budget = Budget::new(Limits::default());
-        let mut frontier = Frontier::new(0x1000, 1024, &budget);
+        let mut frontier = Frontier::new(0x1000, 1024, 9, &budget);
         for ty in [0x1008, 0x1008, 0x100c, 0x0ff8, 0x1200, 0x2000, u64::MAX] {
             frontier.meet(Some(ty)).unwrap();
         }
@@ -266,5 +268,9 @@ mod tests {
         assert_eq!(frontier.next(), Some(0x1008));
         assert_eq!(frontier.next(), None);
         assert_eq!(budget.spent().steps, 9);
+        // Two more references are allowed, whatever they lead to.
+        assert_eq!(frontier.meet(None), Ok(()));
+        assert_eq!(frontier.meet(None), Ok(()));
+        assert!(frontier.meet(None).is_err());
     }
 }

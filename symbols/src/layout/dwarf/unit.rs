@@ -11,7 +11,9 @@ use gimli::{
 
 use super::sections::Sections;
 use super::{ABBREV, Slice};
-use crate::budget::{ABBREVIATION_READS, Allowance, Budget, MAX_ABBREVIATIONS, MORE_ABBREVIATIONS};
+use crate::budget::{
+    ABBREVIATION_READS, Allowance, Budget, MAX_ABBREVIATIONS, MAX_ATTRIBUTES, MORE_ABBREVIATIONS,
+};
 use crate::error::Reason;
 
 /// The table of abbreviations read last; all units of the Go toolchain share one.
@@ -55,26 +57,33 @@ fn table(section: &[u8], at: usize) -> Option<&[u8]> {
     let rest = section.get(at..)?;
     let window = rest.get(..rest.len().min(MAX_ABBREVIATIONS))?;
     let mut reader = EndianSlice::new(window, LittleEndian);
-    skip_table(&mut reader).ok()?;
+    skip_table(&mut reader)?;
     window.get(..window.len().checked_sub(reader.len())?)
 }
 
 /// Reads codes, tags and attributes up to the code 0.
-fn skip_table(reader: &mut Slice<'_>) -> gimli::Result<()> {
-    while reader.read_uleb128()? != 0 {
-        let _tag = reader.read_uleb128()?;
-        let _has_children = reader.read_u8()?;
-        loop {
-            let (name, form) = (reader.read_uleb128()?, reader.read_uleb128()?);
-            if form == u64::from(dw::DW_FORM_implicit_const.0) {
-                let _value = reader.read_sleb128()?;
-            }
-            if (name, form) == (0, 0) {
-                break;
-            }
+fn skip_table(reader: &mut Slice<'_>) -> Option<()> {
+    while reader.read_uleb128().ok()? != 0 {
+        let _tag = reader.read_uleb128().ok()?;
+        let _has_children = reader.read_u8().ok()?;
+        skip_attributes(reader)?;
+    }
+    Some(())
+}
+
+/// Reads names and forms up to the pair of zeros; `None` when there are more than any compiler writes.
+fn skip_attributes(reader: &mut Slice<'_>) -> Option<()> {
+    for _ in 0..=MAX_ATTRIBUTES {
+        let name = reader.read_uleb128().ok()?;
+        let form = reader.read_uleb128().ok()?;
+        if form == u64::from(dw::DW_FORM_implicit_const.0) {
+            let _value = reader.read_sleb128().ok()?;
+        }
+        if (name, form) == (0, 0) {
+            return Some(());
         }
     }
-    Ok(())
+    None
 }
 
 /// A unit and what its entries are read with.
@@ -135,5 +144,11 @@ mod tests {
         assert_eq!(table(&section[..10], 0), None);
         assert_eq!(table(&section, 99), None);
         assert_eq!(table(&[1; 2 * MAX_ABBREVIATIONS], 0), None);
+        let attributes = |count: usize| {
+            let pairs = [3, 8].repeat(count);
+            [&[1, 0x13, 1][..], &pairs, &[0, 0, 0]].concat()
+        };
+        assert!(table(&attributes(MAX_ATTRIBUTES), 0).is_some());
+        assert!(table(&attributes(MAX_ATTRIBUTES + 1), 0).is_none());
     }
 }
