@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use symbols::{Function, GoBinary, Layouts, Spent, Unresolved};
+use symbols::{Function, FunctionSource, GoBinary, Layouts, Spent, Unresolved};
 
 /// Functions asked for their site; a real answer for each is what the seeds are for.
 const MOST_FUNCTIONS: usize = 32;
@@ -33,7 +33,6 @@ const FIELDS: [&str; 8] = [
 /// Steps of work that all questions together may take.
 const MOST_STEPS: u64 = 100_000;
 const STEPS_PER_BYTE: u64 = 64;
-const VARIABLES: [&str; 2] = ["runtime.memstats", "runtime.text"];
 
 /// What was answered: each question with `ok` or the kind of its error.
 pub type Seen = BTreeSet<(&'static str, &'static str)>;
@@ -55,8 +54,8 @@ pub fn ask(file: &[u8]) -> Seen {
     files(&binary, &mut seen);
     functions(&binary, file, &mut seen);
     layouts(&binary.layouts(&STRUCTS), &mut seen);
-    for name in VARIABLES {
-        note(&mut seen, "variable", binary.variable(name));
+    if binary.sources().functions == FunctionSource::Symtab {
+        note(&mut seen, "variable", binary.variable("runtime.text"));
     }
     note(&mut seen, "types_address", binary.types_address());
     work(binary.spent(), file.len() as u64);
@@ -93,8 +92,11 @@ fn files(binary: &GoBinary<'_>, seen: &mut Seen) {
 
 fn functions(binary: &GoBinary<'_>, file: &[u8], seen: &mut Seen) {
     note(seen, "function", binary.function("main.absent"));
-    let functions = note(seen, "functions", binary.functions_where(|_| true));
-    let functions = functions.unwrap_or_default();
+    let functions = note(seen, "functions", binary.functions_where(|_| true)).unwrap_or_default();
+    if functions.len() > 1 {
+        // Reads the table of signatures, which costs more than all other questions to a small file.
+        note(seen, "variable", binary.variable("runtime.memstats"));
+    }
     for listed in functions.iter().take(MOST_FUNCTIONS) {
         if let Some(function) = note(seen, "function", binary.function(&listed.name)) {
             assert_eq!(function.name, listed.name, "another function was found");
