@@ -113,12 +113,12 @@ fn body<'d>(image: &Image<'d>, function: &Function) -> Result<Body<'d>, Reason> 
             limit: MAX_FUNCTION,
         });
     }
-    image.budget.steps(function.size)?;
-    image
+    let code = image
         .bytes(address, function.size)
         .filter(|_| image.is_code(address))
-        .map(|code| Body { code, address })
-        .ok_or(Reason::OutsideCode { address })
+        .ok_or(Reason::OutsideCode { address })?;
+    image.budget.steps(function.size)?;
+    Ok(Body { code, address })
 }
 
 /// Makes a site of an instruction.
