@@ -8,13 +8,14 @@ mod common;
 #[path = "common/memory.rs"]
 mod memory;
 
+use std::collections::BTreeSet;
 use std::hint::black_box;
 use std::sync::OnceLock;
 
 use common::{Built, build};
 use object::{Object as _, ObjectSection as _};
 use proptest::prelude::{ProptestConfig, any, prop, proptest};
-use symbols::GoBinary;
+use symbols::{Function, GoBinary};
 
 /// What one file of 2.5 MB may cost at its worst moment.
 const MOST_BYTES: usize = 64 << 20;
@@ -47,7 +48,10 @@ fn ask(data: &[u8]) -> bool {
         if let Ok(function) = binary.function(name) {
             black_box(binary.probe_site(&function).is_ok());
             black_box(binary.function_at(function.address.wrapping_add(1)));
+            black_box(binary.returns(&function).is_ok());
+            black_box(binary.frames_at(function.address).is_ok());
         }
+        black_box(binary.inlined_copies(name).is_ok());
     }
     black_box(binary.function_at(0x0040_1000));
     let layouts = binary.layouts(&["runtime.g", "runtime.m", "os.file", "runtime.mstats"]);
@@ -98,6 +102,81 @@ fn sections_of_zeros_and_ones_are_harmless() {
             }
         }
     }
+}
+
+/// What all questions about one file of 2.5 MB may take: each reads the tables at most a few times.
+const MOST_STEPS: u64 = 1 << 20;
+
+/// Asks for the lines, returns, calls and copies of many functions; answers the kinds of answers.
+fn ask_code(data: &[u8], functions: &[Function]) -> BTreeSet<&'static str> {
+    let mut seen = BTreeSet::new();
+    let Ok(binary) = GoBinary::parse(data) else {
+        return seen;
+    };
+    for pair in functions.windows(2) {
+        let [function, next] = pair else { continue };
+        let middle = function.address + function.size / 2;
+        let answers = [
+            binary.frames_at(function.address).map(|_| ()),
+            binary.frames_at(middle).map(|_| ()),
+            binary.returns(function).map(|_| ()),
+            binary.after_calls(function, next, 9).map(|_| ()),
+            binary.inlined_copies(&function.name).map(|_| ()),
+            binary.function(&function.name).map(|_| ()),
+        ];
+        let kinds = answers.map(|answer| answer.map_or_else(|error| error.error_type(), |()| "ok"));
+        seen.extend(kinds);
+    }
+    black_box(binary.inlined_into("main.main").is_ok());
+    let spent = binary.spent();
+    assert!(spent.steps < MOST_STEPS, "{spent:?}");
+    seen
+}
+
+/// Holes of every size, from one record or table to the whole function table and what it points to.
+#[test]
+fn torn_function_tables_and_inline_trees_are_harmless() {
+    let mut seen = BTreeSet::new();
+    for seed in seeds() {
+        let known = GoBinary::parse(&seed.data).unwrap();
+        let functions = known.functions_where(|_| true).unwrap();
+        let functions: Vec<_> = functions.into_iter().step_by(41).collect();
+        for (start, end) in function_data(&seed.data) {
+            for parts in [1, 16] {
+                for part in 0..parts {
+                    let from = start + (end - start) / parts * part;
+                    let to = (from + (end - start) / parts).min(end);
+                    for fill in [0x00, 0xff] {
+                        let mut data = seed.data.clone();
+                        data[from..to].fill(fill);
+                        let (kinds, cost) = memory::peak(|| ask_code(&data, &functions));
+                        assert!(cost < MOST_BYTES, "{cost} bytes at the peak");
+                        seen.extend(kinds);
+                    }
+                }
+            }
+        }
+    }
+    for expected in ["ok", "malformed", "not_found"] {
+        assert!(seen.contains(expected), "{expected} in {seen:?}");
+    }
+}
+
+/// Where the file keeps the function table, and the read-only data with inline trees in it.
+fn function_data(data: &[u8]) -> Vec<(usize, usize)> {
+    let file = object::File::parse(data).unwrap();
+    let ranges = file.sections().filter_map(|section| {
+        let name = section.name().ok()?;
+        let kept = [".gopclntab", ".rodata", ".go.func"]
+            .iter()
+            .any(|kept| name.ends_with(kept));
+        let (start, size) = section.file_range().filter(|_| kept)?;
+        let start = usize::try_from(start).unwrap();
+        Some((start, start + usize::try_from(size).unwrap()))
+    });
+    let ranges: Vec<_> = ranges.collect();
+    assert!(ranges.len() >= 2, "{ranges:?}");
+    ranges
 }
 
 /// The places where counts, sizes, offsets and addresses are kept: headers, and the heads of the tables.

@@ -141,6 +141,39 @@ fn the_report_tells_what_will_be_attached_and_where_that_was_read() {
     }
 }
 
+/// A probe on the body would not see the calls of the copies, and count wrongly.
+#[test]
+fn a_function_with_inlined_copies_is_not_attached() {
+    for (name, flags) in [("whole", &[][..]), ("stripped", &["-ldflags=-s -w"])] {
+        let path = build("partlyinlined", &format!("partly-inlined-{name}"), flags);
+        let resolver = resolver();
+        let info = resolver.resolve(&open(&path)).expect("Go");
+        assert!(!info.features.contains(&Feature::Grpc));
+        let sites = info.sites.iter();
+        assert!(
+            sites
+                .clone()
+                .any(|site| site.function == "runtime.newproc1")
+        );
+        assert!(!sites.clone().any(|site| site.function.contains("grpc")));
+        let report = resolver.report(&open(&path)).expect("Go");
+        let mut features = report.features.iter();
+        let grpc = features.find(|feature| feature.feature == "grpc");
+        let grpc = grpc.expect("every feature is told of");
+        assert_eq!(grpc.attach, Attach::No);
+        let why = grpc.why.iter();
+        let why: Vec<_> = why
+            .map(|why| (why.what.as_str(), why.error_type.as_str()))
+            .collect();
+        let handle = "google.golang.org/grpc.(*Server).handleStream";
+        assert_eq!(why, [(handle, "partly_inlined")]);
+        let mut functions = report.functions.iter();
+        let told = functions.find(|function| function.name == handle);
+        assert_eq!(told.expect("has a body").inlined_copies, Some(1));
+        fs::remove_file(path).expect("built by this test");
+    }
+}
+
 #[test]
 fn one_content_is_read_once_whatever_file_holds_it() {
     let folder = folder("copies");

@@ -41,6 +41,13 @@ pub(crate) struct Disassembled {
     pub(crate) text: String,
 }
 
+impl Disassembled {
+    /// The instruction in GNU syntax, if it was asked for and is known.
+    pub(crate) fn gnu(&self) -> Option<&str> {
+        Some(self.text.rsplit_once("// ")?.1.trim_end())
+    }
+}
+
 /// Disassembles the functions whose name matches, in Go's syntax, or with `-gnu` also in GNU syntax.
 pub(crate) fn objdump(binary: &Path, names: &str, flags: &[&str]) -> Vec<Disassembled> {
     let path = binary.to_str().expect("the path is text");

@@ -57,6 +57,15 @@ fn every_program_has_a_build_id() {
     }
 }
 
+/// A copy of the file that says it has no sections.
+pub(crate) fn without_section_headers(data: &[u8]) -> Vec<u8> {
+    let mut data = data.to_vec();
+    // e_shoff, then e_shnum and e_shstrndx.
+    data[0x28..0x30].fill(0);
+    data[0x3c..0x40].fill(0);
+    data
+}
+
 #[test]
 fn nothing_needs_section_headers() {
     let servers = servers();
@@ -64,10 +73,7 @@ fn nothing_needs_section_headers() {
         (&servers.stripped, &servers.symbols),
         (&servers.pie_stripped, &servers.pie_symbols),
     ] {
-        let mut data = built.data.clone();
-        // e_shoff, then e_shnum and e_shstrndx.
-        data[0x28..0x30].fill(0);
-        data[0x3c..0x40].fill(0);
+        let data = without_section_headers(&built.data);
         let binary = GoBinary::parse(&data).unwrap();
         for name in wanted(&binary) {
             assert_eq!(

@@ -2,10 +2,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use symbols::{GoBinary, InlinedInto, Provenance};
+use symbols::{FunctionSource, GoBinary, InlinedInto, Provenance, Reason};
 
 use crate::common::{addr2line, build};
 use crate::dwarf::{Body, bodies, copies};
+use crate::files::without_section_headers;
 use crate::servers::{parse, servers};
 
 /// As the function table of this release writes it: from go1.18 to go1.20 without type arguments.
@@ -158,10 +159,15 @@ fn every_line_is_what_addr2line_prints() {
         &["-ldflags=-s -w"],
         &[("GOARCH", "arm64")],
     );
+    let c = [("CGO_ENABLED", "1")];
+    let cgo = build("server", "server-cgo-lines", &[], &c);
+    let flags = ["-ldflags=-s -w"];
+    let cgo_stripped = build("server", "server-cgo-lines-stripped", &flags, &c);
     for (full, others) in [
         (&servers.default, vec![&servers.default, &servers.stripped]),
         (&servers.pie, vec![&servers.pie, &servers.pie_stripped]),
         (&arm, vec![&arm, &arm_stripped]),
+        (&cgo, vec![&cgo, &cgo_stripped]),
     ] {
         // Up to go1.19 addr2line does not find the function table of position-independent files.
         if parse(full).is_pie() && !parse(full).go_version().at_least(20) {
@@ -202,6 +208,60 @@ fn every_line_is_what_addr2line_prints() {
                 assert_eq!(outer.function, as_written(&binary, name), "{pc:#x}");
             }
         }
+    }
+}
+
+#[test]
+fn lines_need_no_section_headers() {
+    let servers = servers();
+    for built in [&servers.default, &servers.stripped, &servers.pie_stripped] {
+        let bare_data = without_section_headers(&built.data);
+        let (whole, bare) = (parse(built), GoBinary::parse(&bare_data).unwrap());
+        assert_eq!(bare.sources().functions, FunctionSource::Pclntab);
+        let functions = parse(&servers.stripped).functions_where(|_| true).unwrap();
+        let (mut compared, mut inlined) = (0, 0);
+        for function in functions.iter().step_by(3) {
+            for pc in [function.address, function.address + function.size / 2] {
+                let frames = whole.frames_at(pc);
+                assert_eq!(bare.frames_at(pc), frames, "{pc:#x}");
+                inlined += usize::from(frames.is_ok_and(|frames| frames.len() > 1));
+                compared += 1;
+            }
+        }
+        assert!(compared > 2000 && inlined > 100, "{compared}, {inlined}");
+        for name in ["sync.(*Mutex).Unlock", "net/http.Header.Get", "no.such"] {
+            assert_eq!(bare.inlined_copies(name), whole.inlined_copies(name));
+        }
+    }
+}
+
+#[test]
+fn a_function_can_have_both_a_body_and_copies() {
+    let plain = build("inlined", "inlined", &[], &[]);
+    let stripped = build("inlined", "inlined-stripped", &["-ldflags=-s -w"], &[]);
+    for built in [&plain, &stripped] {
+        let binary = parse(built);
+        for (name, copies, has_body) in [
+            ("main.both", 3, true),
+            ("main.copied", 1, false),
+            ("main.called", 0, true),
+        ] {
+            assert_eq!(binary.inlined_copies(name).unwrap().value, copies, "{name}");
+            match binary.function(name) {
+                Ok(_) => assert!(has_body, "{name}"),
+                Err(unresolved) => {
+                    assert!(!has_body, "{unresolved}");
+                    assert_eq!(unresolved.reason, Reason::OnlyInlined { copies });
+                }
+            }
+        }
+        let holders = binary.inlined_into("main.both").unwrap();
+        let holders = holders
+            .iter()
+            .map(|held| (held.function.as_str(), held.copies));
+        let mut holders: Vec<_> = holders.collect();
+        holders.sort_unstable();
+        assert_eq!(holders, [("main.first", 1), ("main.second", 2)]);
     }
 }
 

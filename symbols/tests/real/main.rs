@@ -8,6 +8,7 @@ mod after_calls;
 mod builds;
 #[path = "../common/mod.rs"]
 mod common;
+mod decoder;
 mod dwarf;
 mod files;
 mod functions;
@@ -18,4 +19,5 @@ mod names;
 mod refused;
 mod returns;
 mod servers;
+mod sites;
 mod tables;
