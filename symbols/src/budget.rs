@@ -54,6 +54,8 @@ pub(crate) const MAX_INLINED_NAMES: usize = 256 * 1024;
 pub(crate) const MAX_FUNCTION: u64 = 16 << 20;
 /// Branch targets kept of one function.
 pub(crate) const MAX_TARGETS: usize = 1 << 20;
+/// Calls of one function in another for which a place behind them is kept.
+pub(crate) const MAX_CALLS: usize = 4096;
 /// Instructions looked at behind a call.
 pub(crate) const MAX_AFTER_CALL: usize = 64;
 /// Instructions decoded in search of a probe site.

@@ -4,7 +4,7 @@ use super::effect::{Effect, Move, Registers, StackWrite};
 use super::flow::Targets;
 use super::step::{Flow, Step};
 use super::{Body, site, steps};
-use crate::budget::MAX_AFTER_CALL;
+use crate::budget::{MAX_AFTER_CALL, MAX_CALLS};
 use crate::error::Reason;
 use crate::fact::{AfterCall, Function, Place, Register, SiteKind};
 use crate::image::{Image, Machine};
@@ -27,6 +27,12 @@ pub(super) fn find(
     for step in steps(machine, body) {
         let call = step?;
         if call.flow() == Flow::Call(Some(callee.address)) {
+            if found.len() >= MAX_CALLS {
+                return Err(Reason::Limit {
+                    what: "calls of one function in another",
+                    limit: MAX_CALLS as u64,
+                });
+            }
             let (step, results) = behind(machine, body, &targets, &call, results)?;
             found.push(AfterCall {
                 call: call.address,

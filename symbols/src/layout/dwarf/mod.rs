@@ -18,7 +18,7 @@ pub(crate) use sections::Sections;
 use unit::{LastTable, Unit};
 
 use super::{Found, KEY_BYTES, RawField, RawStruct, TypeSource};
-use crate::budget::{Allowance, Exhausted, MAX_UNITS};
+use crate::budget::{Allowance, Exhausted, MAX_NAME, MAX_UNITS};
 use crate::error::Reason;
 use crate::fact::Provenance;
 use crate::image::Image;
@@ -230,7 +230,12 @@ impl<'a, 'd> Dwarf<'a, 'd> {
             AttributeValue::DebugLineStrRef(at) => self.sections.line_string(self.image, at.0)?,
             _ => None,
         };
-        self.image.budget.name(text.map_or(0, str::len))?;
+        // A text that has no end was searched for it.
+        let searched = match value {
+            AttributeValue::DebugStrRef(_) | AttributeValue::DebugLineStrRef(_) => MAX_NAME,
+            _ => 0,
+        };
+        self.image.budget.name(text.map_or(searched, str::len))?;
         Ok(text)
     }
 }
