@@ -79,20 +79,20 @@ impl<'d> GoBinary<'d> {
         let image = Image::parse(data, limits, scratch)?;
         let symtab = Symtab::find(&image)?;
         let (version, info) = release(&image, symtab.as_ref())?;
-        let table = Pclntab::address(&image)?;
-        let module = table
-            .ok_or(Reason::NoModuleData)
-            .and_then(|table| ModuleData::find(&image, table));
-        let pclntab = table.ok_or(Reason::NoFunctionTable).and_then(|table| {
-            let stated = Pclntab::stated_text(&image, table);
-            let marker = || {
-                symtab
-                    .as_ref()
-                    .and_then(|symtab| symtab.address_of("runtime.text"))
-            };
-            let recorded = || module.as_ref().ok().map(|module| module.text);
-            Pclntab::parse(&image, table, stated.or_else(marker).or_else(recorded))
-        });
+        let (pclntab, module) = match Pclntab::place(&image) {
+            Ok(place) => {
+                let marker = || {
+                    symtab
+                        .as_ref()
+                        .and_then(|symtab| symtab.address_of("runtime.text"))
+                };
+                let recorded = || place.module.as_ref().ok().map(|module| module.text);
+                let text = Pclntab::stated_text(&image, place.address);
+                let text = text.or_else(marker).or_else(recorded);
+                (Pclntab::parse(&image, place.address, text), place.module)
+            }
+            Err(reason) => (Err(reason), Err(Reason::NoModuleData)),
+        };
         let build_id = notes::build_id(&image);
         Ok(Self {
             image,

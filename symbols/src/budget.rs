@@ -15,6 +15,8 @@ pub(crate) const MAX_NOTES: usize = 64 * 1024;
 pub(crate) const MAX_SEGMENTS: usize = 64;
 /// Symbols or functions beyond this count make their table unusable; an index entry takes 8 bytes.
 pub(crate) const MAX_FUNCTIONS: usize = 4 << 20;
+/// Function tables looked at where no section header names one; a program may carry others as data.
+pub(crate) const MAX_TABLES: usize = 64;
 /// Dynamic relocations beyond this count make the file unreadable; an index entry takes 4 bytes.
 pub(crate) const MAX_RELOCATIONS: u64 = 8 << 20;
 /// A name longer than this is not looked at.

@@ -180,6 +180,12 @@ impl<'d> Image<'d> {
             && self.file_offset(address).is_some()
     }
 
+    /// Says whether `address` is backed by a writable part of the file.
+    pub(crate) fn is_writable(&self, address: u64) -> bool {
+        self.locate(address)
+            .is_some_and(|(segment, _)| segment.writable)
+    }
+
     /// Says whether `size` bytes at `address` lie in one segment that holds data, zeroed memory included.
     pub(crate) fn is_data(&self, address: u64, size: u64) -> bool {
         self.segments.iter().any(|segment| {

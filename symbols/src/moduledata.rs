@@ -1,6 +1,7 @@
 //! The runtime's module data: where text, types and their indexes are.
 
 use crate::error::Reason;
+use crate::functions::Pclntab;
 use crate::image::Image;
 use crate::version::GoVersion;
 
@@ -62,11 +63,17 @@ impl ModuleData {
     fn check(image: &Image<'_>, address: u64, pclntab: u64) -> Option<Self> {
         let word = |at: u64| image.word(address.checked_add(at)?);
         let (text, etext, minpc) = (word(TEXT)?, word(ETEXT)?, word(MINPC)?);
+        // The header states the start of the text too, up to go1.25.
+        let stated = Pclntab::stated_text(image, pclntab);
+        // The runtime writes here; and a program that is carried as data may have tables at the same address.
         let sane = word(0)? == pclntab
+            && image.is_writable(address)
             && text != 0
             && text <= minpc
             && minpc < etext
-            && image.is_code(text);
+            && stated.is_none_or(|stated| stated == text)
+            && image.is_code(text)
+            && image.is_code(etext.checked_sub(1)?);
         sane.then_some(Self { address, text })
     }
 

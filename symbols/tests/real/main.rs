@@ -6,6 +6,7 @@
 
 mod after_calls;
 mod builds;
+mod carried;
 #[path = "../common/mod.rs"]
 mod common;
 mod decoder;

@@ -4,6 +4,7 @@
 
 mod body;
 mod header;
+mod place;
 mod record;
 
 use std::sync::OnceLock;
@@ -31,22 +32,6 @@ pub(crate) struct Pclntab<'d> {
 }
 
 impl<'d> Pclntab<'d> {
-    /// Finds the table by its section, else by a header that makes sense in the segments.
-    pub(crate) fn address(image: &Image<'_>) -> Result<Option<u64>, Exhausted> {
-        let is_table = |data: &[u8]| Header::read(data).is_some();
-        let section = image.go_section(".gopclntab");
-        let stated = section.map(|section| section.address);
-        if let Some(address) = stated.filter(|&at| image.tail(at).is_some_and(is_table)) {
-            return Ok(Some(address));
-        }
-        let mut parts = image.loaded(|segment| !segment.executable)?.into_iter();
-        Ok(parts.find_map(|(start, data)| {
-            let mut places = (0..data.len()).step_by(8);
-            let at = places.find(|&at| data.get(at..).is_some_and(is_table))?;
-            start.checked_add(u64::try_from(at).ok()?)
-        }))
-    }
-
     /// Reads the start of the text that the header states; 0 since go1.26.
     pub(crate) fn stated_text(image: &Image<'_>, address: u64) -> Option<u64> {
         match Header::read(image.tail(address)?)?.generation {
