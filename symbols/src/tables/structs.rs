@@ -24,6 +24,7 @@ const HARMLESS: &[&str] = &[
     "norangefunc",
     "aliastypeparams",
     "noaliastypeparams",
+    "nodwarf5",
 ];
 
 /// The rows for one binary.

@@ -103,9 +103,27 @@ fn code_that_no_reference_build_has_names_no_wrong_place() {
 
 #[test]
 fn tables_say_what_the_debugging_information_says() {
-    let servers = servers();
-    let mut truth = structs(&servers.plain);
-    let binary = parse(&servers.plain);
+    compare_tables(&servers().plain);
+}
+
+/// Of the experiments that change nothing in the runtime, those that the installed release knows.
+#[test]
+fn tables_hold_for_experiments_that_concern_other_things() {
+    let binary = parse(&servers().plain);
+    let experiments = [(25, "nodwarf5"), (25, "jsonv2"), (19, "boringcrypto")];
+    for (since, experiment) in experiments {
+        if binary.go_version().at_least(since) {
+            let name = format!("tables-{experiment}");
+            let environment = [("GOEXPERIMENT", experiment)];
+            compare_tables(&build("server", &name, &[], &environment));
+        }
+    }
+}
+
+/// Compares the tables' rows of a binary's release with the binary's debugging information.
+fn compare_tables(built: &Built) {
+    let mut truth = structs(built);
+    let binary = parse(built);
     let table = binary.reference_layouts(reference::STRUCTS);
     let full = binary.layouts(reference::STRUCTS);
     let (mut structs, mut fields) = (0, 0);
