@@ -1,12 +1,15 @@
 //! Struct offsets of a binary, in the form the kernel side reads.
 
 use agent_ebpf::offsets::{MAP_CLASSIC, MAP_SWISS, MAP_UNKNOWN, Offsets, UNKNOWN};
-use symbols::{GoBinary, GoVersion, Layouts, MapKind, Unresolved};
+use symbols::{GoBinary, GoVersion, LayoutSource, Layouts, MapKind, Reason, Unresolved};
 
 use crate::probe::Feature;
 
 const STREAM: &str = "google.golang.org/grpc/internal/transport.Stream";
 const SERVER_STREAM: &str = "google.golang.org/grpc/internal/transport.ServerStream";
+const GRPC_MODULE: &str = "google.golang.org/grpc";
+/// Minor version of grpc-go 1 that brought [`SERVER_STREAM`].
+const WITH_SERVER_STREAM: u32 = 69;
 
 /// Structs whose layout the kernel side needs.
 pub(super) const STRUCTS: [&str; 10] = [
@@ -84,70 +87,116 @@ fn required(feature: Feature) -> &'static [Field] {
 }
 
 /// Fields that add to a feature where they exist.
-const OPTIONAL: [Field; 3] = [
-    ("net/http.Request", "Pattern", |offsets| {
-        &mut offsets.request_pattern
-    }),
-    ("runtime.workType", "cycles", |offsets| {
-        &mut offsets.work_cycles
-    }),
-    ("runtime.workType", "pauseNS", |offsets| {
-        &mut offsets.work_pause_ns
-    }),
-];
+fn optional(feature: Feature) -> &'static [Field] {
+    match feature {
+        Feature::Http => &[("net/http.Request", "Pattern", |offsets| {
+            &mut offsets.request_pattern
+        })],
+        Feature::Gc => &[
+            ("runtime.workType", "cycles", |offsets| {
+                &mut offsets.work_cycles
+            }),
+            ("runtime.workType", "pauseNS", |offsets| {
+                &mut offsets.work_pause_ns
+            }),
+        ],
+        Feature::Grpc | Feature::Log | Feature::Goroutine | Feature::Net => &[],
+    }
+}
 
 /// Every struct field the kernel side reads, as (struct, field).
 pub(super) fn wanted_fields() -> impl Iterator<Item = (&'static str, &'static str)> {
-    let required = Feature::ALL.into_iter().flat_map(required);
-    let named = required
-        .chain(&OPTIONAL)
-        .map(|(structure, field, _)| (*structure, *field));
+    let fields = Feature::ALL
+        .into_iter()
+        .flat_map(|feature| required(feature).iter().chain(optional(feature)));
+    let named = fields.map(|(structure, field, _)| (*structure, *field));
     named.chain([(STREAM, "method"), (STREAM, "ctx")])
 }
 
-/// Fills the offsets that `features` need; a feature with a missing one is returned with the reason.
-/// Addresses are those of the file, 0 where unknown.
-pub(super) fn fill(
-    binary: &GoBinary<'_>,
-    layouts: &Layouts,
-    features: &[Feature],
-) -> (Offsets, Vec<(Feature, Unresolved)>) {
-    let mut offsets = Offsets::EMPTY;
-    let mut off = Vec::new();
-    for &feature in features {
-        if let Err(unresolved) = fill_feature(&mut offsets, layouts, feature) {
-            off.push((feature, unresolved));
-        }
-    }
-    for (structure, field, place) in OPTIONAL {
-        *place(&mut offsets) = layouts
-            .field(structure, field)
-            .map_or(UNKNOWN, |fact| fact.value);
-    }
-    offsets.map_kind = match binary.map_kind() {
+/// The offsets of a binary, and what could not be filled in.
+#[derive(Debug)]
+pub(super) struct Filled {
+    /// Addresses are those of the file, 0 where unknown.
+    pub(super) offsets: Offsets,
+    /// Features with a missing offset, with the reason; these stay off.
+    pub(super) off: Vec<(Feature, Unresolved)>,
+    /// What the other features do without.
+    pub(super) notes: Vec<(Feature, Unresolved)>,
+}
+
+/// Fills the offsets that `features` need.
+pub(super) fn fill(binary: &GoBinary<'_>, layouts: &Layouts, features: &[Feature]) -> Filled {
+    let mut filled = Filled {
+        offsets: Offsets {
+            stw_arguments: 0,
+            ..Offsets::EMPTY
+        },
+        off: Vec::new(),
+        notes: Vec::new(),
+    };
+    filled.offsets.map_kind = match binary.map_kind() {
         MapKind::Classic => MAP_CLASSIC,
         MapKind::Swiss => MAP_SWISS,
         MapKind::Unknown => MAP_UNKNOWN,
     };
-    offsets.stw_arguments = stop_arguments(binary.go_version());
-    offsets.work_address = binary
-        .variable("runtime.work")
-        .map_or(0, |fact| fact.value.address);
-    offsets.types_address = binary.types_address().unwrap_or(0);
-    (offsets, off)
+    for &feature in features {
+        match fill_feature(&mut filled.offsets, binary, layouts, feature) {
+            Ok(()) => {
+                let missing = fill_optional(&mut filled.offsets, binary, layouts, feature);
+                let missing = missing.into_iter().map(|one| (feature, one));
+                filled.notes.extend(missing);
+            }
+            Err(unresolved) => filled.off.push((feature, unresolved)),
+        }
+    }
+    filled
+}
+
+/// Fills what adds to a feature, and answers what is missing although this release has it.
+fn fill_optional(
+    offsets: &mut Offsets,
+    binary: &GoBinary<'_>,
+    layouts: &Layouts,
+    feature: Feature,
+) -> Vec<Unresolved> {
+    let mut missing = Vec::new();
+    for (structure, field, place) in optional(feature) {
+        match layouts.field(structure, field) {
+            Ok(fact) => *place(offsets) = fact.value,
+            Err(unknown) => missing.push(unknown),
+        }
+    }
+    if feature == Feature::Gc {
+        match binary.variable("runtime.work") {
+            Ok(fact) => offsets.work_address = fact.value.address,
+            Err(unknown) => missing.push(unknown),
+        }
+    }
+    if feature == Feature::Grpc {
+        match binary.types_address() {
+            Ok(address) => offsets.types_address = address,
+            Err(unknown) => missing.push(unknown),
+        }
+    }
+    missing.retain(|one| !matches!(one.reason, Reason::NoField { .. }));
+    missing
 }
 
 fn fill_feature(
     offsets: &mut Offsets,
+    binary: &GoBinary<'_>,
     layouts: &Layouts,
     feature: Feature,
 ) -> Result<(), Unresolved> {
     for (structure, field, place) in required(feature) {
         *place(offsets) = layouts.field(structure, field)?.value;
     }
+    if feature == Feature::Gc {
+        offsets.stw_arguments = stop_arguments(binary.go_version())?;
+    }
     if feature == Feature::Grpc {
-        (offsets.stream_method, offsets.stream_indirect) = stream_field(layouts, "method")?;
-        (offsets.stream_ctx, _) = stream_field(layouts, "ctx")?;
+        (offsets.stream_method, offsets.stream_indirect) = stream_field(binary, layouts, "method")?;
+        (offsets.stream_ctx, _) = stream_field(binary, layouts, "ctx")?;
     }
     Ok(())
 }
@@ -156,9 +205,17 @@ fn fill_feature(
 ///
 /// Up to grpc-go 1.68 the server's stream is a `Stream`; then a `ServerStream` that starts with a
 /// pointer to one; from about 1.80 one that contains it.
-fn stream_field(layouts: &Layouts, field: &str) -> Result<(u32, u32), Unresolved> {
-    if !layouts.has(SERVER_STREAM) {
-        return Ok((layouts.field(STREAM, field)?.value, 0));
+fn stream_field(
+    binary: &GoBinary<'_>,
+    layouts: &Layouts,
+    field: &str,
+) -> Result<(u32, u32), Unresolved> {
+    if let Err(absent) = layouts.size(SERVER_STREAM) {
+        let source = layouts.source();
+        return match has_no_server_stream(grpc_minor(binary), source, &absent.reason) {
+            true => Ok((layouts.field(STREAM, field)?.value, 0)),
+            false => Err(absent),
+        };
     }
     if let Ok(inside) = layouts.field(SERVER_STREAM, &format!("Stream.{field}")) {
         return Ok((inside.value, 0));
@@ -177,12 +234,92 @@ fn stream_field(layouts: &Layouts, field: &str) -> Result<(u32, u32), Unresolved
     }
 }
 
+/// Whether a layout is missing because this grpc-go has no such struct. The module's version tells; where
+/// there is none, debugging information that was read and does not name it.
+fn has_no_server_stream(minor: Option<u32>, source: LayoutSource, why: &Reason) -> bool {
+    match minor {
+        Some(minor) => minor < WITH_SERVER_STREAM,
+        None => {
+            matches!(source, LayoutSource::Dwarf4 | LayoutSource::Dwarf5)
+                && *why == Reason::NotFound
+        }
+    }
+}
+
+/// Minor version of the grpc-go 1 that was built in; none for a fork or a working copy.
+fn grpc_minor(binary: &GoBinary<'_>) -> Option<u32> {
+    let module = binary.build_info().module(GRPC_MODULE)?;
+    let built = module.replace.as_deref().unwrap_or(module);
+    minor_of(&built.version).filter(|_| built.path == GRPC_MODULE)
+}
+
+/// 68 in `v1.68.2`.
+fn minor_of(version: &str) -> Option<u32> {
+    version.strip_prefix("v1.")?.split_once('.')?.0.parse().ok()
+}
+
 /// What `startTheWorldWithSema` gets: nothing useful before 1.22, the stop's start and reason in 1.22,
 /// its end as well from 1.23.
-fn stop_arguments(version: &GoVersion) -> u32 {
+fn stop_arguments(version: &GoVersion) -> Result<u32, Unresolved> {
     match (version.major, version.minor) {
-        (1, ..=21) => 0,
-        (1, 22) => 1,
-        _ => 2,
+        (1, ..=21) => Ok(0),
+        (1, 22) => Ok(1),
+        (1, 23..=27) => Ok(2),
+        _ => Err(Unresolved {
+            what: "runtime.startTheWorldWithSema".to_owned(),
+            reason: Reason::UnsupportedVersion {
+                what: "arguments",
+                version: version.to_string(),
+            },
+        }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_failed_look_up_is_no_old_grpc() {
+        let dwarf = LayoutSource::Dwarf5;
+        let torn = Reason::NoLayouts;
+        assert!(has_no_server_stream(None, dwarf, &Reason::NotFound));
+        assert!(!has_no_server_stream(None, dwarf, &torn));
+        let descriptors = LayoutSource::TypeDescriptors;
+        assert!(!has_no_server_stream(None, descriptors, &Reason::NotFound));
+        assert!(has_no_server_stream(
+            Some(68),
+            descriptors,
+            &Reason::NoDescriptor
+        ));
+        assert!(!has_no_server_stream(Some(69), dwarf, &Reason::NotFound));
+    }
+
+    #[test]
+    fn versions_of_grpc_are_read() {
+        assert_eq!(minor_of("v1.68.2"), Some(68));
+        assert_eq!(minor_of("v1.69.0-dev.0.20241101"), Some(69));
+        for other in ["(devel)", "v2.1.0", "v1.x.0", "1.68.2", ""] {
+            assert_eq!(minor_of(other), None, "{other}");
+        }
+    }
+
+    #[test]
+    fn arguments_of_a_release_nobody_has_seen_are_unknown() {
+        let of = |minor| {
+            stop_arguments(&GoVersion {
+                major: 1,
+                minor,
+                patch: 0,
+                text: format!("go1.{minor}"),
+            })
+        };
+        let known: Vec<u32> = (17..=27).filter_map(|minor| of(minor).ok()).collect();
+        assert_eq!(known, [0, 0, 0, 0, 0, 1, 2, 2, 2, 2, 2]);
+        let unknown = of(28).expect_err("not out yet");
+        assert_eq!(
+            unknown.to_string(),
+            "runtime.startTheWorldWithSema: arguments of go1.28 are unknown"
+        );
     }
 }
