@@ -181,7 +181,7 @@ pub enum Reason {
     /// The reference tables have rows for this release or module, but none for this version of it.
     #[error("no reference layouts of {what} {version}; the nearest known are {nearest}")]
     NoReference {
-        /// `go`, or the path of a module.
+        /// `release`, or the path of a module.
         what: &'static str,
         /// The version in the binary.
         version: String,

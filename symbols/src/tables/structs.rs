@@ -70,7 +70,7 @@ impl<'b> StructTable<'b> {
         let text = release_text(self.version);
         let row = text.and_then(|text| RELEASES.find(&format!("{text} {machine}")));
         row.ok_or_else(|| Reason::NoReference {
-            what: "go",
+            what: "release",
             version: self.version.text.clone(),
             nearest: nearest(RELEASES, "go", &self.version.to_string(), Some(machine)),
         })
@@ -245,7 +245,7 @@ mod tests {
             table.find("runtime.schedt").unwrap().unwrap_err()
         };
         let unknown = |version: &str, nearest: &str| Reason::NoReference {
-            what: "go",
+            what: "release",
             version: version.to_owned(),
             nearest: nearest.to_owned(),
         };
