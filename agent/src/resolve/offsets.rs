@@ -1,6 +1,6 @@
 //! Struct offsets of a binary, in the form the kernel side reads.
 
-use agent_ebpf::offsets::{MAP_CLASSIC, MAP_SWISS, MAP_UNKNOWN, Offsets, UNKNOWN};
+use agent_ebpf::offsets::{MAP_CLASSIC, MAP_SWISS, MAP_UNKNOWN, Offsets};
 use symbols::{GoBinary, GoVersion, LayoutSource, Layouts, MapKind, Reason, Unresolved};
 
 use crate::probe::Feature;
@@ -225,7 +225,7 @@ fn stream_field(
     if pointer == 0 {
         Ok((behind, 1))
     } else {
-        let reason = symbols::Reason::UnsupportedVersion {
+        let reason = Reason::UnsupportedVersion {
             what: "offsets of a stream behind other fields",
             version: "this grpc-go".to_owned(),
         };
