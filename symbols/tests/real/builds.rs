@@ -3,7 +3,8 @@
 use std::path::PathBuf;
 use std::process::Command;
 
-use symbols::{Build, BuildMode, GoBinary, Modules};
+use object::{Object as _, ObjectSection as _};
+use symbols::{Build, BuildMode, GoBinary, LayoutSource, Modules, Provenance};
 
 use crate::common::{
     Built, CGO, EXE, Recipe, Truth, build, fixture, hold_stripped, hold_whole, nm, output, run,
@@ -163,6 +164,71 @@ fn go_inside_a_program_in_c_is_read() {
             },
         );
     }
+}
+
+#[test]
+fn debugging_information_of_c_code_alone_hides_no_descriptors() {
+    let flags = ["-buildmode=c-archive", "-ldflags=-w"];
+    let archive = build("exports", "exports-w.a", &flags, WITH_C);
+    let main = fixture().join("host/main.c");
+    let host = |name: &str, flag: &str| {
+        let path = output().join(name);
+        run(Command::new("gcc")
+            .args([flag, "-no-pie", "-o"])
+            .args([&path, &main, &archive.path]));
+        Built::read(path)
+    };
+    let (with, without) = (host("host-with-c", "-g"), host("host-without", "-g0"));
+    let binary = GoBinary::parse(&with.data).unwrap();
+    let twin = GoBinary::parse(&without.data).unwrap();
+    let wanted = [
+        "os.file",
+        "runtime.g",
+        "runtime.schedt",
+        "example.test/no.Such",
+    ];
+    let (layouts, expected) = (binary.layouts(&wanted), twin.layouts(&wanted));
+    assert_eq!(layouts.source(), LayoutSource::TypeDescriptors);
+    assert_eq!(binary.sources(), twin.sources());
+    assert!(layouts.has("os.file"));
+    for name in wanted {
+        assert_eq!(layouts.size(name), expected.size(name));
+    }
+    let field = ("os.file", "pfd.Sysfd");
+    assert_eq!(
+        layouts.field(field.0, field.1),
+        expected.field(field.0, field.1)
+    );
+}
+
+#[test]
+fn torn_debugging_information_hides_no_descriptors() {
+    let built = build(
+        "server",
+        "torn-dwarf",
+        &["-ldflags=-compressdwarf=false"],
+        &[],
+    );
+    let file = object::File::parse(built.data.as_slice()).unwrap();
+    let (start, _) = file
+        .section_by_name(".debug_info")
+        .unwrap()
+        .file_range()
+        .unwrap();
+    let intact = GoBinary::parse(&built.data).unwrap();
+    let expected = intact.layouts(&["os.file"]).size("os.file").unwrap();
+    let mut data = built.data.clone();
+    let start = usize::try_from(start).unwrap();
+    data[start..start + 4].fill(0xee);
+    let torn = GoBinary::parse(&data).unwrap();
+    let layouts = torn.layouts(&["os.file", "runtime.spanSet"]);
+    let size = layouts.size("os.file").unwrap();
+    assert_eq!(
+        (size.value, size.provenance),
+        (expected.value, Provenance::TypeDescriptors)
+    );
+    let unknown = layouts.size("runtime.spanSet").unwrap_err();
+    assert_eq!(unknown.error_type(), "malformed");
 }
 
 /// Runs a tool of binutils on a copy of the server.
