@@ -179,6 +179,12 @@ impl<'d> GoBinary<'d> {
         &self.image.segments
     }
 
+    /// Says whether the file has debugging information at all, readable or not, of Go code or other code.
+    pub fn has_debug_information(&self) -> bool {
+        let mut sections = self.image.sections.iter();
+        sections.any(|section| matches!(section.name, b".debug_info" | b".zdebug_info"))
+    }
+
     /// Translates an address as linked to an offset in the file.
     pub fn file_offset(&self, vaddr: u64) -> Option<u64> {
         self.image.file_offset(vaddr)

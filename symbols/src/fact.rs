@@ -49,7 +49,7 @@ impl Provenance {
 pub enum Confidence {
     /// The binary itself says so.
     Stated,
-    /// Independent places in the binary's code agree.
+    /// Several operands in code equal to that of a reference build name the same place.
     Corroborated,
     /// It holds for every build of this exact release or module version.
     Reference,

@@ -190,6 +190,7 @@ fn debugging_information_of_c_code_alone_hides_no_descriptors() {
     let (layouts, expected) = (binary.layouts(&wanted), twin.layouts(&wanted));
     assert_eq!(layouts.source(), LayoutSource::TypeDescriptors);
     assert_eq!(binary.sources(), twin.sources());
+    assert!(binary.has_debug_information());
     assert!(layouts.has("os.file"));
     for name in wanted {
         assert_eq!(layouts.size(name), expected.size(name));
@@ -221,6 +222,7 @@ fn torn_debugging_information_hides_no_descriptors() {
     let start = usize::try_from(start).unwrap();
     data[start..start + 4].fill(0xee);
     let torn = GoBinary::parse(&data).unwrap();
+    assert!(torn.has_debug_information());
     let layouts = torn.layouts(&["os.file", "runtime.spanSet"]);
     let size = layouts.size("os.file").unwrap();
     assert_eq!(
@@ -246,6 +248,13 @@ fn what_strip_leaves_is_read() {
     hold_stripped(&stripped, &truth, EXE);
     let (whole, truth) = rewritten("without-debug", "strip", &["--strip-debug"]);
     hold_stripped(&whole, &truth, EXE);
+    for built in [&stripped, &whole] {
+        assert!(
+            !GoBinary::parse(&built.data)
+                .unwrap()
+                .has_debug_information()
+        );
+    }
 }
 
 #[test]
@@ -253,4 +262,9 @@ fn debugging_information_in_the_old_compressed_form_is_read() {
     let arguments = ["--compress-debug-sections=zlib-gnu"];
     let (built, truth) = rewritten("zdebug", "objcopy", &arguments);
     hold_whole(&built, &truth, EXE);
+    assert!(
+        GoBinary::parse(&built.data)
+            .unwrap()
+            .has_debug_information()
+    );
 }
