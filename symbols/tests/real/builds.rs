@@ -167,6 +167,28 @@ fn go_inside_a_program_in_c_is_read() {
 }
 
 #[test]
+fn symbols_that_cannot_be_indexed_leave_the_function_table() {
+    let built = build("tiny", "shared-names", &[], &[]);
+    let file = object::File::parse(built.data.as_slice()).unwrap();
+    let (start, size) = file
+        .section_by_name(".strtab")
+        .unwrap()
+        .file_range()
+        .unwrap();
+    let range = usize::try_from(start).unwrap()..usize::try_from(start + size).unwrap();
+    let mut data = built.data.clone();
+    // Each name now goes on through all names behind it.
+    for byte in data[range].iter_mut().filter(|byte| **byte == 0) {
+        *byte = b'f';
+    }
+    let binary = GoBinary::parse(&data).unwrap();
+    let truth = nm(&built.path)["main.main"][0];
+    let found = binary.function("main.main").unwrap();
+    assert_eq!((found.address, found.size), (truth.address, truth.size));
+    assert_eq!(found.provenance, Provenance::Pclntab);
+}
+
+#[test]
 fn debugging_information_of_c_code_alone_hides_no_descriptors() {
     let flags = ["-buildmode=c-archive", "-ldflags=-w"];
     let archive = build("exports", "exports-w.a", &flags, WITH_C);
