@@ -77,7 +77,8 @@ impl<'d> GoBinary<'d> {
         scratch: &'d dyn Scratch,
     ) -> Result<Self, Error> {
         let image = Image::parse(data, limits, scratch)?;
-        let symtab = Symtab::find(&image)?;
+        // A table that cannot be indexed counts as none: the function table says as much of functions.
+        let symtab = Symtab::find(&image).ok().flatten();
         let (version, info) = release(&image, symtab.as_ref())?;
         let (pclntab, module) = match Pclntab::place(&image) {
             Ok(place) => {
@@ -177,6 +178,12 @@ impl<'d> GoBinary<'d> {
     /// Lists the loadable segments.
     pub fn segments(&self) -> &[Segment] {
         &self.image.segments
+    }
+
+    /// Says whether the file has debugging information at all, readable or not, of Go code or other code.
+    pub fn has_debug_information(&self) -> bool {
+        let mut sections = self.image.sections.iter();
+        sections.any(|section| matches!(section.name, b".debug_info" | b".zdebug_info"))
     }
 
     /// Translates an address as linked to an offset in the file.
@@ -288,13 +295,20 @@ impl<'d> GoBinary<'d> {
 
     /// Reads the layouts of all wanted structs, and of the structs inside them, in one pass.
     ///
-    /// Each struct comes from debugging information; without any, from type descriptors; and where no
-    /// descriptor reaches it, from the row of the reference tables for this exact release or module.
+    /// Each struct comes from debugging information; where that is missing, torn or silent, from type
+    /// descriptors; and where no descriptor reaches it, from the row of the reference tables for this
+    /// exact release or module.
     pub fn layouts(&self, wanted: &[&str]) -> Layouts {
-        let read = self
-            .dwarf_layouts(wanted)
-            .unwrap_or_else(|| self.descriptor_layouts(wanted));
-        let mut layouts = read.unwrap_or_else(|reason| Layouts::unknown(wanted, &reason));
+        let read = self.dwarf_layouts(wanted);
+        let has_dwarf = read.is_some();
+        let mut layouts = read
+            .unwrap_or(Err(Reason::NoDescriptor))
+            .unwrap_or_else(|reason| Layouts::unknown(wanted, &reason));
+        if let Err(reason) = self.add_descriptors(&mut layouts)
+            && !has_dwarf
+        {
+            layouts = Layouts::unknown(wanted, &reason);
+        }
         layouts.complete(&self.table(), &self.image.budget);
         if layouts.source() != LayoutSource::None {
             // A second pass finds the same source; the first to finish keeps its answer.
@@ -314,8 +328,8 @@ impl<'d> GoBinary<'d> {
         StructTable::new(&self.version, self.image.machine, &self.info)
     }
 
-    /// Reads debugging information, expanded once for all questions; `None` when there is none.
-    pub(crate) fn dwarf_layouts(&self, wanted: &[&str]) -> Option<Result<Layouts, Reason>> {
+    /// Reads debugging information, expanded once for all questions; `None` when there is none of Go code.
+    fn dwarf_layouts(&self, wanted: &[&str]) -> Option<Result<Layouts, Reason>> {
         let expanded = self
             .dwarf
             .get_or_init(|| layout::Sections::expand(&self.image));
@@ -323,26 +337,29 @@ impl<'d> GoBinary<'d> {
             Ok(sections) => sections.as_ref()?,
             Err(reason) => return Some(Err(reason.clone())),
         };
-        let search = layout::Dwarf::search(&self.image, sections, wanted);
-        Some(
-            search
-                .map(|(dwarf, found)| Layouts::collect(wanted, &found, &dwarf, &self.image.budget)),
-        )
+        match layout::Dwarf::search(&self.image, sections, wanted) {
+            Ok((dwarf, found)) => dwarf.has_go_units().then(|| {
+                let mut layouts = Layouts::unknown(wanted, &Reason::NotFound);
+                layouts.add(&found, &dwarf, &self.image.budget);
+                Ok(layouts)
+            }),
+            Err(reason) => Some(Err(reason)),
+        }
     }
 
-    /// Reads type descriptors.
-    pub(crate) fn descriptor_layouts(&self, wanted: &[&str]) -> Result<Layouts, Reason> {
+    /// Reads from type descriptors what is still missing.
+    fn add_descriptors(&self, layouts: &mut Layouts) -> Result<(), Reason> {
+        let missing = layouts.missing();
+        if missing.is_empty() {
+            return Ok(());
+        }
         let descriptors = self.descriptors()?;
-        let found = descriptors.search(wanted)?;
-        Ok(Layouts::collect(
-            wanted,
-            &found,
-            &descriptors,
-            &self.image.budget,
-        ))
+        let found = descriptors.search(&missing)?;
+        layouts.add(&found, &descriptors, &self.image.budget);
+        Ok(())
     }
 
-    pub(crate) fn descriptors(&self) -> Result<Descriptors<'_, 'd>, Reason> {
+    fn descriptors(&self) -> Result<Descriptors<'_, 'd>, Reason> {
         let module = self.module.as_ref().map_err(Reason::clone)?;
         let section = module.types(&self.image, &self.version)?;
         Ok(Descriptors::new(&self.image, section, &self.version))

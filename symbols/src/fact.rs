@@ -49,7 +49,7 @@ impl Provenance {
 pub enum Confidence {
     /// The binary itself says so.
     Stated,
-    /// Independent places in the binary's code agree.
+    /// Several operands in code equal to that of a reference build name the same place.
     Corroborated,
     /// It holds for every build of this exact release or module version.
     Reference,
@@ -161,6 +161,13 @@ pub struct Function {
     pub provenance: Provenance,
 }
 
+impl Function {
+    /// What an answer pays to keep one: a name of its own, and a place in a list that grows by doubling.
+    pub(crate) fn cost(name: usize) -> u64 {
+        (name as u64).saturating_add(128)
+    }
+}
+
 /// A global variable.
 ///
 /// # Units       virtual address as linked, before any load bias; size in bytes
@@ -194,6 +201,13 @@ pub struct InlinedInto {
     pub address: u64,
     /// How many copies it holds.
     pub copies: u32,
+}
+
+impl InlinedInto {
+    /// What an answer pays to keep one: a name of its own, and a place in a list that grows by doubling.
+    pub(crate) fn cost(name: usize) -> u64 {
+        (name as u64).saturating_add(96)
+    }
 }
 
 /// The kind of instruction a probe may sit on, and what a handler there must check.

@@ -14,6 +14,9 @@ const AMD64_RESULTS: [u32; 9] = [0, 3, 1, 7, 6, 8, 9, 10, 11];
 /// Integer result registers in order: x0 to x15.
 const ARM64_RESULTS: [u32; 16] = [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15];
 
+/// What an answer pays to keep one site with its instruction and results, in a list that grows by doubling.
+const SITE_BYTES: u64 = 512;
+
 /// Answers the site behind every direct call of `callee`, or why one of them has none.
 pub(super) fn find(
     image: &Image<'_>,
@@ -23,10 +26,12 @@ pub(super) fn find(
 ) -> Result<Vec<AfterCall>, Reason> {
     let machine = image.machine;
     let targets = Targets::of(machine, body)?;
+    let mut answer = image.budget.answer();
     let mut found = Vec::new();
     for step in steps(machine, body) {
         let call = step?;
         if call.flow() == Flow::Call(Some(callee.address)) {
+            answer.spend(SITE_BYTES)?;
             if found.len() >= MAX_CALLS {
                 return Err(Reason::Limit {
                     what: "calls of one function in another",

@@ -4,14 +4,19 @@ use super::step::Flow;
 use super::{Body, steps};
 use crate::budget::MAX_TARGETS;
 use crate::error::Reason;
-use crate::image::Machine;
+use crate::image::{Image, Machine};
+
+/// What an answer pays to keep an address in a list that grows by doubling.
+const ADDRESS_BYTES: u64 = 16;
 
 /// Lists the addresses of return instructions.
-pub(super) fn returns(machine: Machine, body: Body<'_>) -> Result<Vec<u64>, Reason> {
+pub(super) fn returns(image: &Image<'_>, body: Body<'_>) -> Result<Vec<u64>, Reason> {
+    let mut answer = image.budget.answer();
     let mut returns = Vec::new();
-    for step in steps(machine, body) {
+    for step in steps(image.machine, body) {
         let step = step?;
         if step.flow() == Flow::Return {
+            answer.spend(ADDRESS_BYTES)?;
             returns.push(step.address);
         }
     }

@@ -38,7 +38,7 @@ impl GoBinary<'_> {
     /// When the body is not in the file's code, cannot be decoded, or is too large.
     pub fn returns(&self, function: &Function) -> Result<Vec<u64>, Unresolved> {
         body(&self.image, function)
-            .and_then(|body| flow::returns(self.image.machine, body))
+            .and_then(|body| flow::returns(&self.image, body))
             .map_err(|reason| Unresolved::new(function.name.clone(), reason))
     }
 

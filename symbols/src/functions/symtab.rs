@@ -131,6 +131,7 @@ impl<'d> Symtab<'d> {
         &self,
         matches: impl Fn(&str) -> bool,
     ) -> Result<Vec<Function>, Exhausted> {
+        let mut answer = self.budget.answer();
         let mut found = Vec::new();
         for symbol in self
             .table
@@ -141,6 +142,7 @@ impl<'d> Symtab<'d> {
             self.budget.name(name.map_or(MAX_NAME, <[u8]>::len))?;
             let name = name.and_then(|name| str::from_utf8(name).ok());
             if let Some(name) = name.filter(|name| matches(name)) {
+                answer.spend(Function::cost(name.len()))?;
                 found.push(function(name.to_owned(), symbol));
             }
         }

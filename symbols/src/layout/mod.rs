@@ -60,16 +60,18 @@ impl Layouts {
         self.shape(structure).is_ok()
     }
 
-    /// Says where in the binary the layouts were read, whatever the reference tables added to them.
+    /// Says where in the binary the layouts were read first, whatever the reference tables added to them.
     pub fn source(&self) -> LayoutSource {
-        let found = self
-            .structs
-            .values()
-            .filter_map(|found| found.as_ref().ok());
-        found
-            .map(|&(_, provenance)| provenance.into())
-            .find(|&source| source != LayoutSource::None)
-            .unwrap_or(LayoutSource::None)
+        let found = self.structs.values().flatten();
+        let found: Vec<LayoutSource> = found.map(|&(_, provenance)| provenance.into()).collect();
+        // Type descriptors also fill in what debugging information leaves out.
+        let sources = [
+            LayoutSource::Dwarf5,
+            LayoutSource::Dwarf4,
+            LayoutSource::TypeDescriptors,
+        ];
+        let first = sources.into_iter().find(|source| found.contains(source));
+        first.unwrap_or(LayoutSource::None)
     }
 
     fn shape(&self, structure: &str) -> Result<(usize, Provenance), Reason> {
@@ -108,12 +110,13 @@ impl Layouts {
             let shape = key.and_then(|key| self.shapes.same(&[key], table, &mut kept));
             let answer = shape.map(|shape| (shape, table.provenance(&[])));
             let takes = match reason {
-                // Debugging information was read; up to go1.18 the type of `runtime.work` has no name there.
-                Reason::NotFound => answer.is_ok(),
                 Reason::NoDescriptor | Reason::NoModuleData | Reason::UnsupportedVersion { .. } => {
                     true
                 }
-                _ => false,
+                Reason::Ambiguous { .. } => false,
+                // What debugging information leaves out (up to go1.18 the type of `runtime.work` has no
+                // name there), or could not be read: that says more than a missing row.
+                _ => answer.is_ok(),
             };
             if takes {
                 self.structs.insert(name, answer);
@@ -121,26 +124,25 @@ impl Layouts {
         }
     }
 
-    /// Reads the wanted structs, and all they hold by value, from one source.
-    pub(crate) fn collect(
-        wanted: &[&str],
-        found: &Found,
-        source: &impl TypeSource,
-        budget: &Budget,
-    ) -> Self {
+    /// Lists the structs that no source has told of so far; those whose definitions disagree are not missing.
+    pub(crate) fn missing(&self) -> Vec<String> {
+        let is_missing = |found: &Result<_, Reason>| {
+            found
+                .as_ref()
+                .is_err_and(|reason| !matches!(reason, Reason::Ambiguous { .. }))
+        };
+        let missing = self.structs.iter().filter(|(_, found)| is_missing(found));
+        missing.map(|(name, _)| name.clone()).collect()
+    }
+
+    /// Reads the structs found in one source, and all they hold by value.
+    pub(crate) fn add(&mut self, found: &Found, source: &impl TypeSource, budget: &Budget) {
         let mut answer = budget.answer();
-        let mut shapes = Shapes::default();
-        let mut structs = HashMap::new();
-        for &name in wanted {
-            let answer = match found.get(name).map(Vec::as_slice) {
-                None | Some([]) => Err(source.missing()),
-                Some(keys) => shapes
-                    .same(keys, source, &mut answer)
-                    .map(|shape| (shape, source.provenance(keys))),
-            };
-            structs.insert(name.to_owned(), answer);
+        for (name, keys) in found.iter().filter(|(_, keys)| !keys.is_empty()) {
+            let shape = self.shapes.same(keys, source, &mut answer);
+            let shape = shape.map(|shape| (shape, source.provenance(keys)));
+            self.structs.insert(name.clone(), shape);
         }
-        Self { shapes, structs }
     }
 }
 
@@ -150,7 +152,8 @@ const KEY_BYTES: u64 = 8;
 /// The keys of the definitions found for each wanted name.
 pub(crate) type Found = HashMap<String, Vec<u64>>;
 
-/// Reads the definition of a type from bytes; keys are offsets or addresses.
+/// Reads the definition of a type from bytes; keys are offsets or addresses, marked so that no two sources
+/// have one in common.
 pub(crate) trait TypeSource {
     /// Reads a struct, through any number of other names; `None` when the type is something else.
     fn structure(&self, key: u64, answer: &mut Allowance<'_>) -> Result<Option<RawStruct>, Reason>;

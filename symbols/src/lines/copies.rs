@@ -84,6 +84,7 @@ pub(super) fn holders(
 ) -> Result<Vec<InlinedInto>, Reason> {
     let shortened = is_shortened(name);
     let wanted = |found: &[u8]| found == name.as_bytes() || (shortened && shortens_to(found, name));
+    let mut answer = image.budget.answer();
     let mut holders = Vec::<InlinedInto>::new();
     each_call(image, table, data, |record, call| {
         let found = table.name_of(call);
@@ -96,6 +97,7 @@ pub(super) fn holders(
             Some(last) => last.copies = last.copies.saturating_add(1),
             None => {
                 let function = record.name().and_then(|name| table.name_of(name));
+                answer.spend(InlinedInto::cost(function.map_or(0, <[u8]>::len)))?;
                 holders.push(InlinedInto {
                     function: String::from_utf8_lossy(function.unwrap_or_default()).into_owned(),
                     address,

@@ -3,7 +3,8 @@
 use std::path::PathBuf;
 use std::process::Command;
 
-use symbols::{Build, BuildMode, GoBinary, Modules};
+use object::{Object as _, ObjectSection as _};
+use symbols::{Build, BuildMode, GoBinary, LayoutSource, Modules, Provenance};
 
 use crate::common::{
     Built, CGO, EXE, Recipe, Truth, build, fixture, hold_stripped, hold_whole, nm, output, run,
@@ -165,6 +166,95 @@ fn go_inside_a_program_in_c_is_read() {
     }
 }
 
+#[test]
+fn symbols_that_cannot_be_indexed_leave_the_function_table() {
+    let built = build("tiny", "shared-names", &[], &[]);
+    let file = object::File::parse(built.data.as_slice()).unwrap();
+    let (start, size) = file
+        .section_by_name(".strtab")
+        .unwrap()
+        .file_range()
+        .unwrap();
+    let range = usize::try_from(start).unwrap()..usize::try_from(start + size).unwrap();
+    let mut data = built.data.clone();
+    // Each name now goes on through all names behind it.
+    for byte in data[range].iter_mut().filter(|byte| **byte == 0) {
+        *byte = b'f';
+    }
+    let binary = GoBinary::parse(&data).unwrap();
+    let truth = nm(&built.path)["main.main"][0];
+    let found = binary.function("main.main").unwrap();
+    assert_eq!((found.address, found.size), (truth.address, truth.size));
+    assert_eq!(found.provenance, Provenance::Pclntab);
+}
+
+#[test]
+fn debugging_information_of_c_code_alone_hides_no_descriptors() {
+    let flags = ["-buildmode=c-archive", "-ldflags=-w"];
+    let archive = build("exports", "exports-w.a", &flags, WITH_C);
+    let main = fixture().join("host/main.c");
+    let host = |name: &str, flag: &str| {
+        let path = output().join(name);
+        run(Command::new("gcc")
+            .args([flag, "-no-pie", "-o"])
+            .args([&path, &main, &archive.path]));
+        Built::read(path)
+    };
+    let (with, without) = (host("host-with-c", "-g"), host("host-without", "-g0"));
+    let binary = GoBinary::parse(&with.data).unwrap();
+    let twin = GoBinary::parse(&without.data).unwrap();
+    let wanted = [
+        "os.file",
+        "runtime.g",
+        "runtime.schedt",
+        "example.test/no.Such",
+    ];
+    let (layouts, expected) = (binary.layouts(&wanted), twin.layouts(&wanted));
+    assert_eq!(layouts.source(), LayoutSource::TypeDescriptors);
+    assert_eq!(binary.sources(), twin.sources());
+    assert!(binary.has_debug_information());
+    assert!(layouts.has("os.file"));
+    for name in wanted {
+        assert_eq!(layouts.size(name), expected.size(name));
+    }
+    let field = ("os.file", "pfd.Sysfd");
+    assert_eq!(
+        layouts.field(field.0, field.1),
+        expected.field(field.0, field.1)
+    );
+}
+
+#[test]
+fn torn_debugging_information_hides_no_descriptors() {
+    let built = build(
+        "server",
+        "torn-dwarf",
+        &["-ldflags=-compressdwarf=false"],
+        &[],
+    );
+    let file = object::File::parse(built.data.as_slice()).unwrap();
+    let (start, _) = file
+        .section_by_name(".debug_info")
+        .unwrap()
+        .file_range()
+        .unwrap();
+    let intact = GoBinary::parse(&built.data).unwrap();
+    let expected = intact.layouts(&["os.file"]).size("os.file").unwrap();
+    let mut data = built.data.clone();
+    let start = usize::try_from(start).unwrap();
+    data[start..start + 4].fill(0xee);
+    let torn = GoBinary::parse(&data).unwrap();
+    assert!(torn.has_debug_information());
+    let layouts = torn.layouts(&["os.file", "runtime.spanSet"]);
+    let size = layouts.size("os.file").unwrap();
+    assert_eq!(
+        (size.value, size.provenance),
+        (expected.value, Provenance::TypeDescriptors)
+    );
+    let unknown = layouts.size("runtime.spanSet").unwrap_err();
+    assert_eq!(unknown.error_type(), "malformed");
+}
+
 /// Runs a tool of binutils on a copy of the server.
 fn rewritten(name: &str, tool: &str, arguments: &[&str]) -> (Built, Truth) {
     let source = build("server", &format!("{name}-source"), &[], &[]);
@@ -180,6 +270,13 @@ fn what_strip_leaves_is_read() {
     hold_stripped(&stripped, &truth, EXE);
     let (whole, truth) = rewritten("without-debug", "strip", &["--strip-debug"]);
     hold_stripped(&whole, &truth, EXE);
+    for built in [&stripped, &whole] {
+        assert!(
+            !GoBinary::parse(&built.data)
+                .unwrap()
+                .has_debug_information()
+        );
+    }
 }
 
 #[test]
@@ -187,4 +284,9 @@ fn debugging_information_in_the_old_compressed_form_is_read() {
     let arguments = ["--compress-debug-sections=zlib-gnu"];
     let (built, truth) = rewritten("zdebug", "objcopy", &arguments);
     hold_whole(&built, &truth, EXE);
+    assert!(
+        GoBinary::parse(&built.data)
+            .unwrap()
+            .has_debug_information()
+    );
 }

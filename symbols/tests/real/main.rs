@@ -5,6 +5,7 @@
 )]
 
 mod after_calls;
+mod answers;
 mod builds;
 mod carried;
 #[path = "../common/mod.rs"]

@@ -206,6 +206,7 @@ impl<'d> Pclntab<'d> {
         matches: impl Fn(&str) -> bool,
     ) -> Result<Vec<Function>, Reason> {
         self.index(image)?;
+        let mut answer = image.budget.answer();
         let mut found = Vec::new();
         for (row, name) in self.all_names() {
             image.budget.name(name.map_or(MAX_NAME, <[u8]>::len))?;
@@ -216,6 +217,7 @@ impl<'d> Pclntab<'d> {
             if let (Some(address), Some(size)) =
                 (self.row_start(image, row), self.size(image, row)?)
             {
+                answer.spend(Function::cost(name.len()))?;
                 found.push(Function {
                     name: name.to_owned(),
                     address,

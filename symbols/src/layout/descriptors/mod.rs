@@ -24,6 +24,9 @@ const EXTRA_STAR: u8 = 2;
 const IS_NAMED: u8 = 4;
 const STRUCT: u8 = 25;
 
+/// Keys of descriptors have this bit, which no address in user space and no offset in a file has.
+const KEY: u64 = 1 << 62;
+
 /// The descriptors of one binary.
 #[derive(Debug)]
 pub(crate) struct Descriptors<'a, 'd> {
@@ -44,10 +47,10 @@ impl<'a, 'd> Descriptors<'a, 'd> {
     }
 
     /// Finds the wanted structs among all descriptors.
-    pub(crate) fn search(&self, wanted: &[&str]) -> Result<Found, Reason> {
+    pub(crate) fn search(&self, wanted: &[String]) -> Result<Found, Reason> {
         let mut found: Found = wanted
             .iter()
-            .map(|&name| (name.to_owned(), Vec::new()))
+            .map(|name| (name.clone(), Vec::new()))
             .collect();
         let mut answer = self.image.budget.answer();
         let mut name = String::new();
@@ -58,7 +61,7 @@ impl<'a, 'd> Descriptors<'a, 'd> {
             self.image.budget.name(name.len())?;
             if let Some(keys) = found.get_mut(&name) {
                 answer.spend(KEY_BYTES)?;
-                keys.push(ty);
+                keys.extend(key(ty));
             }
             Ok(())
         })?;
@@ -132,7 +135,7 @@ impl<'a, 'd> Descriptors<'a, 'd> {
             };
             let (name, offset, ty) = field;
             answer.spend(RawField::cost(name))?;
-            let (name, ty) = (name.to_owned(), Some(ty));
+            let name = name.to_owned();
             fields.push(RawField { name, offset, ty });
         }
         Ok(u32::try_from(size)
@@ -140,7 +143,7 @@ impl<'a, 'd> Descriptors<'a, 'd> {
             .map(|size| RawStruct { size, fields }))
     }
 
-    fn read_field(&self, first: u64, number: u64) -> Option<(&'d str, u32, u64)> {
+    fn read_field(&self, first: u64, number: u64) -> Option<(&'d str, u32, Option<u64>)> {
         let at = first.checked_add(number.checked_mul(24)?)?;
         let name = self.name_at(self.image.word(at)?)?;
         let ty = self.image.word(at.checked_add(8)?)?;
@@ -148,18 +151,19 @@ impl<'a, 'd> Descriptors<'a, 'd> {
             .image
             .word(at.checked_add(16)?)?
             .checked_shr(self.offset_shift)?;
-        Some((name, u32::try_from(offset).ok()?, ty))
+        Some((name, u32::try_from(offset).ok()?, key(ty)))
     }
 }
 
 impl TypeSource for Descriptors<'_, '_> {
     fn structure(&self, key: u64, answer: &mut Allowance<'_>) -> Result<Option<RawStruct>, Reason> {
-        if !self.covers(key) || self.kind(key) != Some(STRUCT) {
+        let ty = key & !KEY;
+        if !self.covers(ty) || self.kind(ty) != Some(STRUCT) {
             return Ok(None);
         }
-        match self.read_struct(key, answer)? {
+        match self.read_struct(ty, answer)? {
             Some(raw) => Ok(Some(raw)),
-            None => Err(malformed(key)),
+            None => Err(malformed(ty)),
         }
     }
 
@@ -170,6 +174,10 @@ impl TypeSource for Descriptors<'_, '_> {
     fn provenance(&self, _keys: &[u64]) -> Provenance {
         Provenance::TypeDescriptors
     }
+}
+
+fn key(ty: u64) -> Option<u64> {
+    (ty < KEY).then_some(ty | KEY)
 }
 
 fn malformed(address: u64) -> Reason {

@@ -78,6 +78,11 @@ impl<'a, 'd> Dwarf<'a, 'd> {
         Ok((dwarf, found))
     }
 
+    /// Says whether any of it is of Go code; that of C code alone says nothing of Go's structs.
+    pub(crate) fn has_go_units(&self) -> bool {
+        !self.units.is_empty()
+    }
+
     /// Reads the language that the first entry of a unit states.
     fn is_go(&self, unit: &Unit<'a>, work: &mut Allowance<'_>) -> Result<bool, Stop> {
         let mut entries = unit.entries(None)?;
