@@ -178,6 +178,21 @@ fn a_file_that_is_cut_short_ends_the_child_and_nothing_else() {
     );
 }
 
+#[test]
+fn no_room_to_expand_is_a_failure_and_no_answer() {
+    let binary = Target::new("httpcount").build();
+    let golens = symbols(&["prlimit", "--fsize=65536"], &binary);
+    let done = golens.wait_with_output().expect("ends");
+    assert_eq!(done.status.code(), Some(1));
+    let message = String::from_utf8_lossy(&done.stderr);
+    assert!(
+        message.contains("no room to expand its debugging information")
+            && message.contains("File too large")
+            && message.contains("TMPDIR"),
+        "{message}"
+    );
+}
+
 /// Starts `golens symbols` under a wrapper.
 fn symbols(wrapper: &[&str], binary: &Path) -> Child {
     let golens = env::var_os("GOLENS_BIN").expect("GOLENS_BIN names the agent");

@@ -1,6 +1,6 @@
 //! Why a binary gave no answer.
 
-use std::{fmt, io, time::Duration};
+use std::{fmt, io, path::PathBuf, time::Duration};
 
 /// What the child may say of a file; any other word of it counts as `unusable`.
 const REFUSALS: [&str; 14] = [
@@ -17,8 +17,10 @@ const REFUSALS: [&str; 14] = [
     "packed",
     "obfuscated",
     "not_regular",
-    "not_mappable",
+    NOT_MAPPABLE,
 ];
+/// The one among them that says nothing of the file.
+pub(super) const NOT_MAPPABLE: &str = "not_mappable";
 
 /// Why a binary cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -61,6 +63,18 @@ pub enum ResolveError {
         /// What failed.
         step: String,
         /// The kernel's answer.
+        message: String,
+    },
+    /// Its compressed sections found no room, so nothing certain can be said of it.
+    #[error(
+        "there is no room to expand its debugging information in {}, or in memory where that takes no \
+         files: {message}; point TMPDIR to a directory on a disk with 1 GiB to spare",
+        directory.display()
+    )]
+    NoScratch {
+        /// Where room was looked for.
+        directory: PathBuf,
+        /// What was short.
         message: String,
     },
     /// Reading it took too long by the clock.
@@ -121,6 +135,7 @@ impl ResolveError {
             Self::Changed => "changed",
             Self::Start { .. } => "start",
             Self::Unconfined { .. } => "unconfined",
+            Self::NoScratch { .. } => "no_scratch",
             Self::Timeout { .. } => "timeout",
             Self::CpuLimit { .. } => "cpu_limit",
             Self::ForbiddenCall => "forbidden_call",
@@ -140,10 +155,12 @@ impl ResolveError {
             | Self::Changed
             | Self::Start { .. }
             | Self::Unconfined { .. }
+            | Self::NoScratch { .. }
             | Self::Timeout { .. }
             | Self::Killed => true,
-            Self::Refused { .. }
-            | Self::TooLarge { .. }
+            // Address space or a file system that maps nothing: not what the file holds.
+            Self::Refused { kind, .. } => *kind == NOT_MAPPABLE,
+            Self::TooLarge { .. }
             | Self::CpuLimit { .. }
             | Self::ForbiddenCall
             | Self::Crashed { .. }
@@ -163,7 +180,6 @@ impl fmt::Display for Signal {
             // Rust aborts when an allocation fails.
             libc::SIGABRT => f.write_str("it needed more memory than it may have (SIGABRT)"),
             libc::SIGSEGV => f.write_str("it reached memory that is not its own (SIGSEGV)"),
-            libc::SIGXFSZ => f.write_str("it needed more scratch space than it may have (SIGXFSZ)"),
             other => write!(f, "signal {other}"),
         }
     }

@@ -180,6 +180,10 @@ fn verdict(answer: Answer) -> ResolveError {
     match answer {
         Answer::Refused { kind, message } => ResolveError::refused(&kind, message),
         Answer::Panicked { message } => ResolveError::Panicked { message },
+        Answer::NoScratch { message } => ResolveError::NoScratch {
+            directory: std::env::temp_dir(),
+            message,
+        },
         Answer::Unconfined { step, message } => ResolveError::Unconfined { step, message },
         Answer::Binary(_) | Answer::Report(_) => ResolveError::BadAnswer {
             problem: "it answers another question".to_owned(),

@@ -29,7 +29,7 @@ use crate::discovery::PidFd;
 /// How long a child may take by the clock: three times the processor time it may use.
 const PATIENCE: Duration = Duration::from_secs(3 * CPU_SECONDS);
 /// Bytes a child may keep in a file. The largest real programs have 738 MB of debugging information.
-const ON_DISK: u64 = 1 << 30;
+pub(super) const ON_DISK: u64 = 1 << 30;
 /// Bytes a child may keep in memory where no file can be made.
 const IN_MEMORY: u64 = 64 << 20;
 

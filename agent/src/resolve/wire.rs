@@ -32,6 +32,11 @@ pub(super) enum Answer {
         /// What the panic said.
         message: String,
     },
+    /// Expanded sections found no room, so that much would be missing.
+    NoScratch {
+        /// What was short.
+        message: String,
+    },
     /// Rights could not be given up, so the file was not looked at.
     Unconfined {
         /// What failed.

@@ -37,6 +37,7 @@ pub(super) fn confine(file_bytes: u64, scratch_bytes: u64) -> Result<(), Failure
         .saturating_add(scratch_bytes);
     step("limit resources", limit_resources(space, scratch_bytes))?;
     step("hide memory", prctl(libc::PR_SET_DUMPABLE, 0))?;
+    step("outlive full scratch space", outlive_limit())?;
     step("filter system calls", filter::install())
 }
 
@@ -91,6 +92,16 @@ fn drop_capabilities() -> io::Result<()> {
     let none = [0_u32; 6];
     // SAFETY: a header of version and pid 0 (this process), and two times three words, as version 3 has them.
     check(unsafe { libc::syscall(libc::SYS_capset, header.as_ptr(), none.as_ptr()) })
+}
+
+/// A write past the limit on files is an error then, not the end.
+fn outlive_limit() -> io::Result<()> {
+    // SAFETY: installs no handler.
+    let before = unsafe { libc::signal(libc::SIGXFSZ, libc::SIG_IGN) };
+    match before == libc::SIG_ERR {
+        true => Err(io::Error::last_os_error()),
+        false => Ok(()),
+    }
 }
 
 fn limit_resources(space: u64, scratch_bytes: u64) -> io::Result<()> {

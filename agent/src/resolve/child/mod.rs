@@ -35,7 +35,9 @@ use symbols::{GoBinary, Limits};
 use self::scratch::FileScratch;
 use super::{
     binary,
+    error::NOT_MAPPABLE,
     report::Report,
+    sandbox::ON_DISK,
     wire::{self, Answer},
 };
 
@@ -142,20 +144,25 @@ fn examine(task: Task, file: &File, size: u64, scratch: File, capacity: u64) -> 
     // SAFETY: read-only; a file that is cut short ends this process with SIGBUS, which is what it is for.
     let bytes = match unsafe { options.map(file.as_raw_fd()) } {
         Ok(bytes) => bytes,
-        Err(error) => return refused("not_mappable", format!("it cannot be mapped: {error}")),
+        Err(error) => return refused(NOT_MAPPABLE, format!("it cannot be mapped: {error}")),
     };
     let limits = Limits {
-        expanded_bytes: capacity,
+        expanded_bytes: ON_DISK,
         // The agent holds the clock. An answer that a busy machine cut short would be kept as the whole.
         time: Duration::MAX,
         ..Limits::default()
     };
     let scratch = FileScratch::new(scratch, capacity);
-    match GoBinary::parse_with(&bytes, limits, &scratch) {
+    let answer = match GoBinary::parse_with(&bytes, limits, &scratch) {
         Err(error) => refused(error.error_type(), error.to_string()),
         Ok(go) => match task {
             Task::Binary => Answer::Binary(Box::new(binary::resolve(&go))),
             Task::Report => Answer::Report(Box::new(Report::of(&go, size))),
         },
+    };
+    match scratch.shortage() {
+        None => answer,
+        // It would be kept as what there is to know of the file.
+        Some(message) => Answer::NoScratch { message },
     }
 }
