@@ -69,6 +69,12 @@ fn the_child_that_reads_a_binary_has_no_rights() {
 
     let same = |value: &str| (value.to_owned(), value.to_owned());
     assert_eq!(child.limit("Max open files"), same("3"));
+    assert_eq!(child.limit("Max data size"), same("100663296"));
+    assert_eq!(
+        fs::read_to_string(child.path("oom_score_adj")).expect("readable"),
+        "1000\n"
+    );
+    assert_eq!(child.nice(), 19);
     assert_eq!(child.limit("Max core file size"), same("0"));
     assert_eq!(child.limit("Max processes"), same("0"));
     assert_eq!(child.limit("Max file size"), same("1073741824"));
@@ -77,7 +83,7 @@ fn the_child_that_reads_a_binary_has_no_rights() {
         ("10".to_owned(), "11".to_owned())
     );
     let size = fs::metadata(&binary).expect("there").len();
-    let space = (512 << 20) + size + (1 << 30);
+    let space = (352 << 20) + size + (1 << 30);
     assert_eq!(child.limit("Max address space"), same(&space.to_string()));
 
     let descriptors = child.descriptors();

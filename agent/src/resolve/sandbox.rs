@@ -7,6 +7,7 @@
 use std::{
     fs::File,
     io::{self, Read as _},
+    mem::MaybeUninit,
     os::{
         fd::{AsFd as _, AsRawFd as _, BorrowedFd},
         unix::{
@@ -30,7 +31,7 @@ use crate::discovery::PidFd;
 const PATIENCE: Duration = Duration::from_secs(3 * CPU_SECONDS);
 /// Bytes a child may keep in a file. The largest real programs have 738 MB of debugging information.
 pub(super) const ON_DISK: u64 = 1 << 30;
-/// Bytes a child may keep in memory where no file can be made.
+/// Bytes a child may keep where files are memory, or none can be made.
 const IN_MEMORY: u64 = 64 << 20;
 
 /// Starts children.
@@ -109,9 +110,28 @@ pub(super) fn scratch_file() -> io::Result<(File, u64)> {
         .custom_flags(libc::O_TMPFILE | libc::O_EXCL)
         .open(std::env::temp_dir());
     match on_disk {
-        Ok(file) => Ok((file, ON_DISK)),
+        Ok(file) => {
+            let capacity = if is_in_memory(&file)? {
+                IN_MEMORY
+            } else {
+                ON_DISK
+            };
+            Ok((file, capacity))
+        }
         Err(_) => Ok((memory_file()?, IN_MEMORY)),
     }
+}
+
+/// What is written to a tmpfs counts as memory of the agent's service.
+fn is_in_memory(file: &File) -> io::Result<bool> {
+    let mut about = MaybeUninit::<libc::statfs>::uninit();
+    // SAFETY: the descriptor is open, and `about` is writable and of the type the call fills.
+    if unsafe { libc::fstatfs(file.as_raw_fd(), about.as_mut_ptr()) } == -1 {
+        return Err(io::Error::last_os_error());
+    }
+    // SAFETY: the call succeeded, so it is filled.
+    let about = unsafe { about.assume_init() };
+    Ok(about.f_type == libc::TMPFS_MAGIC)
 }
 
 fn memory_file() -> io::Result<File> {
@@ -218,5 +238,17 @@ fn ended(status: ExitStatus) -> ResolveError {
         signal => ResolveError::Crashed {
             signal: signal.unwrap_or(0),
         },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn files_in_memory_are_known_as_such() {
+        assert!(is_in_memory(&memory_file().expect("a file")).expect("told"));
+        let on_disk = File::open("/proc/self/exe").expect("open");
+        assert!(!is_in_memory(&on_disk).expect("told"));
     }
 }

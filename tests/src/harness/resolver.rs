@@ -97,6 +97,21 @@ impl HeldResolver {
         found.unwrap_or_else(|| panic!("no limit {name}: {limits}"))
     }
 
+    /// How far it lets others go first: 0 by default, 19 at most.
+    ///
+    /// # Panics
+    /// When the kernel does not tell.
+    #[must_use]
+    pub fn nice(&self) -> i32 {
+        let stat = fs::read_to_string(self.path("stat")).expect("stat");
+        // Behind the name, which may hold spaces, it is the 17th word.
+        let words = stat
+            .rsplit_once(')')
+            .map(|(_, rest)| rest.split_whitespace());
+        let nice = words.and_then(|mut words| words.nth(16)?.parse().ok());
+        nice.unwrap_or_else(|| panic!("no nice value: {stat}"))
+    }
+
     /// Where its descriptors lead.
     ///
     /// # Panics

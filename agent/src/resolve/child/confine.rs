@@ -4,13 +4,15 @@
 //! Between its start and this, it is the agent's own program with the agent's rights, an empty
 //! environment, and input that comes from the agent alone.
 
-use std::io;
+use std::{fs, io};
 
 use super::filter;
 
-/// Address space and private memory beside the mapped file and the scratch file: the program itself,
-/// its libraries and its heap. A budget in the parser runs out long before.
-const MEMORY: u64 = 512 << 20;
+/// Private memory. The largest real programs take a third of it; two children and the agent must fit
+/// into what the agent's own service may have.
+const MEMORY: u64 = 96 << 20;
+/// Address space for the program itself and its libraries, which is shared with the agent.
+const CODE: u64 = 256 << 20;
 /// Processor time; the largest real programs take a tenth of it.
 pub(in crate::resolve) const CPU_SECONDS: u64 = 10;
 /// Name in process lists; the kernel keeps 15 bytes.
@@ -26,13 +28,15 @@ pub(super) type Failure = (&'static str, io::Error);
 /// # Errors
 /// The first step that failed; the file must not be looked at then.
 pub(super) fn confine(file_bytes: u64, scratch_bytes: u64) -> Result<(), Failure> {
+    be_ended_first();
     step("close descriptors", close_from(DESCRIPTORS))?;
     step("forbid new privileges", prctl(libc::PR_SET_NO_NEW_PRIVS, 1))?;
     leave_network();
     step("drop capabilities", drop_capabilities())?;
     // Only now: the kernel forgets it when credentials change.
     step("end with the agent", end_with_parent())?;
-    let space = MEMORY
+    step("step back", step_back())?;
+    let space = (MEMORY + CODE)
         .saturating_add(file_bytes)
         .saturating_add(scratch_bytes);
     step("limit resources", limit_resources(space, scratch_bytes))?;
@@ -92,6 +96,18 @@ fn drop_capabilities() -> io::Result<()> {
     let none = [0_u32; 6];
     // SAFETY: a header of version and pid 0 (this process), and two times three words, as version 3 has them.
     check(unsafe { libc::syscall(libc::SYS_capset, header.as_ptr(), none.as_ptr()) })
+}
+
+/// When memory runs out it is this process that goes, not the agent. Raising the score takes no right,
+/// but some machines show no writable /proc; the limits hold there as well.
+fn be_ended_first() {
+    let _refused = fs::write("/proc/self/oom_score_adj", "1000");
+}
+
+/// Lets others compute first.
+fn step_back() -> io::Result<()> {
+    // SAFETY: takes integers only; 0 is this process.
+    check(unsafe { libc::c_long::from(libc::setpriority(libc::PRIO_PROCESS, 0, 19)) })
 }
 
 /// A write past the limit on files is an error then, not the end.
