@@ -91,7 +91,7 @@ pub(super) fn resolve(binary: &GoBinary<'_>) -> BinaryInfo {
     let runtime = runtime(binary, &layouts, &mut unresolved);
     let writers = Writers::of(binary).unwrap_or_else(|missing| {
         unresolved.push(report(&missing));
-        Writers::default()
+        Writers::unknown(binary)
     });
     BinaryInfo {
         go_version: binary.go_version().to_string(),

@@ -7,15 +7,13 @@ use std::collections::BTreeSet;
 
 use agent_ebpf::offsets::{MAP_SWISS, Offsets, UNKNOWN};
 
-use super::{BinaryInfo, Segment, Site, sites::WANTED};
+use super::{BinaryInfo, Segment, Site, sites::WANTED, writers::MAX_RANGES};
 use crate::{probe::Feature, runtime::RuntimeFacts};
 
 /// No struct that is read is larger, in bytes.
 const MAX_OFFSET: u64 = 1 << 20;
 /// Segments of one file; real ones have about six.
 const MAX_SEGMENTS: usize = 64;
-/// Ranges of code that tell who wrote a line.
-const MAX_RANGES: usize = 64 << 10;
 /// Facts that are missing.
 const MAX_UNRESOLVED: usize = 1_000;
 
@@ -139,7 +137,7 @@ fn ranges(info: &BinaryInfo) -> Result<(), String> {
         "ranges of code are not sorted".to_owned()
     })?;
     for (start, end) in info.writers.ranges() {
-        require(start <= end && in_memory(info, start), || {
+        require(start <= end && in_code(info, start, end), || {
             format!("{start:#x} to {end:#x} is no code")
         })?;
     }
@@ -168,6 +166,16 @@ fn runtime(facts: &RuntimeFacts, info: &BinaryInfo) -> Result<(), String> {
         })?;
     }
     Ok(())
+}
+
+/// Whether one executable segment holds all from `start` up to `end`.
+fn in_code(info: &BinaryInfo, start: u64, end: u64) -> bool {
+    let holds = |part: &Segment| {
+        part.executable
+            && part.address <= start
+            && end <= part.address.saturating_add(part.memory_size)
+    };
+    info.segments.iter().any(holds)
 }
 
 /// Whether an address lies in what is loaded.
@@ -329,6 +337,9 @@ mod tests {
             "[[4198400,4198411],[4198410,4198420]]",
             "[[4198410,4198400]]",
             "[[1,2]]",
+            // Behind the code; in data.
+            "[[4198400,4202497]]",
+            "[[5242880,5242890]]",
         ] {
             assert!(check(&writers(wrong), FILE).is_err(), "{wrong}");
         }

@@ -4,7 +4,7 @@
 //! A write below a buffer may hold another goroutine's record, so it takes no trace id.
 
 use serde::{Deserialize, Serialize};
-use symbols::{GoBinary, Unresolved};
+use symbols::{Function, GoBinary, Reason, Segment, Unresolved};
 
 /// Standard library and common loggers that pass stored bytes on.
 const BUFFERS: [&str; 11] = [
@@ -64,6 +64,9 @@ const RELAY: &str = "bytes.(*Buffer).WriteTo";
 /// Words in a function's own name by which programs call buffers of their own.
 const BUFFER_WORDS: [&str; 3] = ["flush", "drain", "buffered"];
 
+/// Ranges of code that are kept of one binary at most; the largest real programs have some hundred.
+pub(super) const MAX_RANGES: usize = 8 << 10;
+
 /// Callers in which such a word counts: a buffer of the program's own is near the write, and a
 /// request handler that is called `flushCache` is not.
 const NEAR: usize = 2;
@@ -82,19 +85,46 @@ impl Writers {
     /// Finds them among a binary's functions.
     ///
     /// # Errors
-    /// When the functions cannot be listed.
+    /// When the functions cannot be listed, or are more than any program has.
     pub(super) fn of(binary: &GoBinary<'_>) -> Result<Self, Unresolved> {
         let ranges = |matches: fn(&str) -> bool| {
             let functions = binary.functions_where(matches)?;
-            let range = |found: &symbols::Function| (found.address, found.address + found.size);
-            Ok(AddressRanges::new(functions.iter().map(range).collect()))
+            let code = functions
+                .iter()
+                .filter_map(|found| code_of(found, binary.segments()));
+            Ok(AddressRanges::new(code.collect()))
         };
-        Ok(Self {
+        let writers = Self {
             buffers: ranges(is_buffer)?,
             own_buffers: ranges(is_own_buffer)?,
             formatters: ranges(is_formatter)?,
             adapters: ranges(is_adapter)?,
             relays: ranges(|function| function == RELAY)?,
+        };
+        writers.bounded()
+    }
+
+    /// Takes all code for a buffer, so that no line gets a trace id that may be another's.
+    pub(super) fn unknown(binary: &GoBinary<'_>) -> Self {
+        let code = binary.segments().iter().filter(|part| part.executable);
+        let whole =
+            code.filter_map(|part| Some((part.vaddr, part.vaddr.checked_add(part.mem_size)?)));
+        Self {
+            buffers: AddressRanges::new(whole.collect()),
+            ..Self::default()
+        }
+    }
+
+    fn bounded(self) -> Result<Self, Unresolved> {
+        if self.ranges().count() <= MAX_RANGES {
+            return Ok(self);
+        }
+        Err(Unresolved {
+            what: "who writes log lines".to_owned(),
+            reason: Reason::Limit {
+                what: "functions that write",
+                limit: MAX_RANGES as u64,
+            },
         })
     }
 
@@ -161,6 +191,17 @@ impl Writers {
         }
         relay
     }
+}
+
+/// From the first byte of a function to the one behind its last, if the file has code there.
+fn code_of(function: &Function, segments: &[Segment]) -> Option<(u64, u64)> {
+    let end = function.address.checked_add(function.size)?;
+    let holds = |part: &Segment| {
+        let part_end = part.vaddr.saturating_add(part.mem_size);
+        part.executable && part.vaddr <= function.address && end <= part_end
+    };
+    let is_code = function.size > 0 && segments.iter().any(holds);
+    is_code.then_some((function.address, end))
 }
 
 fn is_buffer(function: &str) -> bool {
@@ -260,6 +301,49 @@ mod tests {
         ));
         // The front end of a logger is no evidence: its handler may be anybody's.
         assert!(!is_formatter("log/slog.(*Logger).log"));
+    }
+
+    #[test]
+    fn a_function_outside_the_code_is_none() {
+        let segment = Segment {
+            vaddr: 0x1000,
+            mem_size: 0x100,
+            file_offset: 0,
+            file_size: 0x100,
+            executable: true,
+            writable: false,
+        };
+        let data = Segment {
+            vaddr: 0x2000,
+            executable: false,
+            ..segment
+        };
+        let of = |address, size| {
+            let function = Function {
+                name: "io.Copy".to_owned(),
+                address,
+                size,
+                provenance: symbols::Provenance::Symtab,
+            };
+            code_of(&function, &[segment, data])
+        };
+        assert_eq!(of(0x1000, 0x100), Some((0x1000, 0x1100)));
+        assert_eq!(of(0x1001, 0x100), None);
+        assert_eq!(of(0xfff, 1), None);
+        assert_eq!(of(0x2000, 1), None);
+        assert_eq!(of(0x1000, u64::MAX), None);
+        assert_eq!(of(0x1000, 0), None);
+    }
+
+    #[test]
+    fn more_writers_than_any_program_has_are_unknown() {
+        let many = |count: u64| Writers {
+            formatters: AddressRanges::new((0..count).map(|at| (2 * at, 2 * at + 1)).collect()),
+            ..Writers::default()
+        };
+        assert!(many(MAX_RANGES as u64).bounded().is_ok());
+        let unknown = many(MAX_RANGES as u64 + 1).bounded().expect_err("too many");
+        assert_eq!(unknown.error_type(), "limit");
     }
 
     #[test]
