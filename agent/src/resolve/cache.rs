@@ -22,10 +22,22 @@ const FIRST_REST: Duration = Duration::from_secs(30);
 /// Doublings at most: about an hour.
 const DOUBLINGS: u32 = 7;
 
-/// Answers by file, which costs nothing to ask, and by content, which costs reading the file.
+/// One file as it is now.
+///
+/// Inodes and times alone are not enough: images mounted by squashfs or overlay use them again, and
+/// reproducible builds set them all to the same.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) struct FileKey {
+    /// What the file system says without reading it.
+    pub(super) binary: BinaryKey,
+    /// Its ends.
+    pub(super) outline: Outline,
+}
+
+/// Answers by file, which costs next to nothing to ask, and by content, which costs reading the file.
 #[derive(Debug, Default)]
 pub(super) struct Cache {
-    by_file: HashMap<BinaryKey, Entry>,
+    by_file: HashMap<FileKey, Entry>,
     by_content: HashMap<Content, Resolved>,
     /// Of the contents above: only a file with one of these can have one of those.
     outlines: HashSet<Outline>,
@@ -44,7 +56,7 @@ enum Entry {
 
 impl Cache {
     /// The answer for a file, unless it is due to be looked at.
-    pub(super) fn file(&self, key: &BinaryKey, now: Instant) -> Option<Resolved> {
+    pub(super) fn file(&self, key: &FileKey, now: Instant) -> Option<Resolved> {
         match self.by_file.get(key)? {
             Entry::Settled(answer) => Some(answer.clone()),
             Entry::Resting { due, error, .. } => (now < *due).then(|| Err(Arc::clone(error))),
@@ -62,7 +74,7 @@ impl Cache {
     }
 
     /// Remembers what a file gave.
-    pub(super) fn put_file(&mut self, key: BinaryKey, answer: &Resolved, now: Instant) {
+    pub(super) fn put_file(&mut self, key: FileKey, answer: &Resolved, now: Instant) {
         // A full cache is emptied: to fill it again costs milliseconds for each binary.
         if self.by_file.len() >= LIMIT {
             self.by_file.clear();
@@ -86,7 +98,7 @@ impl Cache {
         }
     }
 
-    fn rest(&self, key: &BinaryKey, error: &Arc<ResolveError>, now: Instant) -> Entry {
+    fn rest(&self, key: &FileKey, error: &Arc<ResolveError>, now: Instant) -> Entry {
         let failures = match self.by_file.get(key) {
             Some(Entry::Resting { failures, .. }) => (failures + 1).min(DOUBLINGS),
             _ => 0,
@@ -101,16 +113,27 @@ impl Cache {
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::fs::FileExt as _;
+
     use super::*;
 
-    fn key(inode: u64) -> BinaryKey {
-        BinaryKey {
-            device: 1,
-            inode,
-            size: 0,
-            modified_ns: 0,
-            changed_ns: 0,
+    fn key(inode: u64) -> FileKey {
+        FileKey {
+            binary: BinaryKey {
+                device: 1,
+                inode,
+                size: 0,
+                modified_ns: 0,
+                changed_ns: 0,
+            },
+            outline: outline(b""),
         }
+    }
+
+    fn outline(bytes: &[u8]) -> Outline {
+        let (file, _) = crate::resolve::sandbox::scratch_file().expect("a place for it");
+        file.write_all_at(bytes, 0).expect("written");
+        Outline::of(&file, bytes.len() as u64).expect("readable")
     }
 
     fn failure(error: ResolveError) -> Resolved {
@@ -147,6 +170,11 @@ mod tests {
         let later = now + Duration::from_secs(1 << 20);
         assert!(cache.file(&key(1), later).is_some());
         assert!(cache.file(&key(2), now).is_none());
+        let other = FileKey {
+            outline: outline(b"another image with the same inode"),
+            ..key(1)
+        };
+        assert!(cache.file(&other, now).is_none());
     }
 
     #[test]

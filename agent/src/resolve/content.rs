@@ -1,6 +1,14 @@
 //! What a file is, whatever its name, device and inode.
 
-use std::{fs::File, io, ops::Range, os::unix::fs::FileExt as _};
+use std::{
+    fs::File,
+    io,
+    ops::Range,
+    os::unix::fs::FileExt as _,
+    sync::mpsc::{self, Receiver},
+    thread,
+    time::{Duration, Instant},
+};
 
 use ring::digest::{Context, SHA256};
 
@@ -41,6 +49,46 @@ impl Content {
     /// When it cannot be read, or ends before.
     pub(super) fn of(file: &File, size: u64) -> io::Result<Self> {
         digest(file, std::iter::once(0..size)).map(Self)
+    }
+}
+
+/// A content that a thread of its own reads: on a file system that does not answer, the thread is left
+/// behind and nobody waits for it.
+#[derive(Debug)]
+pub(super) struct Reading {
+    found: Receiver<io::Result<Content>>,
+    deadline: Instant,
+}
+
+impl Reading {
+    /// Begins to read a file of `size` bytes, which may take `patience`.
+    ///
+    /// # Errors
+    /// When there is no descriptor or no thread left.
+    pub(super) fn start(file: &File, size: u64, patience: Duration) -> io::Result<Self> {
+        let file = file.try_clone()?;
+        let (sender, found) = mpsc::sync_channel(1);
+        let read = move || {
+            // Nobody listens any more when it came too late.
+            let _late = sender.send(Content::of(&file, size));
+        };
+        thread::Builder::new()
+            .name("golens-content".to_owned())
+            .spawn(read)?;
+        Ok(Self {
+            found,
+            deadline: Instant::now() + patience,
+        })
+    }
+
+    /// Waits for it.
+    ///
+    /// # Errors
+    /// When the file cannot be read, or not in time.
+    pub(super) fn finish(self) -> io::Result<Content> {
+        let left = self.deadline.saturating_duration_since(Instant::now());
+        let found = self.found.recv_timeout(left);
+        found.unwrap_or_else(|_late| Err(io::ErrorKind::TimedOut.into()))
     }
 }
 
@@ -92,8 +140,21 @@ mod tests {
     }
 
     #[test]
+    fn a_file_that_does_not_answer_is_left_behind() {
+        let (sender, found) = mpsc::sync_channel(1);
+        let deadline = Instant::now();
+        let reading = Reading { found, deadline };
+        let error = reading.finish().expect_err("too late");
+        assert_eq!(error.kind(), io::ErrorKind::TimedOut);
+        drop(sender);
+    }
+
+    #[test]
     fn a_file_that_is_shorter_than_stated_is_an_error() {
         assert!(Content::of(&file(b""), 1).is_err());
+        let reading = Reading::start(&file(b""), 1, Duration::from_secs(60)).expect("started");
+        let error = reading.finish().expect_err("nothing there");
+        assert_eq!(error.kind(), io::ErrorKind::UnexpectedEof);
         assert!(Outline::of(&file(b""), 1).is_err());
     }
 }

@@ -9,10 +9,11 @@ use std::{
 
 use super::{
     BinaryInfo, ResolveError, Sandbox,
-    cache::{Cache, Resolved},
+    cache::{Cache, FileKey, Resolved},
     child::Task,
-    content::{Content, Outline},
+    content::{Outline, Reading},
     report::Report,
+    sandbox::PATIENCE,
     validate,
     wire::Answer,
 };
@@ -28,14 +29,16 @@ const MAX_FILE: u64 = 2 << 30;
 pub struct Resolver {
     sandbox: Sandbox,
     state: Mutex<State>,
-    child_ended: Condvar,
+    changed: Condvar,
 }
 
 #[derive(Debug, Default)]
 struct State {
     cache: Cache,
-    /// Outlines of the files that children are reading.
-    reading: HashSet<Outline>,
+    /// Children that are running.
+    children: usize,
+    /// Outlines of the files that are being settled: others that may be the same wait for these.
+    settling: HashSet<Outline>,
     /// Children by how they ended.
     outcomes: BTreeMap<&'static str, u64>,
 }
@@ -55,14 +58,11 @@ impl Resolver {
     /// # Errors
     /// When it is no Go program that can be used, or reading it failed.
     pub fn resolve(&self, file: &File) -> Resolved {
-        let key = key(file).map_err(Arc::new)?;
+        let key = file_key(file).map_err(Arc::new)?;
         if let Some(known) = self.state().cache.file(&key, Instant::now()) {
             return known;
         }
-        let answer = match outline(file, &key) {
-            Ok(outline) => self.resolve_content(file, &key, outline),
-            Err(error) => Err(Arc::new(error)),
-        };
+        let answer = self.resolve_content(file, &key);
         let now = Instant::now();
         self.state().cache.put_file(key, &answer, now);
         answer
@@ -74,7 +74,7 @@ impl Resolver {
     /// As [`Resolver::resolve`].
     pub fn report(&self, file: &File) -> Result<Report, ResolveError> {
         too_large(key(file)?.size)?;
-        match self.sandbox.ask(Task::Report, file, || {})? {
+        match self.sandbox.ask(Task::Report, file)? {
             Answer::Report(report) => Ok(*report),
             other => Err(verdict(other)),
         }
@@ -86,51 +86,65 @@ impl Resolver {
         self.state().outcomes.clone()
     }
 
-    /// Waits while a child reads a file that may be the same, or too many children read others.
-    fn resolve_content(&self, file: &File, key: &BinaryKey, outline: Outline) -> Resolved {
-        let busy =
-            |state: &mut State| state.reading.contains(&outline) || state.reading.len() >= CHILDREN;
-        let mut state = self
-            .child_ended
-            .wait_while(self.state(), busy)
-            .unwrap_or_else(PoisonError::into_inner);
-        state.reading.insert(outline);
+    /// Waits while a file that may be the same is settled.
+    fn resolve_content(&self, file: &File, key: &FileKey) -> Resolved {
+        let outline = key.outline;
+        let mut state = self.wait_while(|state| state.settling.contains(&outline));
+        state.settling.insert(outline);
         let may_know = state.cache.may_know(&outline);
         drop(state);
-        let answer = self.settle(file, key, outline, may_know);
-        self.state().reading.remove(&outline);
-        self.child_ended.notify_all();
+        let answer = self.settle(file, key, may_know);
+        self.state().settling.remove(&outline);
+        self.changed.notify_all();
         answer
     }
 
     /// The whole content is read before a child is started only when that may save the child; else while
     /// it works.
-    fn settle(&self, file: &File, key: &BinaryKey, outline: Outline, may_know: bool) -> Resolved {
-        let read = || Content::of(file, key.size).ok();
-        let mut content = may_know.then(read).flatten();
+    fn settle(&self, file: &File, key: &FileKey, may_know: bool) -> Resolved {
+        let unreadable = |source| Arc::new(ResolveError::Read { source });
+        let reading = Reading::start(file, key.binary.size, PATIENCE).map_err(unreadable)?;
+        let (reading, content) = match may_know {
+            true => (None, Some(reading.finish().map_err(unreadable)?)),
+            false => (Some(reading), None),
+        };
         if let Some(known) = content.and_then(|content| self.state().cache.content(&content)) {
             return known;
         }
-        let answer = self.ask(file, key, || content = content.or_else(read));
+        let answer = self.in_turn(|| self.ask(file, &key.binary));
         let outcome = answer
             .as_ref()
             .map_or_else(ResolveError::error_type, |_| "resolved");
         let answer = answer.map(Arc::new).map_err(Arc::new);
+        // The child's place is free by now. A content that cannot be told is not remembered, that is all.
+        let content = content.or_else(|| reading?.finish().ok());
         let mut state = self.state();
         *state.outcomes.entry(outcome).or_default() += 1;
         if let Some(content) = content {
-            state.cache.put_content(outline, content, &answer);
+            state.cache.put_content(key.outline, content, &answer);
         }
         answer
     }
 
-    fn ask(
-        &self,
-        file: &File,
-        before: &BinaryKey,
-        meanwhile: impl FnOnce(),
-    ) -> Result<BinaryInfo, ResolveError> {
-        let answer = self.sandbox.ask(Task::Binary, file, meanwhile)?;
+    /// Waits while too many children run.
+    fn in_turn<T>(&self, run: impl FnOnce() -> T) -> T {
+        let mut state = self.wait_while(|state| state.children >= CHILDREN);
+        state.children += 1;
+        drop(state);
+        let done = run();
+        self.state().children -= 1;
+        self.changed.notify_all();
+        done
+    }
+
+    fn wait_while(&self, busy: impl Fn(&State) -> bool) -> MutexGuard<'_, State> {
+        self.changed
+            .wait_while(self.state(), |state| busy(state))
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn ask(&self, file: &File, before: &BinaryKey) -> Result<BinaryInfo, ResolveError> {
+        let answer = self.sandbox.ask(Task::Binary, file)?;
         // About a file that was written to meanwhile, it would be true of neither content.
         if key(file)? != *before {
             return Err(ResolveError::Changed);
@@ -160,9 +174,11 @@ fn key(file: &File) -> Result<BinaryKey, ResolveError> {
     }
 }
 
-fn outline(file: &File, key: &BinaryKey) -> Result<Outline, ResolveError> {
-    too_large(key.size)?;
-    Outline::of(file, key.size).map_err(|source| ResolveError::Read { source })
+fn file_key(file: &File) -> Result<FileKey, ResolveError> {
+    let binary = key(file)?;
+    too_large(binary.size)?;
+    let outline = Outline::of(file, binary.size).map_err(|source| ResolveError::Read { source })?;
+    Ok(FileKey { binary, outline })
 }
 
 fn too_large(bytes: u64) -> Result<(), ResolveError> {

@@ -28,7 +28,7 @@ use super::{
 use crate::discovery::PidFd;
 
 /// How long a child may take by the clock: three times the processor time it may use.
-const PATIENCE: Duration = Duration::from_secs(3 * CPU_SECONDS);
+pub(super) const PATIENCE: Duration = Duration::from_secs(3 * CPU_SECONDS);
 /// Bytes a child may keep in a file. The largest real programs have 738 MB of debugging information.
 pub(super) const ON_DISK: u64 = 1 << 30;
 /// Bytes a child may keep where files are memory, or none can be made.
@@ -55,17 +55,10 @@ impl Sandbox {
         }
     }
 
-    /// Asks a child about a binary, and does something else while it reads. Blocks until it has ended.
-    pub(super) fn ask(
-        &self,
-        task: Task,
-        binary: &File,
-        meanwhile: impl FnOnce(),
-    ) -> Result<Answer, ResolveError> {
-        let deadline = Instant::now() + PATIENCE;
+    /// Asks a child about a binary. Blocks until it has ended.
+    pub(super) fn ask(&self, task: Task, binary: &File) -> Result<Answer, ResolveError> {
         let mut running = self.start(task, binary)?;
-        meanwhile();
-        let heard = running.listen(deadline)?;
+        let heard = running.listen(Instant::now() + PATIENCE)?;
         match heard {
             Heard::All(answer, status) if status.success() => {
                 wire::decode(&answer).map_err(|problem| ResolveError::BadAnswer { problem })
