@@ -104,7 +104,7 @@ fn feature_sites(
     let mut missing = Vec::new();
     let mut complete = true;
     for &program in feature.programs() {
-        match program_site(binary, program, notes) {
+        match program_site(binary, program) {
             Ok(site) => sites.push(site),
             Err(reasons) => {
                 complete = false;
@@ -114,7 +114,7 @@ fn feature_sites(
     }
     if complete {
         for &program in feature.extra_programs() {
-            match program_site(binary, program, notes) {
+            match program_site(binary, program) {
                 Ok(site) => sites.push(site),
                 // It joins in where the program contains it.
                 Err(missing) => notes.extend(missing.into_iter().filter(|one| !one.is_absent())),
@@ -130,16 +130,12 @@ fn feature_sites(
 }
 
 /// The site of a program: in the first of its functions that the binary has, for some were renamed.
-fn program_site(
-    binary: &GoBinary<'_>,
-    program: Program,
-    notes: &mut Vec<Unresolved>,
-) -> Result<Site, Vec<Unresolved>> {
+fn program_site(binary: &GoBinary<'_>, program: Program) -> Result<Site, Vec<Unresolved>> {
     let wanted = WANTED.iter().filter(|wanted| wanted.program == program);
     let names = wanted.flat_map(|wanted| std::iter::once(&wanted.function).chain(wanted.formerly));
     let mut problems = Vec::new();
     for name in names {
-        match site(binary, program, name, notes) {
+        match site(binary, program, name) {
             Ok(site) => return Ok(site),
             Err(problem) => problems.push(problem),
         }
@@ -147,12 +143,7 @@ fn program_site(
     Err(problems)
 }
 
-fn site(
-    binary: &GoBinary<'_>,
-    program: Program,
-    name: &str,
-    notes: &mut Vec<Unresolved>,
-) -> Result<Site, Unresolved> {
+fn site(binary: &GoBinary<'_>, program: Program, name: &str) -> Result<Site, Unresolved> {
     let function = binary.function(name)?;
     let unresolved = |reason| Unresolved {
         what: name.to_owned(),
@@ -162,16 +153,18 @@ fn site(
         // The programs read arguments from the registers of amd64.
         return Err(unresolved(Reason::UnsupportedMachine));
     }
-    // A probe that misses some of the calls counts wrongly.
+    // A probe that misses some of the calls counts wrongly; one that may miss some, too.
     match binary.inlined_copies(&function.name) {
         Ok(Fact { value: 0, .. }) => {}
         Ok(Fact { value: copies, .. }) => {
             return Err(unresolved(Reason::PartlyInlined { copies }));
         }
-        Err(unknown) => notes.push(Unresolved {
-            what: format!("inlined copies of {name}"),
-            ..unknown
-        }),
+        Err(unknown) => {
+            return Err(Unresolved {
+                what: format!("inlined copies of {name}"),
+                ..unknown
+            });
+        }
     }
     let site = binary.probe_site(&function)?;
     Ok(Site {
