@@ -1,12 +1,15 @@
 //! Struct offsets of a binary, in the form the kernel side reads.
 
 use agent_ebpf::offsets::{MAP_CLASSIC, MAP_SWISS, MAP_UNKNOWN, Offsets, UNKNOWN};
-use symbols::{GoBinary, GoVersion, Layouts, MapKind, Unresolved};
+use symbols::{GoBinary, GoVersion, LayoutSource, Layouts, MapKind, Reason, Unresolved};
 
 use crate::probe::Feature;
 
 const STREAM: &str = "google.golang.org/grpc/internal/transport.Stream";
 const SERVER_STREAM: &str = "google.golang.org/grpc/internal/transport.ServerStream";
+const GRPC_MODULE: &str = "google.golang.org/grpc";
+/// Minor version of grpc-go 1 that brought [`SERVER_STREAM`].
+const WITH_SERVER_STREAM: u32 = 69;
 
 /// Structs whose layout the kernel side needs.
 pub(super) const STRUCTS: [&str; 10] = [
@@ -115,7 +118,7 @@ pub(super) fn fill(
     let mut offsets = Offsets::EMPTY;
     let mut off = Vec::new();
     for &feature in features {
-        if let Err(unresolved) = fill_feature(&mut offsets, layouts, feature) {
+        if let Err(unresolved) = fill_feature(&mut offsets, binary, layouts, feature) {
             off.push((feature, unresolved));
         }
     }
@@ -129,7 +132,12 @@ pub(super) fn fill(
         MapKind::Swiss => MAP_SWISS,
         MapKind::Unknown => MAP_UNKNOWN,
     };
-    offsets.stw_arguments = stop_arguments(binary.go_version());
+    if features.contains(&Feature::Gc) {
+        match stop_arguments(binary.go_version()) {
+            Ok(arguments) => offsets.stw_arguments = arguments,
+            Err(unresolved) => off.push((Feature::Gc, unresolved)),
+        }
+    }
     offsets.work_address = binary
         .variable("runtime.work")
         .map_or(0, |fact| fact.value.address);
@@ -139,6 +147,7 @@ pub(super) fn fill(
 
 fn fill_feature(
     offsets: &mut Offsets,
+    binary: &GoBinary<'_>,
     layouts: &Layouts,
     feature: Feature,
 ) -> Result<(), Unresolved> {
@@ -146,8 +155,8 @@ fn fill_feature(
         *place(offsets) = layouts.field(structure, field)?.value;
     }
     if feature == Feature::Grpc {
-        (offsets.stream_method, offsets.stream_indirect) = stream_field(layouts, "method")?;
-        (offsets.stream_ctx, _) = stream_field(layouts, "ctx")?;
+        (offsets.stream_method, offsets.stream_indirect) = stream_field(binary, layouts, "method")?;
+        (offsets.stream_ctx, _) = stream_field(binary, layouts, "ctx")?;
     }
     Ok(())
 }
@@ -156,9 +165,17 @@ fn fill_feature(
 ///
 /// Up to grpc-go 1.68 the server's stream is a `Stream`; then a `ServerStream` that starts with a
 /// pointer to one; from about 1.80 one that contains it.
-fn stream_field(layouts: &Layouts, field: &str) -> Result<(u32, u32), Unresolved> {
-    if !layouts.has(SERVER_STREAM) {
-        return Ok((layouts.field(STREAM, field)?.value, 0));
+fn stream_field(
+    binary: &GoBinary<'_>,
+    layouts: &Layouts,
+    field: &str,
+) -> Result<(u32, u32), Unresolved> {
+    if let Err(absent) = layouts.size(SERVER_STREAM) {
+        let source = layouts.source();
+        return match has_no_server_stream(grpc_minor(binary), source, &absent.reason) {
+            true => Ok((layouts.field(STREAM, field)?.value, 0)),
+            false => Err(absent),
+        };
     }
     if let Ok(inside) = layouts.field(SERVER_STREAM, &format!("Stream.{field}")) {
         return Ok((inside.value, 0));
@@ -177,12 +194,92 @@ fn stream_field(layouts: &Layouts, field: &str) -> Result<(u32, u32), Unresolved
     }
 }
 
+/// Whether a layout is missing because this grpc-go has no such struct. The module's version tells; where
+/// there is none, debugging information that was read and does not name it.
+fn has_no_server_stream(minor: Option<u32>, source: LayoutSource, why: &Reason) -> bool {
+    match minor {
+        Some(minor) => minor < WITH_SERVER_STREAM,
+        None => {
+            matches!(source, LayoutSource::Dwarf4 | LayoutSource::Dwarf5)
+                && *why == Reason::NotFound
+        }
+    }
+}
+
+/// Minor version of the grpc-go 1 that was built in; none for a fork or a working copy.
+fn grpc_minor(binary: &GoBinary<'_>) -> Option<u32> {
+    let module = binary.build_info().module(GRPC_MODULE)?;
+    let built = module.replace.as_deref().unwrap_or(module);
+    minor_of(&built.version).filter(|_| built.path == GRPC_MODULE)
+}
+
+/// 68 in `v1.68.2`.
+fn minor_of(version: &str) -> Option<u32> {
+    version.strip_prefix("v1.")?.split_once('.')?.0.parse().ok()
+}
+
 /// What `startTheWorldWithSema` gets: nothing useful before 1.22, the stop's start and reason in 1.22,
 /// its end as well from 1.23.
-fn stop_arguments(version: &GoVersion) -> u32 {
+fn stop_arguments(version: &GoVersion) -> Result<u32, Unresolved> {
     match (version.major, version.minor) {
-        (1, ..=21) => 0,
-        (1, 22) => 1,
-        _ => 2,
+        (1, ..=21) => Ok(0),
+        (1, 22) => Ok(1),
+        (1, 23..=27) => Ok(2),
+        _ => Err(Unresolved {
+            what: "runtime.startTheWorldWithSema".to_owned(),
+            reason: Reason::UnsupportedVersion {
+                what: "arguments",
+                version: version.to_string(),
+            },
+        }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_failed_look_up_is_no_old_grpc() {
+        let dwarf = LayoutSource::Dwarf5;
+        let torn = Reason::NoLayouts;
+        assert!(has_no_server_stream(None, dwarf, &Reason::NotFound));
+        assert!(!has_no_server_stream(None, dwarf, &torn));
+        let descriptors = LayoutSource::TypeDescriptors;
+        assert!(!has_no_server_stream(None, descriptors, &Reason::NotFound));
+        assert!(has_no_server_stream(
+            Some(68),
+            descriptors,
+            &Reason::NoDescriptor
+        ));
+        assert!(!has_no_server_stream(Some(69), dwarf, &Reason::NotFound));
+    }
+
+    #[test]
+    fn versions_of_grpc_are_read() {
+        assert_eq!(minor_of("v1.68.2"), Some(68));
+        assert_eq!(minor_of("v1.69.0-dev.0.20241101"), Some(69));
+        for other in ["(devel)", "v2.1.0", "v1.x.0", "1.68.2", ""] {
+            assert_eq!(minor_of(other), None, "{other}");
+        }
+    }
+
+    #[test]
+    fn arguments_of_a_release_nobody_has_seen_are_unknown() {
+        let of = |minor| {
+            stop_arguments(&GoVersion {
+                major: 1,
+                minor,
+                patch: 0,
+                text: format!("go1.{minor}"),
+            })
+        };
+        let known: Vec<u32> = (17..=27).filter_map(|minor| of(minor).ok()).collect();
+        assert_eq!(known, [0, 0, 0, 0, 0, 1, 2, 2, 2, 2, 2]);
+        let unknown = of(28).expect_err("not out yet");
+        assert_eq!(
+            unknown.to_string(),
+            "runtime.startTheWorldWithSema: arguments of go1.28 are unknown"
+        );
     }
 }

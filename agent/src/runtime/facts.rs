@@ -88,7 +88,7 @@ pub struct GcFacts {
 pub struct PacerFacts {
     /// Address of the variable.
     pub controller: u64,
-    /// The release computes a goal from a memory limit as golens does: 1.21 and later.
+    /// The release computes a goal from a memory limit as golens does: 1.21 to 1.27.
     pub limit_is_known: bool,
     /// go-off: runtime.gcControllerState.memoryLimit
     pub memory_limit: u32,
@@ -131,7 +131,7 @@ impl RuntimeFacts {
     /// Collects them from a binary and the layouts of [`RUNTIME_STRUCTS`].
     ///
     /// # Errors
-    /// What is missing, when not even GC cycles can be read: stripped binaries have no variables.
+    /// What is missing, when not even GC cycles can be read.
     pub fn from_symbols(binary: &GoBinary<'_>, layouts: &Layouts) -> Result<Self, Vec<Unresolved>> {
         let mut lookup = Lookup {
             binary,
@@ -241,7 +241,8 @@ impl Lookup<'_, '_> {
     }
 
     fn pacer(&mut self) -> Option<PacerFacts> {
-        let limit_is_known = self.binary.go_version().at_least(21);
+        let version = self.binary.go_version();
+        let limit_is_known = version.major == 1 && (21..=27).contains(&version.minor);
         let controller = self.variable("runtime.gcController");
         let mut at = |path| self.field("runtime.gcControllerState", path);
         Some(PacerFacts {
