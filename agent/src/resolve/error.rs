@@ -157,13 +157,15 @@ impl ResolveError {
             | Self::Unconfined { .. }
             | Self::NoScratch { .. }
             | Self::Timeout { .. }
+            // Both depend on what else the machine does, and on how fast it is.
+            | Self::CpuLimit { .. }
             | Self::Killed => true,
+            // An allocation failed.
+            Self::Crashed { signal } => *signal == libc::SIGABRT,
             // Address space or a file system that maps nothing: not what the file holds.
             Self::Refused { kind, .. } => *kind == NOT_MAPPABLE,
             Self::TooLarge { .. }
-            | Self::CpuLimit { .. }
             | Self::ForbiddenCall
-            | Self::Crashed { .. }
             | Self::Panicked { .. }
             | Self::BadAnswer { .. } => false,
         }
@@ -195,5 +197,32 @@ mod tests {
         assert_eq!(known.error_type(), "too_old");
         let unknown = ResolveError::refused("series_1234", String::new());
         assert_eq!(unknown.error_type(), "unusable");
+    }
+
+    #[test]
+    fn want_of_memory_time_or_room_may_pass() {
+        let limit = Duration::from_secs(10);
+        let no_scratch = ResolveError::NoScratch {
+            directory: "/tmp".into(),
+            message: String::new(),
+        };
+        for error in [
+            ResolveError::CpuLimit { limit },
+            ResolveError::Crashed {
+                signal: libc::SIGABRT,
+            },
+            ResolveError::refused(NOT_MAPPABLE, String::new()),
+            no_scratch,
+        ] {
+            assert!(error.is_transient(), "{error}");
+        }
+        for error in [
+            ResolveError::Crashed {
+                signal: libc::SIGSEGV,
+            },
+            ResolveError::refused("not_go", String::new()),
+        ] {
+            assert!(!error.is_transient(), "{error}");
+        }
     }
 }

@@ -76,7 +76,11 @@ impl Sandbox {
             let (scratch, capacity) = scratch_file()?;
             let child = Command::new(&self.program)
                 .arg0(NAME)
-                .args([task.word(), &capacity.to_string()])
+                .args([
+                    task.word(),
+                    &capacity.to_string(),
+                    &std::process::id().to_string(),
+                ])
                 .env_clear()
                 .stdin(Stdio::from(binary.try_clone()?))
                 .stdout(Stdio::piped())

@@ -27,14 +27,14 @@ pub(super) type Failure = (&'static str, io::Error);
 ///
 /// # Errors
 /// The first step that failed; the file must not be looked at then.
-pub(super) fn confine(file_bytes: u64, scratch_bytes: u64) -> Result<(), Failure> {
+pub(super) fn confine(file_bytes: u64, scratch_bytes: u64, parent: u32) -> Result<(), Failure> {
     be_ended_first();
     step("close descriptors", close_from(DESCRIPTORS))?;
     step("forbid new privileges", prctl(libc::PR_SET_NO_NEW_PRIVS, 1))?;
     leave_network();
     step("drop capabilities", drop_capabilities())?;
     // Only now: the kernel forgets it when credentials change.
-    step("end with the agent", end_with_parent())?;
+    step("end with the agent", end_with_parent(parent))?;
     step("step back", step_back())?;
     let space = (MEMORY + CODE)
         .saturating_add(file_bytes)
@@ -49,9 +49,13 @@ fn step(name: &'static str, done: io::Result<()>) -> Result<(), Failure> {
     done.map_err(|error| (name, error))
 }
 
-/// The signal comes when the thread that started this process ends, which waits for it.
-fn end_with_parent() -> io::Result<()> {
+/// The signal comes when the thread that started this process ends, which waits for it. One that ended
+/// before sends none: somebody else is the parent then.
+fn end_with_parent(parent: u32) -> io::Result<()> {
     prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL as libc::c_ulong)?;
+    if std::os::unix::process::parent_id() != parent {
+        return Err(io::Error::other("it is gone already"));
+    }
     prctl(libc::PR_SET_NAME, NAME.as_ptr() as libc::c_ulong)
 }
 

@@ -8,9 +8,10 @@
 //! 2  a scratch file without a name
 //! ```
 //!
-//! and two arguments: the question ([`Task`]) and the capacity of the scratch file in bytes. It gives up
-//! all rights (`confine.rs`), maps the binary, answers once (`wire.rs`) and ends. The file belongs to
-//! somebody else: one that is cut short while it is mapped ends this process, not the agent.
+//! and three arguments: the question ([`Task`]), the capacity of the scratch file in bytes, and the pid of
+//! the agent. It gives up all rights (`confine.rs`), maps the binary, answers once (`wire.rs`) and ends.
+//! The file belongs to somebody else: one that is cut short while it is mapped ends this process, not the
+//! agent.
 
 mod confine;
 mod filter;
@@ -78,16 +79,17 @@ pub fn run_if_asked() -> Option<ExitCode> {
         _ => return None,
     };
     let capacity = arguments.next()?.to_str()?.parse().ok()?;
-    Some(run(task, capacity))
+    let parent = arguments.next()?.to_str()?.parse().ok()?;
+    Some(run(task, capacity, parent))
 }
 
-fn run(task: Task, capacity: u64) -> ExitCode {
+fn run(task: Task, capacity: u64, parent: u32) -> ExitCode {
     // Whatever it says goes into the answer; descriptor 2 is not for text.
     panic::set_hook(Box::new(|_| {}));
     let (binary, mut pipe, scratch) = (descriptor(0), descriptor(1), descriptor(2));
     let answer = match regular_file_size(&binary) {
         Err(error) => Answer::unconfined("look at the file", &error),
-        Ok(size) => match confine::confine(size, capacity) {
+        Ok(size) => match confine::confine(size, capacity, parent) {
             Err((step, error)) => Answer::unconfined(step, &error),
             Ok(()) => answer(|| examine(task, &binary, size, scratch, capacity)),
         },
