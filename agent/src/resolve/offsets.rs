@@ -1,6 +1,6 @@
 //! Struct offsets of a binary, in the form the kernel side reads.
 
-use agent_ebpf::offsets::{MAP_CLASSIC, MAP_SWISS, MAP_UNKNOWN, Offsets, UNKNOWN};
+use agent_ebpf::offsets::{MAP_CLASSIC, MAP_SWISS, MAP_UNKNOWN, Offsets};
 use symbols::{GoBinary, GoVersion, LayoutSource, Layouts, MapKind, Reason, Unresolved};
 
 use crate::probe::Feature;
@@ -87,62 +87,99 @@ fn required(feature: Feature) -> &'static [Field] {
 }
 
 /// Fields that add to a feature where they exist.
-const OPTIONAL: [Field; 3] = [
-    ("net/http.Request", "Pattern", |offsets| {
-        &mut offsets.request_pattern
-    }),
-    ("runtime.workType", "cycles", |offsets| {
-        &mut offsets.work_cycles
-    }),
-    ("runtime.workType", "pauseNS", |offsets| {
-        &mut offsets.work_pause_ns
-    }),
-];
+fn optional(feature: Feature) -> &'static [Field] {
+    match feature {
+        Feature::Http => &[("net/http.Request", "Pattern", |offsets| {
+            &mut offsets.request_pattern
+        })],
+        Feature::Gc => &[
+            ("runtime.workType", "cycles", |offsets| {
+                &mut offsets.work_cycles
+            }),
+            ("runtime.workType", "pauseNS", |offsets| {
+                &mut offsets.work_pause_ns
+            }),
+        ],
+        Feature::Grpc | Feature::Log | Feature::Goroutine | Feature::Net => &[],
+    }
+}
 
 /// Every struct field the kernel side reads, as (struct, field).
 pub(super) fn wanted_fields() -> impl Iterator<Item = (&'static str, &'static str)> {
-    let required = Feature::ALL.into_iter().flat_map(required);
-    let named = required
-        .chain(&OPTIONAL)
-        .map(|(structure, field, _)| (*structure, *field));
+    let fields = Feature::ALL
+        .into_iter()
+        .flat_map(|feature| required(feature).iter().chain(optional(feature)));
+    let named = fields.map(|(structure, field, _)| (*structure, *field));
     named.chain([(STREAM, "method"), (STREAM, "ctx")])
 }
 
-/// Fills the offsets that `features` need; a feature with a missing one is returned with the reason.
-/// Addresses are those of the file, 0 where unknown.
-pub(super) fn fill(
-    binary: &GoBinary<'_>,
-    layouts: &Layouts,
-    features: &[Feature],
-) -> (Offsets, Vec<(Feature, Unresolved)>) {
-    let mut offsets = Offsets::EMPTY;
-    let mut off = Vec::new();
-    for &feature in features {
-        if let Err(unresolved) = fill_feature(&mut offsets, binary, layouts, feature) {
-            off.push((feature, unresolved));
-        }
-    }
-    for (structure, field, place) in OPTIONAL {
-        *place(&mut offsets) = layouts
-            .field(structure, field)
-            .map_or(UNKNOWN, |fact| fact.value);
-    }
-    offsets.map_kind = match binary.map_kind() {
+/// The offsets of a binary, and what could not be filled in.
+#[derive(Debug)]
+pub(super) struct Filled {
+    /// Addresses are those of the file, 0 where unknown.
+    pub(super) offsets: Offsets,
+    /// Features with a missing offset, with the reason; these stay off.
+    pub(super) off: Vec<(Feature, Unresolved)>,
+    /// What the other features do without.
+    pub(super) notes: Vec<(Feature, Unresolved)>,
+}
+
+/// Fills the offsets that `features` need.
+pub(super) fn fill(binary: &GoBinary<'_>, layouts: &Layouts, features: &[Feature]) -> Filled {
+    let mut filled = Filled {
+        offsets: Offsets {
+            stw_arguments: 0,
+            ..Offsets::EMPTY
+        },
+        off: Vec::new(),
+        notes: Vec::new(),
+    };
+    filled.offsets.map_kind = match binary.map_kind() {
         MapKind::Classic => MAP_CLASSIC,
         MapKind::Swiss => MAP_SWISS,
         MapKind::Unknown => MAP_UNKNOWN,
     };
-    if features.contains(&Feature::Gc) {
-        match stop_arguments(binary.go_version()) {
-            Ok(arguments) => offsets.stw_arguments = arguments,
-            Err(unresolved) => off.push((Feature::Gc, unresolved)),
+    for &feature in features {
+        match fill_feature(&mut filled.offsets, binary, layouts, feature) {
+            Ok(()) => {
+                let missing = fill_optional(&mut filled.offsets, binary, layouts, feature);
+                let missing = missing.into_iter().map(|one| (feature, one));
+                filled.notes.extend(missing);
+            }
+            Err(unresolved) => filled.off.push((feature, unresolved)),
         }
     }
-    offsets.work_address = binary
-        .variable("runtime.work")
-        .map_or(0, |fact| fact.value.address);
-    offsets.types_address = binary.types_address().unwrap_or(0);
-    (offsets, off)
+    filled
+}
+
+/// Fills what adds to a feature, and answers what is missing although this release has it.
+fn fill_optional(
+    offsets: &mut Offsets,
+    binary: &GoBinary<'_>,
+    layouts: &Layouts,
+    feature: Feature,
+) -> Vec<Unresolved> {
+    let mut missing = Vec::new();
+    for (structure, field, place) in optional(feature) {
+        match layouts.field(structure, field) {
+            Ok(fact) => *place(offsets) = fact.value,
+            Err(unknown) => missing.push(unknown),
+        }
+    }
+    if feature == Feature::Gc {
+        match binary.variable("runtime.work") {
+            Ok(fact) => offsets.work_address = fact.value.address,
+            Err(unknown) => missing.push(unknown),
+        }
+    }
+    if feature == Feature::Grpc {
+        match binary.types_address() {
+            Ok(address) => offsets.types_address = address,
+            Err(unknown) => missing.push(unknown),
+        }
+    }
+    missing.retain(|one| !matches!(one.reason, Reason::NoField { .. }));
+    missing
 }
 
 fn fill_feature(
@@ -153,6 +190,9 @@ fn fill_feature(
 ) -> Result<(), Unresolved> {
     for (structure, field, place) in required(feature) {
         *place(offsets) = layouts.field(structure, field)?.value;
+    }
+    if feature == Feature::Gc {
+        offsets.stw_arguments = stop_arguments(binary.go_version())?;
     }
     if feature == Feature::Grpc {
         (offsets.stream_method, offsets.stream_indirect) = stream_field(binary, layouts, "method")?;
@@ -185,7 +225,7 @@ fn stream_field(
     if pointer == 0 {
         Ok((behind, 1))
     } else {
-        let reason = symbols::Reason::UnsupportedVersion {
+        let reason = Reason::UnsupportedVersion {
             what: "offsets of a stream behind other fields",
             version: "this grpc-go".to_owned(),
         };

@@ -3,7 +3,12 @@
 use agent_ebpf::{counter::Program, offsets::Offsets};
 use symbols::{Fact, GoBinary, Layouts, Machine, Reason, SiteKind, Unresolved};
 
-use super::{Site, binary::report, offsets, sites::WANTED};
+use super::{
+    Site,
+    binary::report,
+    offsets::{self, Filled},
+    sites::WANTED,
+};
 use crate::{discovery::UnresolvedReport, probe::Feature};
 
 /// The decision for every feature.
@@ -44,7 +49,12 @@ impl Plan {
                 (feature, verdict)
             })
             .collect();
-        let (mut offsets, off) = offsets::fill(binary, layouts, &attached(&verdicts));
+        let Filled {
+            mut offsets,
+            off,
+            notes: lacking,
+        } = offsets::fill(binary, layouts, &attached(&verdicts));
+        notes.extend(lacking);
         for (feature, missing) in off {
             sites.retain(|site| Feature::of(site.program) != feature);
             for (_, verdict) in verdicts.iter_mut().filter(|(other, _)| *other == feature) {

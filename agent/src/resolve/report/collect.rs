@@ -33,7 +33,11 @@ impl Report {
         let functions = functions(binary, &mut missing);
         let fields = fields(&layouts, &mut missing);
         let variables = variables(binary, &mut missing);
-        let mut features: Vec<FeatureFact> = plan.verdicts.iter().map(feature).collect();
+        let mut features: Vec<FeatureFact> = plan
+            .verdicts
+            .iter()
+            .map(|decided| feature(decided, &plan.notes))
+            .collect();
         features.push(runtime(binary, &layouts));
         let sources = binary.sources();
         Self {
@@ -89,17 +93,23 @@ fn file(binary: &GoBinary<'_>, size: u64, lost: &mut BTreeSet<MissingFact>) -> F
     }
 }
 
-fn feature((feature, verdict): &(Feature, Verdict)) -> FeatureFact {
-    let (attach, why) = match verdict {
+/// A feature that is attached may lack something all the same.
+fn feature(
+    (feature, verdict): &(Feature, Verdict),
+    notes: &[(Feature, Unresolved)],
+) -> FeatureFact {
+    let (attach, off) = match verdict {
         Verdict::Attach if feature.windowed() => (Attach::InWindows, &[][..]),
         Verdict::Attach => (Attach::Yes, &[][..]),
         Verdict::Absent => (Attach::NotUsed, &[][..]),
         Verdict::Off(missing) => (Attach::No, missing.as_slice()),
     };
+    let lacking = notes.iter().filter(|(other, _)| other == feature);
+    let why = off.iter().chain(lacking.map(|(_, note)| note));
     FeatureFact {
         feature: feature.name().to_owned(),
         attach,
-        why: why.iter().map(missing).collect(),
+        why: why.map(missing).collect(),
     }
 }
 
