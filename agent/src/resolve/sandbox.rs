@@ -27,8 +27,9 @@ use super::{
 };
 use crate::discovery::PidFd;
 
-/// How long a child may take by the clock: three times the processor time it may use.
-pub(super) const PATIENCE: Duration = Duration::from_secs(3 * CPU_SECONDS);
+/// How long a child may take by the clock: six times the processor time it may use, for it lets others
+/// compute first.
+pub(super) const PATIENCE: Duration = Duration::from_secs(6 * CPU_SECONDS);
 /// Bytes a child may keep in a file. The largest real programs have 738 MB of debugging information.
 pub(super) const ON_DISK: u64 = 1 << 30;
 /// Bytes a child may keep where files are memory, or none can be made.

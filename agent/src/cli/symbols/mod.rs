@@ -33,7 +33,8 @@ Keys of --json; addresses are as linked, sizes and offsets in bytes:
   binary      as given on the command line
   file        size, go_version, machine, build (mode, static, cgo, race, modules), build_id,
               position_independent, main_path, main_module, main_version, modules,
-              settings[key, value], symbol_table, debug_information
+              settings[key, value], symbol_table, debug_information,
+              debug_information_unread (why none of it is used)
   sources     functions, layouts: where these are looked up first
   features[]  feature, attach (yes, in_windows, not_used, no), why[what, reason, error_type]
   functions[] feature, program, required, name, address, size, provenance, confidence,

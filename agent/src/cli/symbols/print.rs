@@ -60,6 +60,9 @@ fn file(name: &str, report: &Report, output: &mut Output) -> Result<(), CliError
         }
     }
     line("stripped", stripped(file))?;
+    if let Some(reason) = &file.debug_information_unread {
+        line("debugging", &format!("information is not used: {reason}"))?;
+    }
     line("functions by", &report.sources.functions)?;
     line("layouts by", &report.sources.layouts)
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use symbols::{
-    AfterCall, FunctionSource, GoBinary, LayoutSource, Layouts, Machine, Place, ProbeSite,
+    AfterCall, FunctionSource, GoBinary, LayoutSource, Layouts, Machine, Place, ProbeSite, Reason,
     Unresolved,
 };
 
@@ -29,7 +29,7 @@ impl Report {
         let layouts = binary.layouts(&wanted_structs());
         let plan = Plan::of(binary, &layouts);
         let mut missing = BTreeSet::new();
-        let file = file(binary, size, &mut missing);
+        let file = file(binary, &layouts, size, &mut missing);
         let functions = functions(binary, &mut missing);
         let fields = fields(&layouts, &mut missing);
         let variables = variables(binary, &mut missing);
@@ -56,7 +56,12 @@ impl Report {
     }
 }
 
-fn file(binary: &GoBinary<'_>, size: u64, lost: &mut BTreeSet<MissingFact>) -> FileFacts {
+fn file(
+    binary: &GoBinary<'_>,
+    layouts: &Layouts,
+    size: u64,
+    lost: &mut BTreeSet<MissingFact>,
+) -> FileFacts {
     let build = keep(binary.build(), lost);
     let info = binary.build_info();
     let sources = binary.sources();
@@ -89,7 +94,27 @@ fn file(binary: &GoBinary<'_>, size: u64, lost: &mut BTreeSet<MissingFact>) -> F
             })
             .collect(),
         symbol_table: sources.functions == FunctionSource::Symtab,
-        debug_information: matches!(sources.layouts, LayoutSource::Dwarf4 | LayoutSource::Dwarf5),
+        debug_information: binary.has_debug_information(),
+        debug_information_unread: unread(binary, layouts),
+    }
+}
+
+/// Why debugging information that is there told nothing.
+fn unread(binary: &GoBinary<'_>, layouts: &Layouts) -> Option<String> {
+    /// In no binary, so that the reason is not about one struct.
+    const NOTHING: &str = "golens.nothing";
+    let used = matches!(
+        layouts.source(),
+        LayoutSource::Dwarf4 | LayoutSource::Dwarf5
+    );
+    if used || !binary.has_debug_information() {
+        return None;
+    }
+    match binary.layouts(&[NOTHING]).size(NOTHING).err()?.reason {
+        Reason::NotFound | Reason::NoDescriptor => {
+            Some("it does not describe the Go code".to_owned())
+        }
+        reason => Some(reason.to_string()),
     }
 }
 

@@ -52,8 +52,10 @@ pub struct FileFacts {
     pub settings: Vec<Setting>,
     /// Whether it still has its symbol table.
     pub symbol_table: bool,
-    /// Whether it still has its debugging information, in a form that is read.
+    /// Whether it still has its debugging information.
     pub debug_information: bool,
+    /// Why none of it is used though it is there.
+    pub debug_information_unread: Option<String>,
 }
 
 /// What the linker made.
