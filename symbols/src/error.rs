@@ -1,5 +1,7 @@
 //! What makes a file unusable ([`Error`]) and what makes one fact unknown ([`Unresolved`]).
 
+use crate::build_mode::BuildMode;
+
 /// Says why a file cannot be read as a Go binary at all.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
@@ -234,6 +236,12 @@ pub enum Reason {
     /// There are probes for amd64 only.
     #[error("probes on arm64 are not supported")]
     UnsupportedMachine,
+    /// The file runs inside the process of another program.
+    #[error("this is a library ({mode}), which another program loads")]
+    Library {
+        /// How it was linked.
+        mode: BuildMode,
+    },
     /// No instruction near the entry can carry a cheap and exact probe.
     #[error("no instruction near the entry can carry a cheap and exact probe")]
     NoCheapInstruction,
@@ -355,6 +363,7 @@ impl Reason {
             Self::NotAStruct { .. } => "not_a_struct",
             Self::UnsupportedVersion { .. } => "unsupported_version",
             Self::UnsupportedMachine => "unsupported_machine",
+            Self::Library { .. } => "library",
             Self::NoCheapInstruction => "no_cheap_instruction",
             Self::NoCall { .. } => "no_call",
             Self::NoSiteBehindCall { .. } => "no_site_behind_call",

@@ -122,7 +122,9 @@ fn feature_sites(
             }
         }
     }
-    if complete {
+    if let (true, Err(library)) = (complete, is_program(binary)) {
+        (Vec::new(), Verdict::Off(vec![library]))
+    } else if complete {
         for &program in feature.extra_programs() {
             match program_site(binary, program) {
                 Ok(site) => sites.push(site),
@@ -136,6 +138,17 @@ fn feature_sites(
         (Vec::new(), Verdict::Absent)
     } else {
         (Vec::new(), Verdict::Off(missing))
+    }
+}
+
+/// Golens looks at executables; a library shows in none of them.
+pub(super) fn is_program(binary: &GoBinary<'_>) -> Result<(), Unresolved> {
+    match binary.build_mode() {
+        Ok(mode) if mode.is_library() => Err(Unresolved {
+            what: "the program".to_owned(),
+            reason: Reason::Library { mode },
+        }),
+        _ => Ok(()),
     }
 }
 

@@ -101,10 +101,16 @@ fn open_file(path: &Path) -> io::Result<File> {
 }
 
 fn open_process(pid: u32) -> Result<File, CliError> {
-    Procfs::default()
-        .open_executable(pid)
-        .map_err(|source| CliError::Process {
+    let procfs = Procfs::default();
+    procfs.open_executable(pid).map_err(|source| {
+        let is_missing = source.kind() == io::ErrorKind::NotFound;
+        let source = match is_missing && procfs.path(pid, "stat").exists() {
+            true => io::Error::other("it has none, as kernel threads and ended processes"),
+            false => source,
+        };
+        CliError::Process {
             pid,
             reason: RefusedReason::from_io("read its executable", source),
-        })
+        }
+    })
 }

@@ -15,7 +15,7 @@ use crate::{
     probe::Feature,
     resolve::{
         Plan, Verdict, WANTED, Wanted, binary::wanted_structs, offsets::wanted_fields,
-        sites::AFTER_CALLS,
+        plan::is_program, sites::AFTER_CALLS,
     },
     runtime::{RUNTIME_FIELDS, RUNTIME_VARIABLES, RuntimeFacts},
 };
@@ -140,7 +140,10 @@ fn feature(
 
 /// Whether the runtime's memory can be read.
 fn runtime(binary: &GoBinary<'_>, layouts: &Layouts) -> FeatureFact {
-    let (attach, why) = match RuntimeFacts::from_symbols(binary, layouts) {
+    let facts = is_program(binary)
+        .map_err(|library| vec![library])
+        .and_then(|()| RuntimeFacts::from_symbols(binary, layouts));
+    let (attach, why) = match facts {
         Ok(facts) => (Attach::Yes, facts.unresolved),
         Err(unresolved) => (Attach::No, unresolved),
     };
