@@ -42,6 +42,14 @@ pub enum Error {
     /// The file carries no Go build information.
     #[error("no go build information")]
     NotGo,
+    /// The file ends before what its headers describe.
+    #[error("the file was cut short: it ends at byte {size}, its segments at byte {end}")]
+    Truncated {
+        /// Bytes in the file.
+        size: u64,
+        /// Where the last segment would end.
+        end: u64,
+    },
     /// The program's code is compressed and exists in memory only.
     #[error(
         "packed with {packer}: code and tables exist only in memory, ship the program unpacked"
@@ -91,6 +99,7 @@ impl Error {
             Self::NotExecutable { .. } => "not_executable",
             Self::Malformed { .. } => "malformed",
             Self::NotGo => "not_go",
+            Self::Truncated { .. } => "truncated",
             Self::Packed { .. } => "packed",
             Self::Obfuscated { .. } => "obfuscated",
             Self::NoRelease => "no_release",
