@@ -97,11 +97,19 @@ offsets! {
     work_pause_ns,
     /// Arguments of `startTheWorldWithSema`: 0 none, 1 (now, reason, started), 2 those and (stopping CPU, finished).
     stw_arguments,
+    /// `runtime.g.gopc`. go-off: runtime.g.gopc
+    g_gopc,
+    /// `runtime.g.stack.lo`. go-off: runtime.g.stack
+    g_stack_low,
+    /// `runtime.g.stack.hi`. go-off: runtime.g.stack
+    g_stack_high,
+    /// Number of the register that holds the new goroutine at the site of `goroutine_born`, 0 is `rax`.
+    new_g_register,
 }
 
 const _: () = {
     use core::mem::{offset_of, size_of};
-    assert!(size_of::<Offsets>() == 120);
-    assert!(offset_of!(Offsets, work_address) == 104);
+    assert!(size_of::<Offsets>() == 136);
+    assert!(offset_of!(Offsets, work_address) == 120);
     assert!(size_of::<Offsets>().is_multiple_of(8));
 };

@@ -26,6 +26,30 @@ impl Registers<'_> {
         }
     }
 
+    /// A general register by the number that instructions use for it: 0 is `rax`, 3 is `rbx`.
+    #[inline(always)]
+    pub(super) fn general(self, number: u32) -> Option<u64> {
+        Some(match number {
+            0 => self.0.rax,
+            1 => self.0.rcx,
+            2 => self.0.rdx,
+            3 => self.0.rbx,
+            4 => self.0.rsp,
+            5 => self.0.rbp,
+            6 => self.0.rsi,
+            7 => self.0.rdi,
+            8 => self.0.r8,
+            9 => self.0.r9,
+            10 => self.0.r10,
+            11 => self.0.r11,
+            12 => self.0.r12,
+            13 => self.0.r13,
+            14 => self.0.r14,
+            15 => self.0.r15,
+            _ => return None,
+        })
+    }
+
     /// The running `runtime.g`.
     #[inline(always)]
     pub(super) fn g(self) -> u64 {
