@@ -155,14 +155,14 @@ impl Adopter {
         }
     }
 
-    /// Features that are attached for good; windowed ones come and go.
+    /// Features that are attached for good; windowed ones come and go, others are for `golens trace`.
     fn wants(&self, feature: Feature) -> bool {
         match feature {
             Feature::Http => self.probes.http,
             Feature::Grpc => self.probes.grpc,
             Feature::Log => self.probes.logs,
             Feature::Gc => self.probes.gc,
-            Feature::Goroutine | Feature::Net => false,
+            Feature::Goroutine | Feature::Net | Feature::Sched => false,
         }
     }
 }

@@ -30,6 +30,7 @@ type Field = (&'static str, &'static str, fn(&mut Offsets) -> &mut u32);
 /// Fields without which a feature stays off.
 fn required(feature: Feature) -> &'static [Field] {
     const GOID: Field = ("runtime.g", "goid", |offsets| &mut offsets.g_goid);
+    const GOPC: Field = ("runtime.g", "gopc", |offsets| &mut offsets.g_gopc);
     match feature {
         Feature::Http => &[
             GOID,
@@ -82,7 +83,14 @@ fn required(feature: Feature) -> &'static [Field] {
             ("os.File", "file", |offsets| &mut offsets.file_file),
             ("os.file", "pfd.Sysfd", |offsets| &mut offsets.file_sysfd),
         ],
-        Feature::Gc | Feature::Goroutine | Feature::Net => &[],
+        Feature::Goroutine => &[
+            GOID,
+            GOPC,
+            ("runtime.g", "stack.lo", |offsets| &mut offsets.g_stack_low),
+            ("runtime.g", "stack.hi", |offsets| &mut offsets.g_stack_high),
+        ],
+        Feature::Sched => &[GOID, GOPC],
+        Feature::Gc | Feature::Net => &[],
     }
 }
 
@@ -100,7 +108,7 @@ fn optional(feature: Feature) -> &'static [Field] {
                 &mut offsets.work_pause_ns
             }),
         ],
-        Feature::Grpc | Feature::Log | Feature::Goroutine | Feature::Net => &[],
+        Feature::Grpc | Feature::Log | Feature::Goroutine | Feature::Net | Feature::Sched => &[],
     }
 }
 

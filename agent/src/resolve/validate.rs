@@ -123,6 +123,7 @@ fn offsets(offsets: &Offsets, info: &BinaryInfo) -> Result<(), String> {
         offsets.map_kind <= MAP_SWISS
             && offsets.stw_arguments <= 2
             && offsets.stream_indirect <= 1
+            && (offsets.new_g_register == UNKNOWN || offsets.new_g_register < 16)
             && offsets.generation == 0
             && offsets.jbe_programs == jbe,
         || "offsets that do not fit the sites".to_owned(),
@@ -258,7 +259,7 @@ mod tests {
     #[test]
     fn an_answer_that_cannot_be_true_is_refused() {
         type Lie = (&'static str, fn(&mut BinaryInfo));
-        let lies: [Lie; 20] = [
+        let lies: [Lie; 21] = [
             ("no segment", |info| info.segments.clear()),
             ("a segment behind the file", |info| {
                 info.segments[1].file_offset += 1;
@@ -295,6 +296,9 @@ mod tests {
             ("a huge struct", |info| info.offsets.request_host = 1 << 20),
             ("a variable nowhere", |info| {
                 info.offsets.work_address = 0x508000;
+            }),
+            ("a register that no machine has", |info| {
+                info.offsets.new_g_register = 16;
             }),
             ("flags of another program", |info| {
                 info.offsets.jbe_programs = 1;

@@ -14,7 +14,7 @@ use super::{
 use crate::{
     probe::Feature,
     resolve::{
-        Plan, Verdict, WANTED, Wanted, binary::wanted_structs, offsets::wanted_fields,
+        Plan, Verdict, WANTED, Wanted, binary::wanted_structs, offsets::wanted_fields, plan::place,
         sites::AFTER_CALLS,
     },
     runtime::{RUNTIME_FIELDS, RUNTIME_VARIABLES, RuntimeFacts},
@@ -125,6 +125,7 @@ fn feature(
 ) -> FeatureFact {
     let (attach, off) = match verdict {
         Verdict::Attach if feature.windowed() => (Attach::InWindows, &[][..]),
+        Verdict::Attach if feature.on_demand() => (Attach::OnDemand, &[][..]),
         Verdict::Attach => (Attach::Yes, &[][..]),
         Verdict::Absent => (Attach::NotUsed, &[][..]),
         Verdict::Off(missing) => (Attach::No, missing.as_slice()),
@@ -178,7 +179,7 @@ fn function(
     })?;
     let program = wanted.program;
     let feature = Feature::of(program);
-    let (place, why) = match binary.probe_site(&function) {
+    let (found, why) = match place(binary, program, &function) {
         Ok(found) => (Some(site(found)), None),
         Err(unresolved) => (None, Some(unresolved.reason.to_string())),
     };
@@ -193,7 +194,7 @@ fn function(
         size: function.size,
         provenance: function.provenance.to_string(),
         confidence: function.provenance.confidence().to_string(),
-        site: place,
+        site: found,
         why,
         returns: returns.map(|addresses| addresses.len()),
         inlined_copies: copies.map(|fact| fact.value),
