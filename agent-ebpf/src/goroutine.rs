@@ -57,6 +57,65 @@ impl SiteStats {
         durations: [0; DURATIONS],
         stacks: [0; STACKS],
     };
+
+    /// What was counted between an earlier reading and this one.
+    #[must_use]
+    pub fn since(&self, earlier: &Self) -> Self {
+        self.with(earlier, u64::saturating_sub)
+    }
+
+    /// What was counted here and there.
+    #[must_use]
+    pub fn plus(&self, other: &Self) -> Self {
+        self.with(other, u64::saturating_add)
+    }
+
+    fn with(&self, other: &Self, join: fn(u64, u64) -> u64) -> Self {
+        let mut joined = *self;
+        joined.begun = join(joined.begun, other.begun);
+        joined.ended = join(joined.ended, other.ended);
+        joined.duration_ns = join(joined.duration_ns, other.duration_ns);
+        joined.stack_bytes = join(joined.stack_bytes, other.stack_bytes);
+        for (count, more) in joined.durations.iter_mut().zip(&other.durations) {
+            *count = join(*count, *more);
+        }
+        for (count, more) in joined.stacks.iter_mut().zip(&other.stacks) {
+            *count = join(*count, *more);
+        }
+        joined
+    }
+
+    /// How many lifetimes or waits have a duration.
+    #[must_use]
+    pub fn timed(&self) -> u64 {
+        self.durations.iter().sum()
+    }
+
+    /// The end of the bucket that holds the duration of this rank (in thousandths, 500 for the median), in
+    /// nanoseconds: at most a quarter above it. `None` without durations; the last bucket has no end and
+    /// reads as its begin.
+    #[must_use]
+    pub fn duration_at(&self, thousandths: u64) -> Option<u64> {
+        let bucket = ranked(&self.durations, thousandths)?;
+        duration_bound(bucket).or_else(|| duration_bound(bucket - 1))
+    }
+
+    /// The stack size of this rank in bytes; `None` without exits.
+    #[must_use]
+    pub fn stack_at(&self, thousandths: u64) -> Option<u64> {
+        ranked(&self.stacks, thousandths).map(stack_size)
+    }
+}
+
+/// The place of the count that holds the given rank.
+fn ranked(counts: &[u64], thousandths: u64) -> Option<usize> {
+    let total: u64 = counts.iter().sum();
+    let rank = total.saturating_mul(thousandths).div_ceil(1_000).max(1);
+    let mut below = 0;
+    counts.iter().position(|count| {
+        below += count;
+        below >= rank
+    })
 }
 
 /// The bucket of a duration; the last one has no end.
@@ -139,5 +198,23 @@ mod tests {
             assert_eq!(stack_class(stack_size(class)), class);
         }
         assert_eq!(stack_class(0), 0);
+    }
+
+    #[test]
+    fn ranks_are_found_in_their_buckets() {
+        let mut stats = SiteStats::ZERO;
+        assert_eq!((stats.duration_at(500), stats.stack_at(999)), (None, None));
+        for ns in [100, 1_000, 1_000, 1_000_000] {
+            stats.durations[duration_bucket(ns)] += 1;
+        }
+        stats.stacks[stack_class(65_536)] += 1;
+        assert_eq!(stats.duration_at(250), Some(128));
+        assert_eq!(stats.duration_at(500), Some(1_024));
+        let longest = stats.duration_at(1_000).expect("four of them");
+        assert!((1_000_000..=1_250_000).contains(&longest), "{longest}");
+        assert_eq!(stats.stack_at(500), Some(65_536));
+        let twice = stats.plus(&stats);
+        assert_eq!(twice.timed(), 8);
+        assert_eq!(twice.since(&stats), stats);
     }
 }

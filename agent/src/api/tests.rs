@@ -97,6 +97,7 @@ fn target() -> TargetReport {
         symbol_source: "symtab".to_owned(),
         layout_source: "dwarf5".to_owned(),
         probes: Vec::new(),
+        windows: Vec::new(),
         unresolved: Vec::new(),
     }
 }

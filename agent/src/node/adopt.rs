@@ -87,6 +87,9 @@ impl Adopter {
                     binary,
                     attachment: Mutex::new(attachment),
                     reader: Mutex::new(reader),
+                    bias,
+                    windows: Mutex::default(),
+                    sites: Mutex::default(),
                     problems,
                 })
             }

@@ -11,6 +11,7 @@ mod adopt;
 mod background;
 mod command;
 mod error;
+mod goroutines;
 mod pump;
 mod readers;
 mod report;

@@ -20,6 +20,7 @@ mod plan;
 pub mod report;
 mod resolver;
 mod sandbox;
+mod site_names;
 mod sites;
 mod validate;
 mod wire;

@@ -63,7 +63,9 @@ impl Plan {
                 *verdict = Verdict::Off(vec![missing.clone()]);
             }
         }
-        if sites.iter().any(|site| site.program == Program::GoroutineBorn)
+        if sites
+            .iter()
+            .any(|site| site.program == Program::GoroutineBorn)
             && let Ok((_, register)) = behind_new_goroutine(binary)
         {
             offsets.new_g_register = register;
