@@ -49,7 +49,7 @@ fn born(hit: &Hit<'_>) -> Result<(), Counter> {
         return Ok(());
     }
     let register = hit.offsets.new_g_register;
-    let new = hit.registers.general(register).ok_or(Counter::NoOffset)?;
+    let new = hit.registers.result(register).ok_or(Counter::NoOffset)?;
     mark(hit, new)
 }
 
