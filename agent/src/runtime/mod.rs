@@ -14,5 +14,6 @@ pub use facts::{
     GcFacts, GoroutineFacts, PacerFacts, RUNTIME_FIELDS, RUNTIME_STRUCTS, RUNTIME_VARIABLES,
     RuntimeFacts,
 };
+pub use gc::RingCycle;
 pub use reader::Reader;
 pub use reading::RuntimeReading;

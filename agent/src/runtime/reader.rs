@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::{
-    ReadError, RuntimeFacts, RuntimeReading,
+    ReadError, RingCycle, RuntimeFacts, RuntimeReading,
     gc::{GcHistory, GcNews, GcPieces},
     goroutines::Goroutines,
     memory::{self, Piece},
@@ -79,10 +79,10 @@ impl Reader {
         Ok(self.publish(stable, counted, goroutines, read_at))
     }
 
-    /// Pauses of the last GC cycles as of the last reading, newest last, up to 256.
+    /// The last GC cycles as of the last reading, newest last, up to 256.
     #[must_use]
-    pub fn history(&self) -> Vec<u64> {
-        self.history.pauses_ns()
+    pub fn history(&self) -> Vec<RingCycle> {
+        self.history.cycles()
     }
 
     fn copy(&mut self) -> Result<(), ReadError> {
@@ -111,7 +111,7 @@ impl Reader {
         RuntimeReading {
             goroutines,
             gc_cycles: u64::from(shown.cycles),
-            new_gc_pauses_ns: news.pauses_ns,
+            new_gc_cycles: news.cycles,
             gc_pauses_lost: news.lost,
             gc_pause_total_ns: shown.total_ns,
             heap_live_bytes: self.pacer.as_ref().map(PacerPiece::live_bytes),
