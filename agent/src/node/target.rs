@@ -11,6 +11,7 @@ use crate::{
     discovery::{ProbeReport, Process, RefusedReason, TargetReport, TargetState, UnresolvedReport},
     identity::Resource,
     probe::{Attachment, Feature, Kernel},
+    recent::GcTimeline,
     resolve::BinaryInfo,
     runtime::Reader,
 };
@@ -24,6 +25,7 @@ pub(super) struct Target {
     pub(super) binary: Arc<BinaryInfo>,
     pub(super) attachment: Mutex<Attachment>,
     pub(super) reader: Mutex<Option<Reader>>,
+    pub(super) timeline: Arc<GcTimeline>,
     /// What went wrong at attach, beside what the binary lacks.
     pub(super) problems: Vec<UnresolvedReport>,
 }

@@ -108,10 +108,9 @@ fn check_site(site: &Site, segments: &[Segment]) -> Result<(), String> {
 
 fn offsets(offsets: &Offsets, info: &BinaryInfo) -> Result<(), String> {
     let numbers = serde_json::to_value(offsets).map_err(|error| error.to_string())?;
-    let addresses = ["work_address", "types_address"];
     for (name, value) in numbers.as_object().into_iter().flatten() {
         let value = value.as_u64().unwrap_or(u64::MAX);
-        let possible = match addresses.contains(&name.as_str()) {
+        let possible = match Offsets::ADDRESSES.contains(&name.as_str()) {
             true => value == 0 || in_memory(info, value),
             false => value == u64::from(UNKNOWN) || value < MAX_OFFSET,
         };

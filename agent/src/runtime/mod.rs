@@ -2,7 +2,7 @@
 
 mod error;
 mod facts;
-mod gc;
+pub mod gc;
 mod goroutines;
 mod memory;
 mod pacer;

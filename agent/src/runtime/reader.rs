@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::{
     ReadError, RingCycle, RuntimeFacts, RuntimeReading,
-    gc::{GcHistory, GcNews, GcPieces},
+    gc::{GcHistory, GcPieces, RingNews},
     goroutines::Goroutines,
     memory::{self, Piece},
     pacer::PacerPiece,
@@ -105,7 +105,7 @@ impl Reader {
         let news = if stable {
             self.history.advance(copy.clone())
         } else {
-            GcNews::default()
+            RingNews::default()
         };
         let shown = self.history.last().unwrap_or(&copy);
         RuntimeReading {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::{
     clock::UnixNanos,
-    correlate::{Attributes, GrpcServer, HttpServer, Span, SpanId, SpanKind, TraceId},
+    correlate::{Attributes, GcOverlap, GrpcServer, HttpServer, Span, SpanId, SpanKind, TraceId},
     identity::Resource,
     logs::{Level, LogRecord, Stream},
     runtime::RingCycle,
@@ -39,6 +39,7 @@ fn span(service: &str, attributes: Attributes) -> Span {
         start: UnixNanos(NOON),
         end: UnixNanos(NOON + 3_000_000),
         goid: 7,
+        gc: GcOverlap::Unknown,
         attributes,
     }
 }

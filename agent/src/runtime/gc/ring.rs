@@ -119,20 +119,20 @@ pub(in crate::runtime) struct GcHistory {
 
 /// What a look adds.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub(in crate::runtime) struct GcNews {
+pub(in crate::runtime) struct RingNews {
     pub(in crate::runtime) cycles: Vec<RingCycle>,
     pub(in crate::runtime) lost: u64,
 }
 
 impl GcHistory {
     /// Takes a stable copy in; cycles before the first one are a baseline, not news.
-    pub(in crate::runtime) fn advance(&mut self, copy: GcCopy) -> GcNews {
+    pub(in crate::runtime) fn advance(&mut self, copy: GcCopy) -> RingNews {
         let news = match &self.last {
-            None => GcNews::default(),
+            None => RingNews::default(),
             Some(last) => {
                 // The counter has 32 bits and may wrap.
                 let new = u64::from(copy.cycles.wrapping_sub(last.cycles));
-                GcNews {
+                RingNews {
                     cycles: newest(&copy, new),
                     lost: new.saturating_sub(RING),
                 }
@@ -201,7 +201,7 @@ mod tests {
     #[test]
     fn the_first_look_is_a_baseline_with_a_history() {
         let mut history = GcHistory::default();
-        assert_eq!(history.advance(after(3)), GcNews::default());
+        assert_eq!(history.advance(after(3)), RingNews::default());
         assert_eq!(pauses(&history.cycles()), [1, 2, 3]);
         assert_eq!(pauses(&history.advance(after(5)).cycles), [4, 5]);
         assert_eq!(history.advance(after(5)).cycles, []);
