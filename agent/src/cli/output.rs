@@ -56,6 +56,33 @@ pub enum CliError {
         /// The kernel's answer.
         source: io::Error,
     },
+    /// A file cannot be written.
+    #[error("cannot write {}", path.display())]
+    Write {
+        /// The file.
+        path: PathBuf,
+        /// The kernel's answer.
+        source: io::Error,
+    },
+    /// The goroutines of a process cannot be read.
+    #[error("cannot read the goroutines of process {pid}")]
+    Goroutines {
+        /// The process.
+        pid: u32,
+        /// Why.
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// The binary does not say where its goroutines are.
+    #[error(
+        "the binary of process {pid} does not say where its goroutines are: {}",
+        missing.join("; ")
+    )]
+    GoroutinesUnknown {
+        /// The process.
+        pid: u32,
+        /// What is not known, and why.
+        missing: Vec<String>,
+    },
     /// /proc cannot be listed.
     #[error("cannot list the processes of this machine")]
     Scan {
@@ -105,6 +132,9 @@ impl CliError {
             Self::Logging { .. } => "logging",
             Self::Encode { .. } => "encode",
             Self::Read { .. } => "read",
+            Self::Write { .. } => "write",
+            Self::Goroutines { .. } => "goroutines",
+            Self::GoroutinesUnknown { .. } => "goroutines_unknown",
             Self::Scan { .. } => "scan",
             Self::Process { reason, .. } => reason.error_type(),
             Self::Binary { .. } => "binary",

@@ -6,6 +6,7 @@ pub mod gc;
 mod goroutines;
 mod memory;
 mod pacer;
+pub mod profile;
 mod reader;
 mod reading;
 
