@@ -14,6 +14,7 @@ use std::{net::SocketAddr, sync::Arc};
 
 use axum::{Router, middleware, routing::get};
 
+pub(crate) use gc::CycleBody;
 pub use state::State;
 
 /// Serves until `shutdown` resolves, then finishes the requests that are under way.
