@@ -53,7 +53,7 @@ async fn server() -> Server {
         &RuntimeReading {
             goroutines: Some(12),
             gc_cycles: 3,
-            new_gc_pauses_ns: vec![20_000, 30_000],
+            new_gc_cycles: testing::ring_cycles([20_000, 30_000]),
             complete: true,
             ..RuntimeReading::default()
         },

@@ -160,6 +160,7 @@ impl Agent {
         let sink = NodeSink {
             telemetry: Arc::clone(&telemetry),
             fanout,
+            recent: Arc::clone(&recent),
             pace: GcPace::new(early),
         };
         let correlator = Arc::new(Correlator::new(Arc::clone(&clock), sink));
@@ -182,6 +183,7 @@ impl Agent {
             node,
             kernel: Arc::clone(&kernel),
             correlator: Arc::clone(&correlator),
+            recent: Arc::clone(&recent),
             probes: config.probes.clone(),
             runtime: config.runtime.clone(),
             opener: Mutex::new(Opener::new(procfs.clone())),

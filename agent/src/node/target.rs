@@ -15,6 +15,7 @@ use crate::{
     },
     identity::Resource,
     probe::{Attachment, Feature, Kernel},
+    recent::GcTimeline,
     resolve::BinaryInfo,
     runtime::Reader,
 };
@@ -34,6 +35,7 @@ pub(super) struct Target {
     pub(super) windows: Mutex<BTreeMap<Feature, WindowReport>>,
     /// Creation sites that have series of their own.
     pub(super) sites: Mutex<KnownSites>,
+    pub(super) timeline: Arc<GcTimeline>,
     /// What went wrong at attach, beside what the binary lacks.
     pub(super) problems: Vec<UnresolvedReport>,
 }

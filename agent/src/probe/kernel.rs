@@ -151,9 +151,7 @@ impl Kernel {
         target: TargetRef,
         offsets: &Offsets,
     ) -> Result<(), ProbeError> {
-        lock(&self.offsets)
-            .set(target.slot, offsets, 0)
-            .map_err(|error| map("OFFSETS", error))?;
+        self.set_offsets(target, offsets)?;
         let mut hits = lock(&self.slot_hits);
         let zeros = aya::maps::PerCpuValues::try_from(vec![[0; PROGRAM_ROW as usize]; cpus()?])
             .map_err(|error| ProbeError::Prepare {
@@ -165,6 +163,16 @@ impl Kernel {
         lock(&self.targets)
             .insert(pid, target, 0)
             .map_err(|error| map("TARGETS", error))
+    }
+
+    /// Replaces what the programs know of a target's binary.
+    ///
+    /// # Errors
+    /// `Map` when the kernel refuses the row.
+    pub fn set_offsets(&self, target: TargetRef, offsets: &Offsets) -> Result<(), ProbeError> {
+        lock(&self.offsets)
+            .set(target.slot, offsets, 0)
+            .map_err(|error| map("OFFSETS", error))
     }
 
     /// Ends a target in the kernel: removes its registration, if it is still that one. Its open spans

@@ -14,6 +14,7 @@ mod cache;
 mod child;
 mod content;
 mod error;
+mod gc_offsets;
 mod lines;
 mod offsets;
 mod plan;

@@ -8,10 +8,15 @@ use std::collections::BTreeSet;
 use agent_ebpf::offsets::{MAP_SWISS, Offsets, UNKNOWN};
 
 use super::{BinaryInfo, Segment, Site, sites::WANTED, writers::MAX_RANGES};
-use crate::{probe::Feature, runtime::RuntimeFacts};
+use crate::{
+    probe::Feature,
+    runtime::{RuntimeFacts, profile::ProfileFacts},
+};
 
 /// No struct that is read is larger, in bytes.
 const MAX_OFFSET: u64 = 1 << 20;
+/// The runtime's struct of a goroutine has less than 600 bytes, and a profile copies it thousands of times.
+const MAX_GOROUTINE: u32 = 4096;
 /// Segments of one file; real ones have about six.
 const MAX_SEGMENTS: usize = 64;
 /// Facts that are missing.
@@ -31,6 +36,9 @@ pub(super) fn check(info: &BinaryInfo, file_size: u64) -> Result<(), String> {
     ranges(info)?;
     if let Some(facts) = &info.runtime {
         runtime(facts, info)?;
+    }
+    if let Some(facts) = &info.profile {
+        profile(facts, info)?;
     }
     require(info.unresolved.len() <= MAX_UNRESOLVED, || {
         format!("{} facts are missing", info.unresolved.len())
@@ -108,10 +116,9 @@ fn check_site(site: &Site, segments: &[Segment]) -> Result<(), String> {
 
 fn offsets(offsets: &Offsets, info: &BinaryInfo) -> Result<(), String> {
     let numbers = serde_json::to_value(offsets).map_err(|error| error.to_string())?;
-    let addresses = ["work_address", "types_address"];
     for (name, value) in numbers.as_object().into_iter().flatten() {
         let value = value.as_u64().unwrap_or(u64::MAX);
-        let possible = match addresses.contains(&name.as_str()) {
+        let possible = match Offsets::ADDRESSES.contains(&name.as_str()) {
             true => value == 0 || in_memory(info, value),
             false => value == u64::from(UNKNOWN) || value < MAX_OFFSET,
         };
@@ -167,6 +174,21 @@ fn runtime(facts: &RuntimeFacts, info: &BinaryInfo) -> Result<(), String> {
         })?;
     }
     Ok(())
+}
+
+fn profile(facts: &ProfileFacts, info: &BinaryInfo) -> Result<(), String> {
+    for address in facts.addresses() {
+        require(in_memory(info, address), || {
+            format!("variable at {address:#x} is not in memory")
+        })?;
+    }
+    for offset in facts.offsets() {
+        require(offset < MAX_GOROUTINE, || {
+            format!("field of a goroutine at {offset}")
+        })?;
+    }
+    let reasons = facts.wait_reasons.map_or(0, |reasons| reasons.count);
+    require(reasons <= 256, || format!("{reasons} reasons to wait"))
 }
 
 /// Whether one executable segment holds all from `start` up to `end`.

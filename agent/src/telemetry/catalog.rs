@@ -158,6 +158,14 @@ pub static STACK_BYTES: &[f64] = &[
     268_435_456.0,
 ];
 
+/// Bounds of phases of a garbage collection cycle: 10 us to 10 s, for marking lasts longer than pauses.
+///
+/// # Units  seconds
+pub static PHASE_SECONDS: &[f64] = &[
+    0.00001, 0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0,
+    2.5, 10.0,
+];
+
 macro_rules! catalogue {
     ($($(#[$doc:meta])* $id:ident: $owner:ident $name:literal, $instrument:expr, $unit:literal,
        [$($attribute:literal),*], $stability:expr, $description:literal;)*) => {
@@ -204,6 +212,9 @@ catalogue! {
     STOP_DURATION: Target "golens.go.stop.duration",
         Histogram(PAUSE_SECONDS), "s", ["golens.go.stop.reason"],
         Development, "Time of one stop of the world, from its request to the restart.";
+    GC_PHASE_DURATION: Target "golens.go.gc.phase.duration",
+        Histogram(PHASE_SECONDS), "s", ["golens.go.gc.phase"],
+        Development, "Time that a phase of a garbage collection cycle took; marking runs beside the program.";
     GC_GOAL: Target "go.memory.gc.goal",
         UpDownCounter, "By", [],
         Development, "Heap size at which the current garbage collection cycle is to end.";
