@@ -53,7 +53,7 @@ async fn server() -> Server {
         &RuntimeReading {
             goroutines: Some(12),
             gc_cycles: 3,
-            new_gc_pauses_ns: vec![20_000, 30_000],
+            new_gc_cycles: testing::ring_cycles([20_000, 30_000]),
             complete: true,
             ..RuntimeReading::default()
         },
@@ -97,6 +97,7 @@ fn target() -> TargetReport {
         symbol_source: "symtab".to_owned(),
         layout_source: "dwarf5".to_owned(),
         probes: Vec::new(),
+        windows: Vec::new(),
         unresolved: Vec::new(),
     }
 }

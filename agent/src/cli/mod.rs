@@ -2,11 +2,14 @@
 
 mod config;
 mod doctor;
+mod goroutines;
 mod logging;
 mod output;
+mod process;
 mod ps;
 mod run;
 mod symbols;
+mod trace;
 
 use std::process::ExitCode;
 
@@ -23,6 +26,8 @@ Examples:
   golens run --scope-cgroup /kubepods --config /etc/golens/golens.yaml
   golens ps                         What is instrumented, what is not, and why
   golens symbols 4711               What golens knows of the binary of process 4711
+  golens goroutines 4711            What its goroutines do, and who began them
+  golens trace gc 4711              Each garbage collection of process 4711, as it ends
   golens config check golens.yaml   All mistakes of a configuration at once
 
 Exit status: 0 done, 1 failed or found a problem, 2 wrong use of the command line.";
@@ -47,6 +52,10 @@ enum Verb {
     Ps(ps::PsArgs),
     /// Show what golens knows of a Go binary: probe sites, offsets, and where each comes from.
     Symbols(symbols::SymbolsArgs),
+    /// Show what the goroutines of a process do, grouped by creation site; it runs on meanwhile.
+    Goroutines(goroutines::GoroutinesArgs),
+    /// Print events of one process as they happen.
+    Trace(trace::TraceArgs),
     /// Check kernel, rights and surroundings, and say what to do about what is missing.
     Doctor(doctor::DoctorArgs),
     /// Check a configuration, or show the effective one.
@@ -83,6 +92,8 @@ fn dispatch(verb: Verb, output: &mut Output) -> Result<ExitCode, CliError> {
         Verb::Run(args) => block_on(run::run(*args)),
         Verb::Ps(args) => block_on(ps::run(args, output)),
         Verb::Symbols(args) => symbols::run(&args, output),
+        Verb::Goroutines(args) => goroutines::run(&args, output),
+        Verb::Trace(args) => block_on(trace::run(args, output)),
         Verb::Doctor(args) => doctor::run(&args, output),
         Verb::Config(args) => config::run(&args, output),
     }

@@ -56,6 +56,33 @@ pub enum CliError {
         /// The kernel's answer.
         source: io::Error,
     },
+    /// A file cannot be written.
+    #[error("cannot write {}", path.display())]
+    Write {
+        /// The file.
+        path: PathBuf,
+        /// The kernel's answer.
+        source: io::Error,
+    },
+    /// The goroutines of a process cannot be read.
+    #[error("cannot read the goroutines of process {pid}")]
+    Goroutines {
+        /// The process.
+        pid: u32,
+        /// Why.
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// The binary does not say where its goroutines are.
+    #[error(
+        "the binary of process {pid} does not say where its goroutines are: {}",
+        missing.join("; ")
+    )]
+    GoroutinesUnknown {
+        /// The process.
+        pid: u32,
+        /// What is not known, and why.
+        missing: Vec<String>,
+    },
     /// /proc cannot be listed.
     #[error("cannot list the processes of this machine")]
     Scan {
@@ -75,6 +102,24 @@ pub enum CliError {
     Binary {
         /// Path or pid, as given.
         name: String,
+        /// Why.
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// What is to be traced is not known well enough.
+    #[error("process {pid}: {what} cannot be traced: {}", missing.join("; "))]
+    TraceUnknown {
+        /// The process.
+        pid: u32,
+        /// The feature.
+        what: &'static str,
+        /// What is missing, and why.
+        missing: Vec<String>,
+    },
+    /// Probes could not be loaded or attached.
+    #[error("cannot attach probes to process {pid}")]
+    Probe {
+        /// The process.
+        pid: u32,
         /// Why.
         source: Box<dyn std::error::Error + Send + Sync>,
     },
@@ -105,9 +150,14 @@ impl CliError {
             Self::Logging { .. } => "logging",
             Self::Encode { .. } => "encode",
             Self::Read { .. } => "read",
+            Self::Write { .. } => "write",
+            Self::Goroutines { .. } => "goroutines",
+            Self::GoroutinesUnknown { .. } => "goroutines_unknown",
             Self::Scan { .. } => "scan",
             Self::Process { reason, .. } => reason.error_type(),
             Self::Binary { .. } => "binary",
+            Self::TraceUnknown { .. } => "trace_unknown",
+            Self::Probe { .. } => "probe",
             Self::Agent { .. } => "agent",
             Self::Node { .. } => "node",
         }

@@ -110,6 +110,12 @@ fn window(path: &str, window: &Window, found: &mut Found) {
     found.unless(window.length <= window.every, path, || {
         "length is longer than every; at most they are equal".to_owned()
     });
+    let most = 1_000_000_000;
+    found.unless(
+        (1..=most).contains(&window.budget),
+        &format!("{path}.budget"),
+        || format!("{} is outside of 1 to {most} hits", window.budget),
+    );
 }
 
 fn runtime(runtime: &Runtime, found: &mut Found) {
@@ -196,6 +202,7 @@ mod tests {
         config.scope.exclude_executables = vec!["bin/x".into()];
         config.scope.pids = vec![1, 0];
         config.probes.ring = Bytes(5_000);
+        config.probes.goroutines.budget = 0;
         config.probes.net.length = Interval(Duration::from_secs(90));
         config.runtime.interval = Interval(Duration::ZERO);
         config.otlp.endpoint = Some("tempo:4317".into());
@@ -209,6 +216,7 @@ mod tests {
                 "scope.exclude_executables[0]",
                 "scope.pids[1]",
                 "probes.ring",
+                "probes.goroutines.budget",
                 "probes.net",
                 "runtime.interval",
                 "otlp.endpoint",

@@ -24,6 +24,6 @@ pub use open::{Opener, Process};
 pub use pidfd::PidFd;
 pub use proc::{BinaryKey, ProcessId, Procfs, Stat};
 pub use refused::RefusedReason;
-pub use report::{ProbeReport, TargetReport, TargetState, UnresolvedReport};
+pub use report::{ProbeReport, TargetReport, TargetState, UnresolvedReport, WindowReport};
 pub use scan::{Candidate, Changes, Incarnation, Scanner, Verdict};
 pub use scope::{OutOfScope, ScopeRules};

@@ -15,6 +15,7 @@ use crate::{
     doctor::error_chain,
     identity::{self, GoProgram, Node, ProcessFacts},
     probe::{Attachment, Feature, FileKey, Kernel, ProbeError, Slots},
+    recent::Recent,
     resolve::{BinaryInfo, ResolveError, Resolver},
     runtime::Reader,
 };
@@ -24,6 +25,7 @@ pub(super) struct Adopter {
     pub(super) node: Node,
     pub(super) kernel: Arc<Kernel>,
     pub(super) correlator: Arc<Correlator<NodeSink>>,
+    pub(super) recent: Arc<Recent>,
     pub(super) probes: config::Probes,
     pub(super) runtime: config::Runtime,
     pub(super) opener: Mutex<Opener>,
@@ -83,10 +85,14 @@ impl Adopter {
                 Ok(Target {
                     reference,
                     process,
+                    timeline: self.recent.gc_timeline(&resource),
                     resource,
                     binary,
                     attachment: Mutex::new(attachment),
                     reader: Mutex::new(reader),
+                    bias,
+                    windows: Mutex::default(),
+                    sites: Mutex::default(),
                     problems,
                 })
             }
@@ -113,9 +119,10 @@ impl Adopter {
     ) -> Result<(Attachment, Vec<UnresolvedReport>), AdoptError> {
         let offsets = Offsets {
             generation: reference.generation,
-            ..in_process(&binary.offsets, bias)
+            ..binary.offsets.moved(bias)
         };
-        self.kernel.register(process.id.pid, reference, &offsets)?;
+        self.kernel
+            .register(process.id.pid, reference, &offsets.without_stops())?;
         // An exec until here would have left a registration of the old program; one from here on
         // removes it in the kernel.
         process.recheck()?;
@@ -134,11 +141,17 @@ impl Adopter {
                 (process.id.pid, reference.generation),
                 &binary.sites,
             );
-            if let Err(error) = added {
-                problems.push(UnresolvedReport {
+            match added {
+                // Spans may rely on the records of stops from here on.
+                Ok(()) if feature == Feature::Gc => {
+                    self.correlator.stops_are_probed(reference);
+                    self.kernel.set_offsets(reference, &offsets.with_stops())?;
+                }
+                Ok(()) => {}
+                Err(error) => problems.push(UnresolvedReport {
                     what: format!("feature {}", feature.name()),
                     reason: error_chain(&error),
-                });
+                }),
             }
         }
         Ok((attachment, problems))
@@ -155,31 +168,15 @@ impl Adopter {
         }
     }
 
-    /// Features that are attached for good; windowed ones come and go.
+    /// Features that are attached for good; windowed ones come and go, others are for `golens trace`.
     fn wants(&self, feature: Feature) -> bool {
         match feature {
             Feature::Http => self.probes.http,
             Feature::Grpc => self.probes.grpc,
             Feature::Log => self.probes.logs,
             Feature::Gc => self.probes.gc,
-            Feature::Goroutine | Feature::Net => false,
+            Feature::Goroutine | Feature::Net | Feature::Sched => false,
         }
-    }
-}
-
-/// The same offsets with the addresses of a process that is loaded `bias` bytes higher.
-fn in_process(offsets: &Offsets, bias: u64) -> Offsets {
-    let moved = |address: u64| {
-        if address == 0 {
-            0
-        } else {
-            address.wrapping_add(bias)
-        }
-    };
-    Offsets {
-        work_address: moved(offsets.work_address),
-        types_address: moved(offsets.types_address),
-        ..*offsets
     }
 }
 

@@ -63,6 +63,7 @@ pub(super) fn start(
         table: Arc::clone(table),
         kernel: Arc::clone(kernel),
         telemetry: Arc::clone(telemetry),
+        resolver: Arc::clone(&counters.resolver),
     });
     let settings = [
         (Feature::Goroutine, &config.probes.goroutines),

@@ -11,6 +11,7 @@ mod adopt;
 mod background;
 mod command;
 mod error;
+mod goroutines;
 mod pump;
 mod readers;
 mod report;
@@ -159,6 +160,7 @@ impl Agent {
         let sink = NodeSink {
             telemetry: Arc::clone(&telemetry),
             fanout,
+            recent: Arc::clone(&recent),
             pace: GcPace::new(early),
         };
         let correlator = Arc::new(Correlator::new(Arc::clone(&clock), sink));
@@ -181,6 +183,7 @@ impl Agent {
             node,
             kernel: Arc::clone(&kernel),
             correlator: Arc::clone(&correlator),
+            recent: Arc::clone(&recent),
             probes: config.probes.clone(),
             runtime: config.runtime.clone(),
             opener: Mutex::new(Opener::new(procfs.clone())),

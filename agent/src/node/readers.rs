@@ -87,6 +87,9 @@ pub(super) fn read(target: &Target, telemetry: &Telemetry) {
     match reader.read() {
         Ok(reading) if target.process.recheck().is_ok() => {
             telemetry.update_runtime(&target.resource, &reading);
+            target
+                .timeline
+                .ring(&reading.new_gc_cycles, reading.gc_pauses_lost);
         }
         Ok(_) => {}
         Err(error) => {

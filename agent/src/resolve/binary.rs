@@ -1,14 +1,19 @@
 //! Everything the agent knows of one binary.
 
+use std::collections::BTreeSet;
+
 use agent_ebpf::{counter::Program, offsets::Offsets};
 use serde::{Deserialize, Serialize};
 use symbols::{GoBinary, Unresolved};
 
-use super::{Plan, Writers, offsets};
+use super::{Plan, Writers, gc_offsets, offsets};
 use crate::{
     discovery::UnresolvedReport,
     probe::Feature,
-    runtime::{RUNTIME_STRUCTS, RuntimeFacts},
+    runtime::{
+        RUNTIME_STRUCTS, RuntimeFacts,
+        profile::{PROFILE_STRUCTS, ProfileFacts},
+    },
 };
 
 /// A place to attach a program to.
@@ -70,6 +75,8 @@ pub struct BinaryInfo {
     pub writers: Writers,
     /// For the memory reader.
     pub runtime: Option<RuntimeFacts>,
+    /// For goroutine profiles.
+    pub profile: Option<ProfileFacts>,
     /// What is missing, and why.
     pub unresolved: Vec<UnresolvedReport>,
 }
@@ -89,6 +96,7 @@ pub(super) fn resolve(binary: &GoBinary<'_>) -> BinaryInfo {
     let plan = Plan::of(binary, &layouts);
     let mut unresolved = plan.missing();
     let runtime = runtime(binary, &layouts, &mut unresolved);
+    let profile = profile(binary, &layouts, &mut unresolved);
     let writers = Writers::of(binary).unwrap_or_else(|missing| {
         unresolved.push(report(&missing));
         Writers::unknown(binary)
@@ -105,17 +113,21 @@ pub(super) fn resolve(binary: &GoBinary<'_>) -> BinaryInfo {
         segments: binary.segments().iter().map(segment).collect(),
         writers,
         runtime,
+        profile,
         unresolved,
     }
 }
 
 /// Every struct whose layout is needed.
 pub(super) fn wanted_structs() -> Vec<&'static str> {
-    offsets::STRUCTS
+    let wanted: BTreeSet<&str> = offsets::STRUCTS
         .iter()
+        .chain(&gc_offsets::STRUCTS)
         .chain(&RUNTIME_STRUCTS)
+        .chain(&PROFILE_STRUCTS)
         .copied()
-        .collect()
+        .collect();
+    wanted.into_iter().collect()
 }
 
 fn segment(segment: &symbols::Segment) -> Segment {
@@ -151,6 +163,29 @@ fn runtime(
             None
         }
     }
+}
+
+/// What a goroutine profile needs; what it misses is noted.
+fn profile(
+    binary: &GoBinary<'_>,
+    layouts: &symbols::Layouts,
+    missing: &mut Vec<UnresolvedReport>,
+) -> Option<ProfileFacts> {
+    let (facts, unresolved) = match ProfileFacts::from_symbols(binary, layouts) {
+        Ok(mut facts) => {
+            let unresolved = std::mem::take(&mut facts.unresolved);
+            (Some(facts), unresolved)
+        }
+        Err(unresolved) => (None, unresolved),
+    };
+    // The reader of variables needs some of these, too.
+    let told = |what: &str, missing: &[UnresolvedReport]| missing.iter().any(|it| it.what == what);
+    for fact in unresolved {
+        if !told(&fact.what, missing) {
+            missing.push(report(&fact));
+        }
+    }
+    facts
 }
 
 fn module_version(binary: &GoBinary<'_>) -> Option<String> {

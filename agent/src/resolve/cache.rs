@@ -39,6 +39,8 @@ pub(super) struct FileKey {
 pub(super) struct Cache {
     by_file: HashMap<FileKey, Entry>,
     by_content: HashMap<Content, Resolved>,
+    /// What was in a file when it was read whole.
+    contents: HashMap<FileKey, Content>,
     /// Of the contents above: only a file with one of these can have one of those.
     outlines: HashSet<Outline>,
 }
@@ -71,6 +73,19 @@ impl Cache {
     /// The answer for a content that was met in another file.
     pub(super) fn content(&self, content: &Content) -> Option<Resolved> {
         self.by_content.get(content).cloned()
+    }
+
+    /// The content of a file, when it was read before.
+    pub(super) fn file_content(&self, key: &FileKey) -> Option<Content> {
+        self.contents.get(key).copied()
+    }
+
+    /// Remembers what is in a file.
+    pub(super) fn put_file_content(&mut self, key: FileKey, content: Content) {
+        if self.contents.len() >= LIMIT {
+            self.contents.clear();
+        }
+        self.contents.insert(key, content);
     }
 
     /// Remembers what a file gave.

@@ -1,13 +1,15 @@
 //! What will be attached to a binary's processes, and why the rest will not.
 
 use agent_ebpf::{counter::Program, offsets::Offsets};
-use symbols::{Fact, GoBinary, Layouts, Machine, Reason, SiteKind, Unresolved};
+use symbols::{
+    Fact, Function, GoBinary, Layouts, Machine, Place, ProbeSite, Reason, SiteKind, Unresolved,
+};
 
 use super::{
     Site,
     binary::report,
     offsets::{self, Filled},
-    sites::WANTED,
+    sites::{NEW_GOROUTINE, WANTED},
 };
 use crate::{discovery::UnresolvedReport, probe::Feature};
 
@@ -60,6 +62,13 @@ impl Plan {
             for (_, verdict) in verdicts.iter_mut().filter(|(other, _)| *other == feature) {
                 *verdict = Verdict::Off(vec![missing.clone()]);
             }
+        }
+        if sites
+            .iter()
+            .any(|site| site.program == Program::GoroutineBorn)
+            && let Ok((_, register)) = behind_new_goroutine(binary)
+        {
+            offsets.new_g_register = register;
         }
         for site in sites.iter().filter(|site| site.is_branch) {
             offsets.jbe_programs |= 1 << (site.program as u32);
@@ -160,7 +169,14 @@ fn program_site(binary: &GoBinary<'_>, program: Program) -> Result<Site, Vec<Unr
     for name in names {
         match site(binary, program, name) {
             Ok(site) => return Ok(site),
-            Err(problem) => problems.push(problem),
+            // A release has one of the names; where it has a newer one, the older means something else.
+            Err(problem) => {
+                let absent = problem.is_absent();
+                problems.push(problem);
+                if !absent {
+                    break;
+                }
+            }
         }
     }
     Err(problems)
@@ -189,7 +205,7 @@ fn site(binary: &GoBinary<'_>, program: Program, name: &str) -> Result<Site, Unr
             });
         }
     }
-    let site = binary.probe_site(&function)?;
+    let site = place(binary, program, &function)?;
     Ok(Site {
         program,
         function: name.to_owned(),
@@ -198,4 +214,38 @@ fn site(binary: &GoBinary<'_>, program: Program, name: &str) -> Result<Site, Unr
         is_branch: site.kind == SiteKind::Jbe,
         instruction: site.instruction,
     })
+}
+
+/// The instruction of its function on which a program sits.
+pub(super) fn place(
+    binary: &GoBinary<'_>,
+    program: Program,
+    function: &Function,
+) -> Result<ProbeSite, Unresolved> {
+    match program {
+        Program::GoroutineBorn => behind_new_goroutine(binary).map(|(site, _)| site),
+        _ => binary.probe_site(function),
+    }
+}
+
+/// The place behind the call that makes a goroutine, and the register that holds the goroutine there.
+fn behind_new_goroutine(binary: &GoBinary<'_>) -> Result<(ProbeSite, u32), Unresolved> {
+    let (caller, callee, results) = NEW_GOROUTINE;
+    let (caller, callee) = (binary.function(caller)?, binary.function(callee)?);
+    let mut calls = binary.after_calls(&caller, &callee, results)?;
+    let found = calls.pop().filter(|_| calls.is_empty());
+    let register = found.as_ref().and_then(|call| match call.results.first() {
+        Some(Some(Place::Register(register))) => Some(u32::from(register.number)),
+        _ => None,
+    });
+    match (found, register) {
+        (Some(call), Some(register)) => Ok((call.site, register)),
+        _ => Err(Unresolved {
+            what: caller.name,
+            reason: Reason::UnsupportedVersion {
+                what: "place of the new goroutine",
+                version: binary.go_version().to_string(),
+            },
+        }),
+    }
 }

@@ -57,7 +57,7 @@ impl Sandbox {
     }
 
     /// Asks a child about a binary. Blocks until it has ended.
-    pub(super) fn ask(&self, task: Task, binary: &File) -> Result<Answer, ResolveError> {
+    pub(super) fn ask(&self, task: &Task, binary: &File) -> Result<Answer, ResolveError> {
         let mut running = self.start(task, binary)?;
         let heard = running.listen(Instant::now() + PATIENCE)?;
         match heard {
@@ -72,7 +72,7 @@ impl Sandbox {
         }
     }
 
-    fn start(&self, task: Task, binary: &File) -> Result<Running, ResolveError> {
+    fn start(&self, task: &Task, binary: &File) -> Result<Running, ResolveError> {
         let start = || {
             let (scratch, capacity) = scratch_file()?;
             let child = Command::new(&self.program)
@@ -82,6 +82,7 @@ impl Sandbox {
                     &capacity.to_string(),
                     &std::process::id().to_string(),
                 ])
+                .args(task.argument())
                 .env_clear()
                 .stdin(Stdio::from(binary.try_clone()?))
                 .stdout(Stdio::piped())

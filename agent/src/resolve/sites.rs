@@ -19,10 +19,15 @@ pub struct Wanted {
 /// go-sym: net/http.(*response).finishRequest 1.17..=1.27 server.go
 /// go-sym: runtime.startTheWorldWithSema 1.17..=1.27 proc.go
 /// go-sym: runtime.newproc1 1.17..=1.27 proc.go
+/// go-sym: runtime.newproc.func1 1.17..=1.27 proc.go
+/// go-sym: runtime.gdestroy 1.22..=1.27 proc.go
+/// go-sym: runtime.goexit0 1.17..=1.27 proc.go
+/// go-sym: runtime.ready 1.17..=1.27 proc.go
+/// go-sym: runtime.execute 1.17..=1.27 proc.go
 /// go-sym: net.(*netFD).Read 1.17..=1.27 fd_posix.go
 /// go-sym: net.(*netFD).Write 1.17..=1.27 fd_posix.go
 /// go-sym: os.(*File).Write 1.17..=1.27 file.go
-pub const WANTED: [Wanted; 10] = [
+pub const WANTED: [Wanted; 14] = [
     Wanted {
         program: Program::HttpServerStart,
         function: "net/http.serverHandler.ServeHTTP",
@@ -61,6 +66,16 @@ pub const WANTED: [Wanted; 10] = [
         formerly: &[],
     },
     Wanted {
+        program: Program::GoroutineExit,
+        function: "runtime.gdestroy",
+        formerly: &["runtime.goexit0"],
+    },
+    Wanted {
+        program: Program::GoroutineBorn,
+        function: NEW_GOROUTINE.0,
+        formerly: &[],
+    },
+    Wanted {
         program: Program::NetRead,
         function: "net.(*netFD).Read",
         formerly: &[],
@@ -75,10 +90,21 @@ pub const WANTED: [Wanted; 10] = [
         function: "os.(*File).Write",
         formerly: &[],
     },
+    Wanted {
+        program: Program::SchedReady,
+        function: "runtime.ready",
+        formerly: &[],
+    },
+    Wanted {
+        program: Program::SchedExecute,
+        function: "runtime.execute",
+        formerly: &[],
+    },
 ];
 
-/// Calls behind which a result is of use: (caller, callee, integer results).
-///
-/// go-sym: runtime.newproc.func1 1.17..=1.27 proc.go
-pub(super) const AFTER_CALLS: [(&str, &str, usize); 1] =
-    [("runtime.newproc.func1", "runtime.newproc1", 1)];
+/// The call whose result is the new goroutine: (caller, callee, integer results).
+pub(super) const NEW_GOROUTINE: (&str, &str, usize) =
+    ("runtime.newproc.func1", "runtime.newproc1", 1);
+
+/// Calls behind which a result is of use.
+pub(super) const AFTER_CALLS: [(&str, &str, usize); 1] = [NEW_GOROUTINE];

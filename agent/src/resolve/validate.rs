@@ -8,10 +8,15 @@ use std::collections::BTreeSet;
 use agent_ebpf::offsets::{MAP_SWISS, Offsets, UNKNOWN};
 
 use super::{BinaryInfo, Segment, Site, sites::WANTED, writers::MAX_RANGES};
-use crate::{probe::Feature, runtime::RuntimeFacts};
+use crate::{
+    probe::Feature,
+    runtime::{RuntimeFacts, profile::ProfileFacts},
+};
 
 /// No struct that is read is larger, in bytes.
 const MAX_OFFSET: u64 = 1 << 20;
+/// The runtime's struct of a goroutine has less than 600 bytes, and a profile copies it thousands of times.
+const MAX_GOROUTINE: u32 = 4096;
 /// Segments of one file; real ones have about six.
 const MAX_SEGMENTS: usize = 64;
 /// Facts that are missing.
@@ -31,6 +36,9 @@ pub(super) fn check(info: &BinaryInfo, file_size: u64) -> Result<(), String> {
     ranges(info)?;
     if let Some(facts) = &info.runtime {
         runtime(facts, info)?;
+    }
+    if let Some(facts) = &info.profile {
+        profile(facts, info)?;
     }
     require(info.unresolved.len() <= MAX_UNRESOLVED, || {
         format!("{} facts are missing", info.unresolved.len())
@@ -108,10 +116,9 @@ fn check_site(site: &Site, segments: &[Segment]) -> Result<(), String> {
 
 fn offsets(offsets: &Offsets, info: &BinaryInfo) -> Result<(), String> {
     let numbers = serde_json::to_value(offsets).map_err(|error| error.to_string())?;
-    let addresses = ["work_address", "types_address"];
     for (name, value) in numbers.as_object().into_iter().flatten() {
         let value = value.as_u64().unwrap_or(u64::MAX);
-        let possible = match addresses.contains(&name.as_str()) {
+        let possible = match Offsets::ADDRESSES.contains(&name.as_str()) {
             true => value == 0 || in_memory(info, value),
             false => value == u64::from(UNKNOWN) || value < MAX_OFFSET,
         };
@@ -123,6 +130,7 @@ fn offsets(offsets: &Offsets, info: &BinaryInfo) -> Result<(), String> {
         offsets.map_kind <= MAP_SWISS
             && offsets.stw_arguments <= 2
             && offsets.stream_indirect <= 1
+            && (offsets.new_g_register == UNKNOWN || offsets.new_g_register < 16)
             && offsets.generation == 0
             && offsets.jbe_programs == jbe,
         || "offsets that do not fit the sites".to_owned(),
@@ -166,6 +174,21 @@ fn runtime(facts: &RuntimeFacts, info: &BinaryInfo) -> Result<(), String> {
         })?;
     }
     Ok(())
+}
+
+fn profile(facts: &ProfileFacts, info: &BinaryInfo) -> Result<(), String> {
+    for address in facts.addresses() {
+        require(in_memory(info, address), || {
+            format!("variable at {address:#x} is not in memory")
+        })?;
+    }
+    for offset in facts.offsets() {
+        require(offset < MAX_GOROUTINE, || {
+            format!("field of a goroutine at {offset}")
+        })?;
+    }
+    let reasons = facts.wait_reasons.map_or(0, |reasons| reasons.count);
+    require(reasons <= 256, || format!("{reasons} reasons to wait"))
 }
 
 /// Whether one executable segment holds all from `start` up to `end`.
@@ -258,7 +281,7 @@ mod tests {
     #[test]
     fn an_answer_that_cannot_be_true_is_refused() {
         type Lie = (&'static str, fn(&mut BinaryInfo));
-        let lies: [Lie; 20] = [
+        let lies: [Lie; 21] = [
             ("no segment", |info| info.segments.clear()),
             ("a segment behind the file", |info| {
                 info.segments[1].file_offset += 1;
@@ -295,6 +318,9 @@ mod tests {
             ("a huge struct", |info| info.offsets.request_host = 1 << 20),
             ("a variable nowhere", |info| {
                 info.offsets.work_address = 0x508000;
+            }),
+            ("a register that no machine has", |info| {
+                info.offsets.new_g_register = 16;
             }),
             ("flags of another program", |info| {
                 info.offsets.jbe_programs = 1;

@@ -5,7 +5,7 @@ use std::io;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::{BinaryInfo, report::Report};
+use super::{BinaryInfo, lines::LinesAnswer, report::Report};
 
 /// Longest answer; that of a program of 200 MB has a tenth of it.
 pub(super) const MAX_ANSWER: usize = 2 << 20;
@@ -20,6 +20,8 @@ pub(super) enum Answer {
     Binary(Box<BinaryInfo>),
     /// To a question for everything.
     Report(Box<Report>),
+    /// To a question for lines.
+    Lines(LinesAnswer),
     /// The file is no Go program that can be read.
     Refused {
         /// Word from a fixed set.

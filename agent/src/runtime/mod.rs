@@ -2,10 +2,11 @@
 
 mod error;
 mod facts;
-mod gc;
+pub mod gc;
 mod goroutines;
 mod memory;
 mod pacer;
+pub mod profile;
 mod reader;
 mod reading;
 
@@ -14,5 +15,6 @@ pub use facts::{
     GcFacts, GoroutineFacts, PacerFacts, RUNTIME_FIELDS, RUNTIME_STRUCTS, RUNTIME_VARIABLES,
     RuntimeFacts,
 };
+pub use gc::RingCycle;
 pub use reader::Reader;
 pub use reading::RuntimeReading;

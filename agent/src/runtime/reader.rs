@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use super::{
-    ReadError, RuntimeFacts, RuntimeReading,
-    gc::{GcHistory, GcNews, GcPieces},
+    ReadError, RingCycle, RuntimeFacts, RuntimeReading,
+    gc::{GcHistory, GcPieces, RingNews},
     goroutines::Goroutines,
     memory::{self, Piece},
     pacer::PacerPiece,
@@ -79,10 +79,10 @@ impl Reader {
         Ok(self.publish(stable, counted, goroutines, read_at))
     }
 
-    /// Pauses of the last GC cycles as of the last reading, newest last, up to 256.
+    /// The last GC cycles as of the last reading, newest last, up to 256.
     #[must_use]
-    pub fn history(&self) -> Vec<u64> {
-        self.history.pauses_ns()
+    pub fn history(&self) -> Vec<RingCycle> {
+        self.history.cycles()
     }
 
     fn copy(&mut self) -> Result<(), ReadError> {
@@ -105,13 +105,13 @@ impl Reader {
         let news = if stable {
             self.history.advance(copy.clone())
         } else {
-            GcNews::default()
+            RingNews::default()
         };
         let shown = self.history.last().unwrap_or(&copy);
         RuntimeReading {
             goroutines,
             gc_cycles: u64::from(shown.cycles),
-            new_gc_pauses_ns: news.pauses_ns,
+            new_gc_cycles: news.cycles,
             gc_pauses_lost: news.lost,
             gc_pause_total_ns: shown.total_ns,
             heap_live_bytes: self.pacer.as_ref().map(PacerPiece::live_bytes),

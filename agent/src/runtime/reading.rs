@@ -1,5 +1,6 @@
 //! What one look at a Go runtime gives.
 
+use super::RingCycle;
 use crate::clock::MonotonicNanos;
 
 /// One reading of one target.
@@ -11,8 +12,8 @@ pub struct RuntimeReading {
     pub goroutines: Option<u64>,
     /// Finished GC cycles since the start of the process.
     pub gc_cycles: u64,
-    /// Total pause of each cycle that ended since the last reading, oldest first; each cycle comes once.
-    pub new_gc_pauses_ns: Vec<u64>,
+    /// Each cycle that ended since the last reading, oldest first; each cycle comes once.
+    pub new_gc_cycles: Vec<RingCycle>,
     /// Cycles that ended since the last reading and whose pause the runtime had overwritten already.
     pub gc_pauses_lost: u64,
     /// Sum of the pauses of all cycles since the start of the process.

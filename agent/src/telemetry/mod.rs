@@ -85,6 +85,26 @@ impl Telemetry {
         }
     }
 
+    /// Adds values to a histogram of a target that were counted elsewhere, as (upper bound, how many), and
+    /// their sum.
+    pub fn observe_counted(
+        &self,
+        resource: &Arc<Resource>,
+        metric: &'static Metric,
+        counts: impl IntoIterator<Item = (f64, u64)>,
+        sum: f64,
+    ) {
+        debug_assert!(metric.attributes.is_empty(), "{}", metric.name);
+        let own_series = self.store.with_sample(resource, metric, &[], |sample| {
+            if let Sample::Histogram(histogram) = sample {
+                histogram.add_counted(counts, sum, UnixNanos::now());
+            }
+        });
+        if !own_series {
+            self.own.series_dropped(metric);
+        }
+    }
+
     /// Raises a counter of a target to a total that something else counts.
     pub fn set_counter(
         &self,

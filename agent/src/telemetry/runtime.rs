@@ -48,7 +48,8 @@ pub(super) struct RuntimeState {
 
 impl RuntimeState {
     fn take(&mut self, reading: &RuntimeReading) {
-        self.pauses_ns.extend(&reading.new_gc_pauses_ns);
+        let pauses = reading.new_gc_cycles.iter().map(|cycle| cycle.pause_ns);
+        self.pauses_ns.extend(pauses);
         let surplus = self.pauses_ns.len().saturating_sub(PAUSES);
         self.pauses_ns.drain(..surplus);
         self.pauses_lost += reading.gc_pauses_lost;
@@ -98,8 +99,8 @@ pub(super) fn update(store: &Store, resource: &Arc<Resource>, reading: &RuntimeR
     );
     store.with_sample(resource, &catalog::GC_PAUSE_DURATION, &[], |sample| {
         if let Sample::Histogram(histogram) = sample {
-            for pause_ns in &reading.new_gc_pauses_ns {
-                histogram.observe(*pause_ns as f64 / 1e9, UnixNanos::now(), None);
+            for cycle in &reading.new_gc_cycles {
+                histogram.observe(cycle.pause_ns as f64 / 1e9, UnixNanos::now(), None);
             }
         }
     });
@@ -125,11 +126,11 @@ mod tests {
     use super::*;
     use crate::telemetry::testing;
 
-    fn reading(new_gc_pauses_ns: Vec<u64>) -> RuntimeReading {
+    fn reading(pauses_ns: impl IntoIterator<Item = u64>) -> RuntimeReading {
         RuntimeReading {
             goroutines: Some(12),
             gc_cycles: 300,
-            new_gc_pauses_ns,
+            new_gc_cycles: testing::ring_cycles(pauses_ns),
             gc_pause_total_ns: 2_500_000_000,
             heap_live_bytes: Some(4 << 20),
             complete: true,
@@ -142,8 +143,8 @@ mod tests {
     fn each_pause_is_observed_once_and_values_not_read_are_absent() {
         let store = Store::new(10);
         let resource = testing::resource("shop");
-        update(&store, &resource, &reading(vec![20_000, 30_000]));
-        update(&store, &resource, &reading(vec![40_000]));
+        update(&store, &resource, &reading([20_000, 30_000]));
+        update(&store, &resource, &reading([40_000]));
         let series = store.target(&resource).snapshot();
         let find = |metric: &Metric| series.iter().find(|series| series.metric == metric);
         let pauses = find(&catalog::GC_PAUSE_DURATION).expect("pauses");
@@ -160,8 +161,8 @@ mod tests {
     fn the_summary_keeps_the_last_256_pauses() {
         let store = Store::new(10);
         let resource = testing::resource("shop");
-        update(&store, &resource, &reading((0..200).collect()));
-        update(&store, &resource, &reading((200..300).collect()));
+        update(&store, &resource, &reading(0..200));
+        update(&store, &resource, &reading(200..300));
         let summaries = summaries(&store.targets());
         assert_eq!(summaries.len(), 1);
         let expected: Vec<u64> = (44..300).collect();

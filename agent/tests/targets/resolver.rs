@@ -6,7 +6,7 @@ use std::{
     io::Write as _,
     os::unix::{ffi::OsStrExt as _, fs::OpenOptionsExt as _},
     path::{Path, PathBuf},
-    process::Command,
+    process::{Command, Stdio},
 };
 
 use golens::{
@@ -73,11 +73,71 @@ fn the_child_answers_what_the_parser_finds() {
         let info = resolver.resolve(&open(&path)).expect("Go");
         assert_eq!(
             info.features,
-            [Feature::Log, Feature::Gc, Feature::Goroutine]
+            [
+                Feature::Log,
+                Feature::Gc,
+                Feature::Goroutine,
+                Feature::Sched
+            ]
         );
         assert_same(&info, &fs::read(&path).expect("readable"));
         fs::remove_file(path).expect("built by this test");
     }
+}
+
+/// Names and lines are those that Go's own tool prints, at addresses all over the code.
+#[test]
+fn lines_are_those_of_the_go_tool() {
+    for (name, flags) in [("plain", &[][..]), ("stripped", &["-ldflags=-s -w"])] {
+        let path = build("runtimeload", &format!("lines-{name}"), flags);
+        let resolver = resolver();
+        let info = resolver.resolve(&open(&path)).expect("Go");
+        let code = info.segments.iter().find(|segment| segment.executable);
+        let code = code.expect("has code");
+        let addresses: Vec<u64> = (code.address..code.address + code.file_size)
+            .step_by(331)
+            .collect();
+        let told = resolver.lines(&open(&path), &addresses).expect("told");
+        let mut compared = 0;
+        for (frames, (function, place)) in told.iter().zip(addr2line(&path, &addresses)) {
+            let (Some(inner), Some(outer)) = (frames.first(), frames.last()) else {
+                continue;
+            };
+            assert_eq!(*outer.function, *function);
+            assert_eq!(format!("{}:{}", inner.file, inner.line), place);
+            compared += 1;
+        }
+        assert!(compared * 10 > addresses.len() * 9, "{compared} compared");
+        // Asked again in another order, and twice, no further child is needed.
+        let again: Vec<u64> = addresses.iter().rev().chain(&addresses).copied().collect();
+        let nobody = Sandbox::of("/nonexistent");
+        let repeated = resolver.lines(&open(&path), &again).expect("told");
+        assert!(repeated.iter().rev().skip(addresses.len()).eq(told.iter()));
+        assert!(Resolver::new(nobody).lines(&open(&path), &again).is_err());
+        fs::remove_file(path).expect("built by this test");
+    }
+}
+
+/// What `go tool addr2line` prints: the function around each address, and its file and line.
+fn addr2line(binary: &Path, addresses: &[u64]) -> Vec<(String, String)> {
+    let mut tool = Command::new("go")
+        .args(["tool", "addr2line"])
+        .arg(binary)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .expect("the Go tool");
+    let mut input = tool.stdin.take().expect("piped");
+    let question: String = addresses.iter().map(|at| format!("{at:#x}\n")).collect();
+    let writer = std::thread::spawn(move || input.write_all(question.as_bytes()));
+    let output = tool.wait_with_output().expect("ended");
+    writer.join().expect("joined").expect("written");
+    let text = String::from_utf8(output.stdout).expect("text");
+    let lines: Vec<&str> = text.lines().collect();
+    let pairs = lines.chunks_exact(2);
+    pairs
+        .map(|pair| (pair[0].to_owned(), pair[1].to_owned()))
+        .collect()
 }
 
 /// What people are told is what the agent does.

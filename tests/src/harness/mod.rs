@@ -22,7 +22,7 @@ mod text;
 mod truth;
 mod wait;
 
-pub use api::{LogRow, ProbeRow, RuntimeRow, ServiceRow, SpanRow, TargetRow};
+pub use api::{LogRow, ProbeRow, RuntimeRow, ServiceRow, SpanRow, TargetRow, WindowRow};
 pub use build::{Target, Toolchain};
 pub use cgroup::Cgroup;
 pub(crate) use cgroup::hierarchies;
@@ -37,5 +37,5 @@ pub(crate) use run_dir::target_dir;
 pub use settings::Settings;
 pub use text::field;
 pub(crate) use text::listening;
-pub use truth::{HttpCountStats, MemoryStats};
+pub use truth::{HttpCountStats, MemoryStats, Spawned};
 pub use wait::{wait_for, wait_until};

@@ -51,6 +51,17 @@ impl MemoryStats {
     }
 }
 
+/// What `spawn` says of goroutines it was asked for.
+#[derive(Clone, Copy, Debug, Deserialize)]
+pub struct Spawned {
+    /// How many.
+    pub goroutines: u64,
+    /// No shorter than this did they live, or wait, together.
+    pub least_ns: u64,
+    /// No longer than this.
+    pub most_ns: u64,
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -9,7 +9,7 @@
 //! ```
 //!
 //! and three arguments: the question ([`Task`]), the capacity of the scratch file in bytes, and the pid of
-//! the agent. It gives up all rights (`confine.rs`), maps the binary, answers once (`wire.rs`) and ends.
+//! the agent; a fourth lists the addresses of a question for lines. It gives up all rights (`confine.rs`), maps the binary, answers once (`wire.rs`) and ends.
 //! The file belongs to somebody else: one that is cut short while it is mapped ends this process, not the
 //! agent.
 
@@ -37,6 +37,7 @@ use self::scratch::FileScratch;
 use super::{
     binary,
     error::NOT_MAPPABLE,
+    lines::{self, LinesAnswer},
     report::Report,
     sandbox::ON_DISK,
     wire::{self, Answer},
@@ -48,20 +49,31 @@ pub(super) use self::confine::CPU_SECONDS;
 pub(super) const NAME: &str = "golens-resolver";
 
 /// What is asked of a binary.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Task {
     /// What the agent needs to attach.
     Binary,
     /// Everything, for people.
     Report,
+    /// Functions and source lines of these addresses, as linked.
+    Lines(Vec<u64>),
 }
 
 impl Task {
     /// The word for it on the command line.
-    pub(super) const fn word(self) -> &'static str {
+    pub(super) const fn word(&self) -> &'static str {
         match self {
             Self::Binary => "binary",
             Self::Report => "report",
+            Self::Lines(_) => "lines",
+        }
+    }
+
+    /// What stands behind the other arguments.
+    pub(super) fn argument(&self) -> Option<String> {
+        match self {
+            Self::Binary | Self::Report => None,
+            Self::Lines(addresses) => Some(lines::to_argument(addresses)),
         }
     }
 }
@@ -73,13 +85,15 @@ pub fn run_if_asked() -> Option<ExitCode> {
     if arguments.next()?.as_bytes() != NAME.as_bytes() {
         return None;
     }
-    let task = match arguments.next()?.to_str() {
-        Some("binary") => Task::Binary,
-        Some("report") => Task::Report,
-        _ => return None,
-    };
+    let word = arguments.next()?;
     let capacity = arguments.next()?.to_str()?.parse().ok()?;
     let parent = arguments.next()?.to_str()?.parse().ok()?;
+    let task = match word.to_str()? {
+        "binary" => Task::Binary,
+        "report" => Task::Report,
+        "lines" => Task::Lines(lines::from_argument(arguments.next()?.to_str()?)?),
+        _ => return None,
+    };
     Some(run(task, capacity, parent))
 }
 
@@ -160,6 +174,7 @@ fn examine(task: Task, file: &File, size: u64, scratch: File, capacity: u64) -> 
         Ok(go) => match task {
             Task::Binary => Answer::Binary(Box::new(binary::resolve(&go))),
             Task::Report => Answer::Report(Box::new(Report::of(&go, size))),
+            Task::Lines(addresses) => Answer::Lines(LinesAnswer::of(&go, &addresses)),
         },
     };
     match scratch.shortage() {

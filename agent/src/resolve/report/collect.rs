@@ -14,8 +14,11 @@ use super::{
 use crate::{
     probe::Feature,
     resolve::{
-        Plan, Verdict, WANTED, Wanted, binary::wanted_structs, offsets::wanted_fields,
-        plan::is_program, sites::AFTER_CALLS,
+        Plan, Verdict, WANTED, Wanted,
+        binary::wanted_structs,
+        offsets::wanted_fields,
+        plan::{is_program, place},
+        sites::AFTER_CALLS,
     },
     runtime::{RUNTIME_FIELDS, RUNTIME_VARIABLES, RuntimeFacts},
 };
@@ -125,6 +128,7 @@ fn feature(
 ) -> FeatureFact {
     let (attach, off) = match verdict {
         Verdict::Attach if feature.windowed() => (Attach::InWindows, &[][..]),
+        Verdict::Attach if feature.on_demand() => (Attach::OnDemand, &[][..]),
         Verdict::Attach => (Attach::Yes, &[][..]),
         Verdict::Absent => (Attach::NotUsed, &[][..]),
         Verdict::Off(missing) => (Attach::No, missing.as_slice()),
@@ -181,7 +185,7 @@ fn function(
     })?;
     let program = wanted.program;
     let feature = Feature::of(program);
-    let (place, why) = match binary.probe_site(&function) {
+    let (found, why) = match place(binary, program, &function) {
         Ok(found) => (Some(site(found)), None),
         Err(unresolved) => (None, Some(unresolved.reason.to_string())),
     };
@@ -196,7 +200,7 @@ fn function(
         size: function.size,
         provenance: function.provenance.to_string(),
         confidence: function.provenance.confidence().to_string(),
-        site: place,
+        site: found,
         why,
         returns: returns.map(|addresses| addresses.len()),
         inlined_copies: copies.map(|fact| fact.value),

@@ -172,7 +172,7 @@ mod tests {
         let reading = crate::telemetry::RuntimeReading {
             goroutines: Some(12),
             gc_cycles: 3,
-            new_gc_pauses_ns: vec![21_000],
+            new_gc_cycles: testing::ring_cycles([21_000]),
             gc_pause_total_ns: 63_000,
             heap_goal_bytes: Some(4 << 20),
             ..Default::default()

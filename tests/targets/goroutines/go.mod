@@ -1,0 +1,3 @@
+module golens.test/goroutines
+
+go 1.17

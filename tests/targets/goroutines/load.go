@@ -1,0 +1,98 @@
+package main
+
+import (
+	"net/url"
+	"sync"
+	"time"
+)
+
+// leak begins ?rate= goroutines a second that never end.
+func leak(query url.Values) string {
+	every := time.Second / time.Duration(number(query, "rate"))
+	go func() {
+		for range time.Tick(every) {
+			go leaked(make(chan int))
+		}
+	}()
+	return ""
+}
+
+func leaked(result chan int) { <-result }
+
+// busy keeps ?count= goroutines that come and go: each waits a little and is followed by another.
+func busy(query url.Values) string {
+	for seat := 0; seat < number(query, "count"); seat++ {
+		go sit(time.Duration(100+seat%1000) * time.Millisecond)
+	}
+	return ""
+}
+
+func sit(wait time.Duration) {
+	done := make(chan bool)
+	time.AfterFunc(wait, func() { close(done) })
+	<-done
+	go sit(wait)
+}
+
+// healthy behaves as good services do: pools that grow and stay, workers that share work, bursts.
+func healthy(url.Values) string {
+	go growingPool(300, 100*time.Millisecond)
+	go workers(1000)
+	go connections(400, 100*time.Millisecond)
+	go bursts(2000, 20*time.Second, 8*time.Second)
+	return ""
+}
+
+// growingPool adds a member every so often until it is full; all members share the work.
+func growingPool(size int, every time.Duration) {
+	jobs := make(chan int)
+	go feed(jobs)
+	for member := 0; member < size; member++ {
+		go serve(jobs)
+		time.Sleep(every)
+	}
+}
+
+func workers(size int) {
+	jobs := make(chan int)
+	for worker := 0; worker < size; worker++ {
+		go serve(jobs)
+	}
+	feed(jobs)
+}
+
+func feed(jobs chan int) {
+	for range time.Tick(5 * time.Millisecond) {
+		for job := 0; job < 20; job++ {
+			jobs <- job
+		}
+	}
+}
+
+func serve(jobs chan int) {
+	for range jobs {
+	}
+}
+
+// connections opens idle connections one after the other, and keeps them.
+func connections(count int, every time.Duration) {
+	for connection := 0; connection < count; connection++ {
+		reader := pipe()
+		go reader.Read(make([]byte, 1))
+		time.Sleep(every)
+	}
+}
+
+// bursts begins so many goroutines at once, which wait for one another.
+func bursts(size int, every, length time.Duration) {
+	for {
+		var gate sync.WaitGroup
+		gate.Add(1)
+		for one := 0; one < size; one++ {
+			go gate.Wait()
+		}
+		time.Sleep(length)
+		gate.Done()
+		time.Sleep(every - length)
+	}
+}
