@@ -13,7 +13,12 @@ use tokio::{
     time::{Instant, sleep},
 };
 
-use super::{readers, report::Counters, target::Table, windows::Windows};
+use super::{
+    readers::{self, Readers},
+    report::Counters,
+    target::Table,
+    windows::Windows,
+};
 use crate::{
     clock::{Clock, MonotonicNanos},
     config::Config,
@@ -34,6 +39,7 @@ pub(super) fn start(
     telemetry: &Arc<Telemetry>,
     clock: Arc<Clock>,
     counters: &Counters,
+    readers: Arc<Readers>,
     early_readings: mpsc::Receiver<u32>,
 ) -> JoinSet<()> {
     let mut tasks = JoinSet::new();
@@ -52,12 +58,7 @@ pub(super) fn start(
         counters.clone(),
     ));
     if config.runtime.enabled {
-        tasks.spawn(readers::run(
-            Arc::clone(table),
-            Arc::clone(telemetry),
-            config.runtime.interval.0,
-            early_readings,
-        ));
+        tasks.spawn(readers::run(readers, Arc::clone(table), early_readings));
     }
     let windows = Arc::new(Windows {
         table: Arc::clone(table),
