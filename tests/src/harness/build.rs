@@ -112,6 +112,13 @@ impl Target {
         if let Toolchain::Version(version) = self.toolchain {
             // User settings may pin the installed toolchain or name flags an old one does not know.
             go.env("GOENV", "off").env("GOTOOLCHAIN", version);
+            // The index of the module cache that newer releases write is too new for these.
+            if ["go1.17", "go1.18", "go1.19"]
+                .iter()
+                .any(|old| version.starts_with(old))
+            {
+                go.env("GODEBUG", "goindex=0");
+            }
         }
         if self.stripped {
             go.arg("-ldflags=-s -w");

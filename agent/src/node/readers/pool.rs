@@ -198,7 +198,7 @@ mod tests {
             releases.push(release);
             pool.submit(move || {
                 began.send(()).expect("heard");
-                drop(held.recv());
+                held.recv().expect_err("held until the other end is gone");
             });
         }
         for _ in 0..THREADS {
