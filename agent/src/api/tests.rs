@@ -15,7 +15,7 @@ use crate::{
     correlate::{SpanId, TraceId},
     discovery::{TargetReport, TargetState},
     recent::Recent,
-    runtime::RuntimeReading,
+    runtime::{Figure, Numbers, RuntimeReading},
     telemetry::{Telemetry, testing},
 };
 
@@ -50,8 +50,8 @@ async fn server() -> Server {
     recent.log(Arc::new(testing::log("shop", "background", false)));
     telemetry.update_runtime(
         &testing::resource("shop"),
-        &RuntimeReading {
-            goroutines: Some(12),
+        RuntimeReading {
+            numbers: Numbers::default().with(Figure::Goroutines, 12),
             gc_cycles: 3,
             new_gc_cycles: testing::ring_cycles([20_000, 30_000]),
             complete: true,

@@ -121,6 +121,15 @@ fn window(path: &str, window: &Window, found: &mut Found) {
 fn runtime(runtime: &Runtime, found: &mut Found) {
     let (least, most) = (Duration::from_millis(100), Duration::from_secs(3_600));
     found.interval("runtime.interval", runtime.interval, least, most);
+    for (at, rule) in runtime.rules.iter().enumerate() {
+        let path = format!("runtime.rules[{at}]");
+        found.interval(&format!("{path}.interval"), rule.interval, least, most);
+        found.unless(
+            !rule.services.is_empty() || !rule.executables.is_empty(),
+            &path,
+            || "names no service and no executable; runtime.interval is for all".to_owned(),
+        );
+    }
 }
 
 fn recent(recent: &Recent, found: &mut Found) {

@@ -34,9 +34,10 @@ use tokio::{
 
 use self::{
     adopt::Adopter,
+    background::Background,
     command::Stopped,
     pump::Pump,
-    readers::GcPace,
+    readers::{GcPace, Readers},
     report::Counters,
     sink::NodeSink,
     supervisor::{Request, Supervisor},
@@ -145,7 +146,8 @@ impl Agent {
         let kernel = Arc::new(kernel);
         report::refused_programs(&kernel);
 
-        let telemetry = Arc::new(Telemetry::new());
+        let telemetry = Telemetry::new().with_classic_names(config.metrics.classic_names);
+        let telemetry = Arc::new(telemetry);
         let recent = Arc::new(Recent::new(&config.recent));
         let otlp = export::start_otlp(&config.otlp, &telemetry)?;
         let loki = export::start_loki(&config.loki, &telemetry)?;
@@ -191,8 +193,15 @@ impl Agent {
             slots: Mutex::new(Slots::new()),
         });
         let scanner = Scanner::new(procfs, rules);
-        let supervisor =
-            Supervisor::new(adopter, Arc::clone(&table), Arc::clone(&telemetry), scanner);
+        let readers = Readers::start(Arc::clone(&telemetry)).map_err(NodeError::Readers)?;
+        let readers = Arc::new(readers);
+        let supervisor = Supervisor::new(
+            adopter,
+            Arc::clone(&table),
+            Arc::clone(&telemetry),
+            Arc::clone(&readers),
+            scanner,
+        );
         let abandoned = Arc::new(AtomicU64::new(0));
         let counters = Counters {
             kernel: Arc::clone(&kernel),
@@ -212,11 +221,14 @@ impl Agent {
         let supervisor = tokio::task::spawn_blocking(move || runtime.block_on(work));
         let background = background::start(
             config,
-            &kernel,
-            &table,
-            &telemetry,
-            clock,
-            &counters,
+            Background {
+                kernel: Arc::clone(&kernel),
+                table: Arc::clone(&table),
+                telemetry: Arc::clone(&telemetry),
+                clock,
+                counters: counters.clone(),
+                readers,
+            },
             early_readings,
         );
         let server = serve(

@@ -7,7 +7,7 @@ use std::{
 
 use agent_ebpf::target::TargetRef;
 
-use super::goroutines::KnownSites;
+use super::{goroutines::KnownSites, readers::Readable};
 use crate::{
     discovery::{
         ProbeReport, Process, RefusedReason, TargetReport, TargetState, UnresolvedReport,
@@ -15,9 +15,7 @@ use crate::{
     },
     identity::Resource,
     probe::{Attachment, Feature, Kernel},
-    recent::GcTimeline,
     resolve::BinaryInfo,
-    runtime::Reader,
 };
 
 /// One Go process with its probes.
@@ -28,14 +26,14 @@ pub(super) struct Target {
     pub(super) resource: Arc<Resource>,
     pub(super) binary: Arc<BinaryInfo>,
     pub(super) attachment: Mutex<Attachment>,
-    pub(super) reader: Mutex<Option<Reader>>,
+    /// For readers of its memory; none when that is off, or the binary does not tell where to read.
+    pub(super) reader: Option<Arc<Readable>>,
     /// Added to an address of the file it is the address in the process.
     pub(super) bias: u64,
     /// The last window of each feature that has windows.
     pub(super) windows: Mutex<BTreeMap<Feature, WindowReport>>,
     /// Creation sites that have series of their own.
     pub(super) sites: Mutex<KnownSites>,
-    pub(super) timeline: Arc<GcTimeline>,
     /// What went wrong at attach, beside what the binary lacks.
     pub(super) problems: Vec<UnresolvedReport>,
 }
@@ -159,6 +157,15 @@ impl Table {
             Entry::Refused(_) => None,
         };
         self.read().values().filter_map(live).collect()
+    }
+
+    /// What can be read of all live targets.
+    pub(super) fn readable(&self) -> Vec<Arc<Readable>> {
+        let readable = |entry: &Entry| match entry {
+            Entry::Live(target) => target.reader.clone(),
+            Entry::Refused(_) => None,
+        };
+        self.read().values().filter_map(readable).collect()
     }
 
     /// Live targets, and how many processes were refused.

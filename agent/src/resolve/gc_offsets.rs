@@ -103,8 +103,10 @@ const SINGLES: [Single; 2] = [
     }),
 ];
 
+type Place = fn(&mut Offsets) -> &mut u64;
+
 /// Variables whose address is kept.
-const VARIABLES: [(&str, fn(&mut Offsets) -> &mut u64); 3] = [
+const VARIABLES: [(&str, Place); 3] = [
     ("runtime.work", |offsets| &mut offsets.work_address),
     ("runtime.gcController", |offsets| {
         &mut offsets.controller_address

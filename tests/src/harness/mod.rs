@@ -8,6 +8,7 @@
 mod api;
 mod build;
 mod cgroup;
+mod dialogue;
 mod fixed_pid;
 mod golens;
 mod http;
@@ -26,6 +27,7 @@ pub use api::{LogRow, ProbeRow, RuntimeRow, ServiceRow, SpanRow, TargetRow, Wind
 pub use build::{Target, Toolchain};
 pub use cgroup::Cgroup;
 pub(crate) use cgroup::hierarchies;
+pub use dialogue::Dialogue;
 pub use golens::Golens;
 pub use http::{Response, get};
 pub use load::{Load, LoadSummary, RunningLoad};

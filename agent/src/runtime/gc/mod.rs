@@ -13,4 +13,4 @@ mod ring;
 pub use assembler::{Assembler, GcNews};
 pub use cycle::{GcCycle, MarkCpu, Observed, Phases, Stop, StopReason};
 pub use ring::RingCycle;
-pub(super) use ring::{GcHistory, GcPieces, RingNews};
+pub(super) use ring::{GcCopy, GcHistory, GcPieces, RingNews};
