@@ -10,6 +10,7 @@ mod build;
 mod cgroup;
 mod fixed_pid;
 mod golens;
+mod goroutines;
 mod http;
 mod load;
 mod metrics;
@@ -27,6 +28,10 @@ pub use build::{Target, Toolchain};
 pub use cgroup::Cgroup;
 pub(crate) use cgroup::hierarchies;
 pub use golens::Golens;
+pub use goroutines::{
+    Alike, Dump, GoroutineGroup, GoroutineProfile, Kind, Place, SourceLine, go_tool_pprof,
+    golens_goroutines, goroutine_profile, read_dump,
+};
 pub use http::{Response, get};
 pub use load::{Load, LoadSummary, RunningLoad};
 pub use metrics::{Metrics, Sample};
