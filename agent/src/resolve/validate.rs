@@ -268,6 +268,7 @@ mod tests {
                 gomaxprocs: None,
                 unresolved: Vec::new(),
             }),
+            profile: None,
             unresolved: Vec::new(),
         }
     }
