@@ -112,6 +112,8 @@ impl Target {
         if let Toolchain::Version(version) = self.toolchain {
             // User settings may pin the installed toolchain or name flags an old one does not know.
             go.env("GOENV", "off").env("GOTOOLCHAIN", version);
+            // The index of the module cache that newer releases leave crashes the command up to 1.19.
+            go.env("GODEBUG", "goindex=0");
             // Indexes of the module cache that newer releases have written are not for those up to 1.19.
             go.env("GODEBUG", "goindex=0");
         }

@@ -9,6 +9,7 @@ mod api;
 mod build;
 mod cgroup;
 mod fixed_pid;
+mod gc;
 mod golens;
 mod goroutines;
 mod http;
@@ -27,6 +28,7 @@ pub use api::{LogRow, ProbeRow, RuntimeRow, ServiceRow, SpanRow, TargetRow};
 pub use build::{Target, Toolchain};
 pub use cgroup::Cgroup;
 pub(crate) use cgroup::hierarchies;
+pub use gc::{CycleRow, GcRow, Pause, Pauses, StopRow};
 pub use golens::Golens;
 pub use goroutines::{
     Alike, Dump, GoroutineGroup, GoroutineProfile, Kind, Place, SourceLine, go_tool_pprof,
