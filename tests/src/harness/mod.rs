@@ -10,7 +10,9 @@ mod build;
 mod cgroup;
 mod dialogue;
 mod fixed_pid;
+mod gc;
 mod golens;
+mod goroutines;
 mod http;
 mod load;
 mod metrics;
@@ -28,7 +30,12 @@ pub use build::{Target, Toolchain};
 pub use cgroup::Cgroup;
 pub(crate) use cgroup::hierarchies;
 pub use dialogue::Dialogue;
+pub use gc::{CycleRow, GcRow, Pause, Pauses, StopRow};
 pub use golens::Golens;
+pub use goroutines::{
+    Alike, Dump, GoroutineGroup, GoroutineProfile, Kind, Place, SourceLine, go_tool_pprof,
+    golens_goroutines, goroutine_profile, read_dump,
+};
 pub use http::{Response, get};
 pub use load::{Load, LoadSummary, RunningLoad};
 pub use metrics::{Metrics, Sample};

@@ -77,6 +77,7 @@ impl Session {
             kernel,
         };
         session.probe(&binary, feature)?;
+        tracing::info!(pid, "tracing {}; Ctrl-C ends it", feature.name());
         Ok(session)
     }
 
