@@ -4,6 +4,7 @@ mod error;
 mod facts;
 mod gc;
 mod goroutines;
+mod leaks;
 mod memory;
 mod pacer;
 pub mod profile;
@@ -15,5 +16,6 @@ pub use facts::{
     GcFacts, GoroutineFacts, PacerFacts, RUNTIME_FIELDS, RUNTIME_STRUCTS, RUNTIME_VARIABLES,
     RuntimeFacts,
 };
+pub use leaks::{Leak, Leaks};
 pub use reader::Reader;
 pub use reading::RuntimeReading;
