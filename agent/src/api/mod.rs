@@ -1,6 +1,7 @@
 //! HTTP: /metrics, /healthz, /readyz, /api/v1/* and the status page.
 
 mod error;
+mod goroutines;
 mod guard;
 mod health;
 mod json;
@@ -38,6 +39,7 @@ fn router(state: State) -> Router {
         .route("/api/v1/targets", get(json::targets))
         .route("/api/v1/services", get(json::services))
         .route("/api/v1/runtime", get(json::runtime))
+        .route("/api/v1/goroutines", get(goroutines::profiles))
         .route("/api/v1/traces", get(json::traces))
         .route("/api/v1/traces/{trace_id}", get(json::trace))
         .route("/api/v1/logs", get(json::logs))

@@ -115,6 +115,24 @@ fn window(path: &str, window: &Window, found: &mut Found) {
 fn runtime(runtime: &Runtime, found: &mut Found) {
     let (least, most) = (Duration::from_millis(100), Duration::from_secs(3_600));
     found.interval("runtime.interval", runtime.interval, least, most);
+    let goroutines = &runtime.goroutines;
+    let least = Duration::from_secs(1);
+    found.interval(
+        "runtime.goroutines.interval",
+        goroutines.interval,
+        least,
+        most,
+    );
+    found.unless(
+        (1_000..=10_000_000).contains(&goroutines.limit),
+        "runtime.goroutines.limit",
+        || {
+            format!(
+                "{} is outside of 1000 to 10000000 goroutines",
+                goroutines.limit
+            )
+        },
+    );
 }
 
 fn recent(recent: &Recent, found: &mut Found) {

@@ -7,7 +7,7 @@ use std::{
 
 use agent_ebpf::{offsets::Offsets, target::TargetRef};
 
-use super::{NodeSink, target::Target};
+use super::{NodeSink, profiles::Goroutines, target::Target};
 use crate::{
     config,
     correlate::{Correlator, Identity},
@@ -80,6 +80,7 @@ impl Adopter {
             Ok((attachment, problems)) => {
                 let process = Arc::new(process);
                 let reader = self.reader(&process, &binary);
+                let goroutines = Goroutines::of(&process, &binary, &self.runtime);
                 Ok(Target {
                     reference,
                     process,
@@ -87,6 +88,7 @@ impl Adopter {
                     binary,
                     attachment: Mutex::new(attachment),
                     reader: Mutex::new(reader),
+                    goroutines,
                     problems,
                 })
             }

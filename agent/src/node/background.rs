@@ -13,7 +13,7 @@ use tokio::{
     time::{Instant, sleep},
 };
 
-use super::{readers, report::Counters, target::Table, windows::Windows};
+use super::{profiles::Profiles, readers, report::Counters, target::Table, windows::Windows};
 use crate::{
     clock::{Clock, MonotonicNanos},
     config::Config,
@@ -35,6 +35,7 @@ pub(super) fn start(
     clock: Arc<Clock>,
     counters: &Counters,
     early_readings: mpsc::Receiver<u32>,
+    profiles: Profiles,
 ) -> JoinSet<()> {
     let mut tasks = JoinSet::new();
     let every_second = counters.clone();
@@ -58,6 +59,10 @@ pub(super) fn start(
             config.runtime.interval.0,
             early_readings,
         ));
+    }
+    let goroutines = &config.runtime.goroutines;
+    if config.runtime.enabled && goroutines.enabled {
+        tasks.spawn(profiles.run(goroutines.interval.0));
     }
     let windows = Arc::new(Windows {
         table: Arc::clone(table),

@@ -4,6 +4,7 @@
 //! pump        both rings -> correlator -> sink (metrics, then fan-out); exec and exit -> supervisor
 //! supervisor  scans, exec, exit -> adopt -> targets
 //! readers     targets -> runtime readings -> metrics
+//! profiles    targets -> goroutine profiles -> leaks, metrics, API
 //! windows     targets -> probes attached for a short while -> metrics
 //! ```
 
@@ -11,6 +12,7 @@ mod adopt;
 mod background;
 mod command;
 mod error;
+mod profiles;
 mod pump;
 mod readers;
 mod report;
@@ -34,6 +36,7 @@ use tokio::{
 use self::{
     adopt::Adopter,
     command::Stopped,
+    profiles::Profiles,
     pump::Pump,
     readers::GcPace,
     report::Counters,
@@ -191,6 +194,12 @@ impl Agent {
         let supervisor =
             Supervisor::new(adopter, Arc::clone(&table), Arc::clone(&telemetry), scanner);
         let abandoned = Arc::new(AtomicU64::new(0));
+        let profiles = Profiles {
+            table: Arc::clone(&table),
+            telemetry: Arc::clone(&telemetry),
+            resolver: Arc::clone(&resolver),
+            clock: Arc::clone(&clock),
+        };
         let counters = Counters {
             kernel: Arc::clone(&kernel),
             correlator,
@@ -215,6 +224,7 @@ impl Agent {
             clock,
             &counters,
             early_readings,
+            profiles,
         );
         let server = serve(
             config, &table, kernel, telemetry, recent, counters, ready, stopped,
@@ -345,11 +355,12 @@ async fn serve(
     let listen = |source| NodeError::Listen { address, source };
     let listener = TcpListener::bind(address).await.map_err(listen)?;
     announce(listener.local_addr().map_err(listen)?);
-    let table = Arc::clone(table);
+    let (table, of_goroutines) = (Arc::clone(table), Arc::clone(table));
     let state = api::State {
         telemetry,
         recent,
         targets: Box::new(move || table.reports(&kernel)),
+        goroutines: Box::new(move || of_goroutines.goroutines()),
         counters: Box::new(move || counters.totals()),
         ready,
     };

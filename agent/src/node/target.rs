@@ -7,12 +7,13 @@ use std::{
 
 use agent_ebpf::target::TargetRef;
 
+use super::profiles::Goroutines;
 use crate::{
     discovery::{ProbeReport, Process, RefusedReason, TargetReport, TargetState, UnresolvedReport},
     identity::Resource,
     probe::{Attachment, Feature, Kernel},
     resolve::BinaryInfo,
-    runtime::Reader,
+    runtime::{GoroutineReport, Reader},
 };
 
 /// One Go process with its probes.
@@ -24,6 +25,7 @@ pub(super) struct Target {
     pub(super) binary: Arc<BinaryInfo>,
     pub(super) attachment: Mutex<Attachment>,
     pub(super) reader: Mutex<Option<Reader>>,
+    pub(super) goroutines: Goroutines,
     /// What went wrong at attach, beside what the binary lacks.
     pub(super) problems: Vec<UnresolvedReport>,
 }
@@ -144,6 +146,14 @@ impl Table {
         let live = self.live();
         let refused = self.read().len().saturating_sub(live.len());
         (live, refused)
+    }
+
+    /// The last goroutine profile of each live target.
+    pub(super) fn goroutines(&self) -> Vec<Arc<GoroutineReport>> {
+        let targets = self.live().into_iter();
+        targets
+            .filter_map(|target| target.goroutines.latest())
+            .collect()
     }
 
     pub(super) fn reports(&self, kernel: &Kernel) -> Vec<TargetReport> {

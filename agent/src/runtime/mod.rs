@@ -3,6 +3,7 @@
 mod error;
 mod facts;
 mod gc;
+mod goroutine_report;
 mod goroutines;
 mod leaks;
 mod memory;
@@ -16,6 +17,7 @@ pub use facts::{
     GcFacts, GoroutineFacts, PacerFacts, RUNTIME_FIELDS, RUNTIME_STRUCTS, RUNTIME_VARIABLES,
     RuntimeFacts,
 };
+pub use goroutine_report::GoroutineReport;
 pub use leaks::{Leak, Leaks};
 pub use reader::Reader;
 pub use reading::RuntimeReading;

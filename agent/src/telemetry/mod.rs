@@ -2,6 +2,7 @@
 
 pub mod catalog;
 pub mod expose;
+mod goroutines;
 mod histogram;
 mod own;
 mod process;
@@ -22,7 +23,12 @@ use self::{
     catalog::Metric,
     store::{Sample, Store},
 };
-use crate::{clock::UnixNanos, correlate::Span, identity::Resource, runtime::RuntimeReading};
+use crate::{
+    clock::UnixNanos,
+    correlate::Span,
+    identity::Resource,
+    runtime::{Leak, RuntimeReading, profile::Profile},
+};
 
 /// Series one target may have; further ones are summed in an overflow series.
 const SERIES_PER_TARGET: usize = 2_000;
@@ -62,6 +68,11 @@ impl Telemetry {
     /// Takes over one reading of a target's Go runtime.
     pub fn update_runtime(&self, resource: &Arc<Resource>, reading: &RuntimeReading) {
         runtime::update(&self.store, resource, reading);
+    }
+
+    /// Takes over a goroutine profile of a target and its leaks.
+    pub fn update_goroutines(&self, resource: &Arc<Resource>, profile: &Profile, leaks: &[Leak]) {
+        goroutines::update(&self.store, resource, profile, leaks);
     }
 
     /// Adds a value to a histogram of a target.
