@@ -2,6 +2,7 @@
 
 mod error;
 mod gc;
+mod goroutines;
 mod guard;
 mod health;
 mod json;
@@ -41,6 +42,7 @@ fn router(state: State) -> Router {
         .route("/api/v1/services", get(json::services))
         .route("/api/v1/runtime", get(json::runtime))
         .route("/api/v1/gc", get(gc::cycles))
+        .route("/api/v1/goroutines", get(goroutines::profiles))
         .route("/api/v1/traces", get(json::traces))
         .route("/api/v1/traces/{trace_id}", get(json::trace))
         .route("/api/v1/logs", get(json::logs))

@@ -6,7 +6,9 @@ use std::{
     sync::{Arc, atomic::AtomicBool},
 };
 
-use crate::{discovery::TargetReport, recent::Recent, telemetry::Telemetry};
+use crate::{
+    discovery::TargetReport, recent::Recent, runtime::GoroutineReport, telemetry::Telemetry,
+};
 
 /// Everything the routes need; the agent builds it once.
 pub struct State {
@@ -16,6 +18,8 @@ pub struct State {
     pub recent: Arc<Recent>,
     /// The processes golens knows, asked for with each request.
     pub targets: Box<dyn Fn() -> Vec<TargetReport> + Send + Sync>,
+    /// The last goroutine profile of each target, asked for with each request.
+    pub goroutines: Box<dyn Fn() -> Vec<Arc<GoroutineReport>> + Send + Sync>,
     /// Kernel-side and drop counters, asked for with each request.
     pub counters: Box<dyn Fn() -> BTreeMap<String, u64> + Send + Sync>,
     /// Set once the first scan of the node is done.

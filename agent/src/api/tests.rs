@@ -63,6 +63,7 @@ async fn server() -> Server {
         telemetry,
         recent,
         targets: Box::new(|| vec![target()]),
+        goroutines: Box::new(Vec::new),
         counters: Box::new(|| BTreeMap::from([("ring_full".to_owned(), 3)])),
         ready: Arc::clone(&ready),
     };

@@ -9,7 +9,7 @@ mod units;
 mod validate;
 
 pub use exporters::{LogMode, Loki, Otlp, OtlpProtocol};
-pub use node::{Http, Metrics, Recent, Runtime, RuntimeRule, Scope};
+pub use node::{Goroutines, Http, Metrics, Recent, Runtime, RuntimeRule, Scope};
 pub use probes::{Attach, Probes, Window};
 pub use problem::{ConfigError, Problem};
 pub use units::{Bytes, Interval, Secret};

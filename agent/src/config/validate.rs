@@ -130,6 +130,24 @@ fn runtime(runtime: &Runtime, found: &mut Found) {
             || "names no service and no executable; runtime.interval is for all".to_owned(),
         );
     }
+    let goroutines = &runtime.goroutines;
+    let least = Duration::from_secs(1);
+    found.interval(
+        "runtime.goroutines.interval",
+        goroutines.interval,
+        least,
+        most,
+    );
+    found.unless(
+        (1_000..=10_000_000).contains(&goroutines.limit),
+        "runtime.goroutines.limit",
+        || {
+            format!(
+                "{} is outside of 1000 to 10000000 goroutines",
+                goroutines.limit
+            )
+        },
+    );
 }
 
 fn recent(recent: &Recent, found: &mut Found) {

@@ -9,6 +9,7 @@ use agent_ebpf::{offsets::Offsets, target::TargetRef};
 
 use super::{
     NodeSink,
+    profiles::Goroutines,
     readers::{self, Readable},
     target::Target,
 };
@@ -87,6 +88,7 @@ impl Adopter {
                 let process = Arc::new(process);
                 let timeline = self.recent.gc_timeline(&resource);
                 let reader = self.reader(&process, &binary, &resource, &timeline);
+                let goroutines = Goroutines::of(&process, &binary, &self.runtime);
                 Ok(Target {
                     reference,
                     process,
@@ -94,6 +96,7 @@ impl Adopter {
                     binary,
                     attachment: Mutex::new(attachment),
                     reader,
+                    goroutines,
                     bias,
                     windows: Mutex::default(),
                     sites: Mutex::default(),

@@ -14,6 +14,7 @@ use tokio::{
 };
 
 use super::{
+    profiles::Profiles,
     readers::{self, Readers},
     report::Counters,
     target::Table,
@@ -46,6 +47,7 @@ pub(super) fn start(
     config: &Config,
     parts: Background,
     early_readings: mpsc::Receiver<u32>,
+    profiles: Profiles,
 ) -> JoinSet<()> {
     let Background {
         kernel,
@@ -72,6 +74,10 @@ pub(super) fn start(
     ));
     if config.runtime.enabled {
         tasks.spawn(readers::run(readers, Arc::clone(&table), early_readings));
+    }
+    let goroutines = &config.runtime.goroutines;
+    if config.runtime.enabled && goroutines.enabled {
+        tasks.spawn(profiles.run(goroutines.interval.0));
     }
     let windows = Arc::new(Windows {
         table,

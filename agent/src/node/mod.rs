@@ -4,6 +4,7 @@
 //! pump        both rings -> correlator -> sink (metrics, then fan-out); exec and exit -> supervisor
 //! supervisor  scans, exec, exit -> adopt -> targets
 //! readers     targets -> runtime readings -> metrics
+//! profiles    targets -> goroutine profiles -> leaks, metrics, API
 //! windows     targets -> probes attached for a short while -> metrics
 //! ```
 
@@ -12,6 +13,7 @@ mod background;
 mod command;
 mod error;
 mod goroutines;
+mod profiles;
 mod pump;
 mod readers;
 mod report;
@@ -36,6 +38,7 @@ use self::{
     adopt::Adopter,
     background::Background,
     command::Stopped,
+    profiles::Profiles,
     pump::Pump,
     readers::{GcPace, Readers},
     report::Counters,
@@ -203,6 +206,12 @@ impl Agent {
             scanner,
         );
         let abandoned = Arc::new(AtomicU64::new(0));
+        let profiles = Profiles {
+            table: Arc::clone(&table),
+            telemetry: Arc::clone(&telemetry),
+            resolver: Arc::clone(&resolver),
+            clock: Arc::clone(&clock),
+        };
         let counters = Counters {
             kernel: Arc::clone(&kernel),
             correlator,
@@ -230,6 +239,7 @@ impl Agent {
                 readers,
             },
             early_readings,
+            profiles,
         );
         let server = serve(
             config, &table, kernel, telemetry, recent, counters, ready, stopped,
@@ -360,11 +370,12 @@ async fn serve(
     let listen = |source| NodeError::Listen { address, source };
     let listener = TcpListener::bind(address).await.map_err(listen)?;
     announce(listener.local_addr().map_err(listen)?);
-    let table = Arc::clone(table);
+    let (table, of_goroutines) = (Arc::clone(table), Arc::clone(table));
     let state = api::State {
         telemetry,
         recent,
         targets: Box::new(move || table.reports(&kernel)),
+        goroutines: Box::new(move || of_goroutines.goroutines()),
         counters: Box::new(move || counters.totals()),
         ready,
     };

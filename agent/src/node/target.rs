@@ -7,7 +7,7 @@ use std::{
 
 use agent_ebpf::target::TargetRef;
 
-use super::{goroutines::KnownSites, readers::Readable};
+use super::{goroutines::KnownSites, profiles::Goroutines, readers::Readable};
 use crate::{
     discovery::{
         ProbeReport, Process, RefusedReason, TargetReport, TargetState, UnresolvedReport,
@@ -16,6 +16,7 @@ use crate::{
     identity::Resource,
     probe::{Attachment, Feature, Kernel},
     resolve::BinaryInfo,
+    runtime::GoroutineReport,
 };
 
 /// One Go process with its probes.
@@ -28,6 +29,7 @@ pub(super) struct Target {
     pub(super) attachment: Mutex<Attachment>,
     /// For readers of its memory; none when that is off, or the binary does not tell where to read.
     pub(super) reader: Option<Arc<Readable>>,
+    pub(super) goroutines: Goroutines,
     /// Added to an address of the file it is the address in the process.
     pub(super) bias: u64,
     /// The last window of each feature that has windows.
@@ -173,6 +175,14 @@ impl Table {
         let live = self.live();
         let refused = self.read().len().saturating_sub(live.len());
         (live, refused)
+    }
+
+    /// The last goroutine profile of each live target.
+    pub(super) fn goroutines(&self) -> Vec<Arc<GoroutineReport>> {
+        let targets = self.live().into_iter();
+        targets
+            .filter_map(|target| target.goroutines.latest())
+            .collect()
     }
 
     pub(super) fn reports(&self, kernel: &Kernel) -> Vec<TargetReport> {

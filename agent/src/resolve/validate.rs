@@ -214,7 +214,10 @@ mod tests {
 
     use crate::{
         resolve::Writers,
-        runtime::{Cell, GcFacts, ProcessorFacts},
+        runtime::{
+            Cell, GcFacts, ProcessorFacts,
+            profile::{GoroutineFields, WaitReasons},
+        },
     };
 
     const FILE: u64 = 0x3000;
@@ -288,6 +291,50 @@ mod tests {
     #[test]
     fn an_answer_that_can_be_true_passes() {
         assert_eq!(check(&info(), FILE), Ok(()));
+    }
+
+    #[test]
+    fn places_of_goroutines_that_cannot_be_are_refused() {
+        let with = |change: fn(&mut ProfileFacts)| {
+            let mut facts = ProfileFacts {
+                allglen: 0x500010,
+                allgptr: 0x500018,
+                wait_reasons: Some(WaitReasons {
+                    address: 0x507ff0,
+                    count: 1,
+                }),
+                g: GoroutineFields {
+                    stack_low: 0,
+                    stack_high: 8,
+                    stack_pointer: 56,
+                    instruction: 64,
+                    frame_pointer: 96,
+                    status: 144,
+                    id: 152,
+                    wait_since: 168,
+                    wait_reason: 176,
+                    turns: 191,
+                    creator: 280,
+                    start: MAX_GOROUTINE - 1,
+                },
+                unresolved: Vec::new(),
+            };
+            change(&mut facts);
+            let profile = Some(facts);
+            check(&BinaryInfo { profile, ..info() }, FILE)
+        };
+        assert_eq!(with(|_| ()), Ok(()));
+        let lies: [fn(&mut ProfileFacts); 6] = [
+            |facts| facts.allglen = 0x400fff,
+            |facts| facts.allgptr = 0x508000,
+            |facts| facts.wait_reasons.as_mut().expect("known").count = 2,
+            |facts| facts.wait_reasons.as_mut().expect("known").count = u32::MAX,
+            |facts| facts.g.start = MAX_GOROUTINE,
+            |facts| facts.g.stack_low = u32::MAX,
+        ];
+        for lie in lies {
+            assert!(with(lie).is_err());
+        }
     }
 
     #[test]

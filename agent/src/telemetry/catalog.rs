@@ -239,6 +239,21 @@ catalogue! {
         UpDownCounter, "By", [],
         Development, "Heap that was live at the end of the last garbage collection cycle.";
 
+    GOROUTINE_STATES: Target "golens.go.goroutine.count",
+        UpDownCounter, "{goroutine}", ["golens.go.goroutine.state", "golens.go.goroutine.wait_reason"],
+        Development, "Live goroutines by state and by what they wait for, as the last profile saw them.";
+    GOROUTINE_LEAKS: Target "golens.go.goroutine.leaks",
+        Counter, "{leak}", [],
+        Development, "Creation sites that were found to leak goroutines.";
+    GOROUTINE_LEAK_SIZE: Target "golens.go.goroutine.leak.size",
+        UpDownCounter, "{goroutine}",
+        ["code.function.name", "code.file.path", "code.line.number", "golens.go.goroutine.wait_reason"],
+        Development, "Goroutines of a creation site that leaks which have not run since an earlier profile.";
+    GOROUTINE_LEAK_GROWTH: Target "golens.go.goroutine.leak.growth",
+        Gauge, "{goroutine}/s",
+        ["code.function.name", "code.file.path", "code.line.number", "golens.go.goroutine.wait_reason"],
+        Development, "How fast a leak grows; 0 when it has stopped.";
+
     PROBE_HITS: Target "golens.probe.hits",
         Counter, "{hit}", ["program"],
         Development, "Times a probe of the target was reached.";

@@ -4,6 +4,7 @@ pub mod catalog;
 mod classic;
 pub mod expose;
 pub mod go;
+mod goroutines;
 mod histogram;
 mod own;
 mod process;
@@ -25,8 +26,11 @@ use self::{
     store::{Sample, Store},
 };
 use crate::{
-    clock::UnixNanos, correlate::Span, discovery::Usage, identity::Resource,
-    runtime::RuntimeReading,
+    clock::UnixNanos,
+    correlate::Span,
+    discovery::Usage,
+    identity::Resource,
+    runtime::{Leak, RuntimeReading, profile::Profile},
 };
 
 /// Series one target may have; further ones are summed in an overflow series.
@@ -87,6 +91,11 @@ impl Telemetry {
     /// Takes over what a target's process uses.
     pub fn update_usage(&self, resource: &Arc<Resource>, usage: Usage) {
         self.store.target(resource).lock().runtime.usage = Some(usage);
+    }
+
+    /// Takes over a goroutine profile of a target and its leaks.
+    pub fn update_goroutines(&self, resource: &Arc<Resource>, profile: &Profile, leaks: &[Leak]) {
+        goroutines::update(&self.store, resource, profile, leaks);
     }
 
     /// Adds a value to a histogram of a target.

@@ -188,6 +188,19 @@ impl Target {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Keeps those series of a metric whose attribute values `keep` wants.
+    pub(super) fn retain(&self, metric: &'static Metric, keep: impl Fn(&[Box<str>]) -> bool) {
+        let mut state = self.lock();
+        let mut gone = 0;
+        state.series.retain(|_, same_key| {
+            let before = same_key.len();
+            same_key.retain(|series| !std::ptr::eq(series.metric, metric) || keep(&series.values));
+            gone += before - same_key.len();
+            !same_key.is_empty()
+        });
+        state.count = state.count.saturating_sub(gone);
+    }
+
     /// Copies of all series that were counted, ordered by labels; the lock is held for the copy only.
     pub(super) fn snapshot(&self) -> Vec<Series> {
         let mut all: Vec<Series> = self.lock().series.values().flatten().cloned().collect();

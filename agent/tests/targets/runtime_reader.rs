@@ -6,9 +6,7 @@ use std::{
 };
 
 use crate::support::{Target, build};
-use golens::runtime::{
-    Figure, RUNTIME_STRUCTS, Reader, RingCycle, RuntimeFacts, RuntimeReading, memory_calls,
-};
+use golens::runtime::{Figure, RUNTIME_STRUCTS, Reader, RingCycle, RuntimeFacts, RuntimeReading};
 use serde_json::Value;
 use symbols::GoBinary;
 

@@ -1,0 +1,20 @@
+//! What is kept of a target's goroutines between two profiles.
+
+use serde::Serialize;
+
+use super::{leaks::Leak, profile::Profile};
+use crate::clock::UnixNanos;
+
+/// The last profile of one target and its leaks, as the API shows them.
+#[derive(Clone, Debug, Serialize)]
+pub struct GoroutineReport {
+    /// `service.name`.
+    pub service: String,
+    /// When the profile was taken.
+    pub taken_unix_nano: UnixNanos,
+    /// The profile.
+    #[serde(flatten)]
+    pub profile: Profile,
+    /// Creation sites that leak, the largest first.
+    pub leaks: Vec<Leak>,
+}
