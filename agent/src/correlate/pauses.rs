@@ -274,3 +274,6 @@ fn unprobed(finished: Finished) -> Span {
         ..finished.span
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -10,6 +10,7 @@ mod build;
 mod cgroup;
 mod fixed_pid;
 mod golens;
+mod goroutines;
 mod http;
 mod load;
 mod metrics;
@@ -19,6 +20,7 @@ mod resolver;
 mod run_dir;
 mod settings;
 mod text;
+mod trace;
 mod truth;
 mod wait;
 
@@ -27,6 +29,10 @@ pub use build::{Target, Toolchain};
 pub use cgroup::Cgroup;
 pub(crate) use cgroup::hierarchies;
 pub use golens::Golens;
+pub use goroutines::{
+    Alike, Dump, GoroutineGroup, GoroutineProfile, Kind, Place, SourceLine, go_tool_pprof,
+    golens_goroutines, goroutine_profile, read_dump,
+};
 pub use http::{Response, get};
 pub use load::{Load, LoadSummary, RunningLoad};
 pub use metrics::{Metrics, Sample};
@@ -37,5 +43,6 @@ pub(crate) use run_dir::target_dir;
 pub use settings::Settings;
 pub use text::field;
 pub(crate) use text::listening;
+pub use trace::Trace;
 pub use truth::{HttpCountStats, MemoryStats, Spawned};
 pub use wait::{wait_for, wait_until};

@@ -57,14 +57,13 @@ fn row(group: &Group, args: &GoroutinesArgs) -> [String; 6] {
         Some(_) => group.unmoved.to_string(),
         None => "-".to_owned(),
     };
-    let start = group.start.as_ref();
     [
         group.count.to_string(),
         idle,
         doing(group).to_owned(),
         age(group.wait_seconds.unwrap_or(group.age_seconds)),
         tail(&group.created_by.as_ref().map_or_else(dash, brief)),
-        tail(&start.map_or_else(dash, |place| place.function.to_string())),
+        tail(runs(group)),
     ]
 }
 
@@ -104,6 +103,19 @@ fn stack(group: &Group, output: &mut Output) -> Result<(), CliError> {
 /// The reason to wait, else the state.
 fn doing(group: &Group) -> &str {
     group.wait_reason.as_deref().unwrap_or(group.state)
+}
+
+/// The function they began with; behind one that the compiler made for a `go` statement, the one it calls.
+fn runs(group: &Group) -> &str {
+    let start = group.start.as_ref().map_or("-", |place| &place.function);
+    let made = start
+        .rsplit('.')
+        .next()
+        .is_some_and(|last| last.starts_with("gowrap"));
+    match group.stack.as_slice() {
+        [.., inner, _wrapper] if made => &inner.place.function,
+        _ => start,
+    }
 }
 
 /// `main.serve server.go:17`: the path is in `--stacks` and `--json`.

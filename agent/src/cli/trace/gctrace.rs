@@ -132,7 +132,7 @@ mod tests {
 
     #[test]
     fn a_cycle_is_the_line_of_the_runtime() {
-        let at = |nanoseconds| MonotonicNanos(1_000 + nanoseconds);
+        let at = |nanoseconds: u64| MonotonicNanos(1_000 + nanoseconds);
         let cycle = GcCycle {
             number: 9,
             pause_ns: 116_696,

@@ -25,8 +25,7 @@ the end, with the reason why it ended. Columns:
   CREATED/S  goroutines begun per second
   EXITED/S   goroutines ended per second, whenever they began
   LIVE       begun in this trace and not ended
-  P50, P99   lifetime of those that began and ended in this trace, rounded up by a quarter at most;
-             coroutines of iter.Pull have none and stay in LIVE
+  P50, P99   lifetime of those that began and ended in this trace, rounded up by a quarter at most
   STACK, MAX size of the stack at the end: the median and the largest
   SITE       function and line of the `go` statement
 

@@ -33,7 +33,8 @@ pub(super) struct SiteArgs {
     /// Time between two tables.
     #[arg(long, value_name = "TIME", default_value = "1s", value_parser = interval)]
     pub(super) interval: Duration,
-    /// Remove the probes after this many hits, at 0.6 us of the process's CPU time each.
+    /// Remove the probes after this many hits, each of which costs the process about 0.6 us. They leave within
+    /// a tenth of a second, so that some more hits follow, which count no more.
     #[arg(long, value_name = "HITS", default_value_t = 1_000_000,
           value_parser = clap::value_parser!(u64).range(1..))]
     pub(super) budget: u64,
@@ -146,10 +147,10 @@ impl Trace {
         let mut last = begun;
         loop {
             let end = self.wait(begun, last + self.args.interval);
-            if end.is_some() {
-                self.stop()?;
-            }
-            let now = Instant::now();
+            let now = match end {
+                Some(_) => self.stop()?,
+                None => Instant::now(),
+            };
             let counted = self.session.goroutines().read(self.session.target());
             let before = std::mem::take(&mut self.known);
             self.show(now - last, &before, &counted, None, output, &print)?;
@@ -187,11 +188,12 @@ impl Trace {
         }
     }
 
-    /// Counts no more, and removes the probes.
-    fn stop(&mut self) -> Result<(), CliError> {
+    /// Counts no more, and removes the probes. Answers when counting ended.
+    fn stop(&mut self) -> Result<Instant, CliError> {
         let ignored = self.session.goroutines().ignore(self.session.target());
+        let now = Instant::now();
         self.session.detach();
-        ignored.map_err(|error| CliError::Probe {
+        ignored.map(|()| now).map_err(|error| CliError::Probe {
             pid: self.args.pid,
             source: Box::new(error),
         })

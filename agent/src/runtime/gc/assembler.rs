@@ -267,3 +267,6 @@ fn cycle(event: &GcStopEvent, stops: Vec<Stop>) -> GcCycle {
         observed: Some(observed),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -9,6 +9,8 @@
 mod assembler;
 mod cycle;
 mod ring;
+#[cfg(test)]
+pub(crate) mod testing;
 
 pub use assembler::{Assembler, GcNews};
 pub use cycle::{GcCycle, MarkCpu, Observed, Phases, Stop, StopReason};

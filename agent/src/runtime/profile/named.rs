@@ -14,6 +14,8 @@ use crate::{
     runtime::ReadError,
 };
 
+/// The first goroutine begins here; what begins it is the start of the program.
+const FIRST: &str = "runtime.main";
 /// Stands before the number of a wait reason without a name.
 const UNNAMED: &str = "reason ";
 
@@ -211,7 +213,7 @@ impl RawGroup {
             wait_reason: reason,
             age_seconds: seconds(self.age_ns),
             wait_seconds: self.wait_ns.map(seconds),
-            created_by: created_by.filter(|_| self.creator.is_some()),
+            created_by: created_by.filter(|_| self.creator.is_some() && function != Some(FIRST)),
             start,
             stack,
             sample: self.sample,
@@ -229,7 +231,7 @@ impl RawGroup {
 /// go-sym: runtime.isSystemGoroutine 1.17..=1.27 traceback.go
 fn is_system(start: &str, reason: Option<&str>) -> bool {
     match start {
-        "runtime.main" | "runtime.corostart" | "runtime.handleAsyncEvent" => false,
+        FIRST | "runtime.corostart" | "runtime.handleAsyncEvent" => false,
         "runtime.runfinq" | "runtime.runFinalizers" => {
             reason.is_some_and(|it| it == "finalizer wait" || is_unnamed(it))
         }

@@ -1,4 +1,4 @@
-// Command goroutines keeps goroutines in every state, leaks some, and dumps them as the runtime sees them.
+// Command parked keeps goroutines in every state, leaks some, and dumps them as the runtime sees them.
 //
 // It has no goroutine of its own beside the main one, which answers one request after the other.
 package main
@@ -10,7 +10,6 @@ import (
 	"net"
 	"net/url"
 	"os"
-	"runtime/debug"
 	"runtime/pprof"
 	"strconv"
 	"strings"
@@ -24,12 +23,9 @@ var commands = map[string]func(url.Values) string{
 	"/leak":    leak,
 	"/busy":    busy,
 	"/healthy": healthy,
-	"/collect": collect,
 }
 
 func main() {
-	// A collection notes since when goroutines wait; tests want it when they ask for it.
-	debug.SetGCPercent(-1)
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "error:", err)

@@ -9,14 +9,14 @@ import (
 	"time"
 )
 
-// never is a channel that nobody uses.
-var never = make(chan int)
+// Nobody sends to never, and nobody receives from full.
+var never, full = make(chan int), make(chan int)
 
 // kinds are ways to wait; each is begun at a place of its own.
 var kinds = []func(){
 	func() { go receive(never) },
 	func() { go func() { <-never }() },
-	func() { go func() { never <- 1 }() },
+	func() { go func() { full <- 1 }() },
 	func() { go (&worker{jobs: make(chan int)}).run() },
 	func() { go deep(30) },
 	func() { go func() { select {} }() },
@@ -63,13 +63,16 @@ var (
 	pipes []*os.File
 )
 
-// park begins ?count= goroutines of the first kind, one more of the second, and so on.
+// park begins ?count= goroutines of the first kind, one more of the second, and so on. The goroutine that
+// runs finalizers waits for one of them, and so becomes one of the program.
 func park(query url.Values) string {
 	for index, begin := range kinds {
 		for left := number(query, "count") + index; left > 0; left-- {
 			begin()
 		}
 	}
+	runtime.SetFinalizer(&worker{}, func(*worker) { <-never })
+	runtime.GC()
 	return ""
 }
 
@@ -78,12 +81,6 @@ func many(query url.Values) string {
 	for left := number(query, "count"); left > 0; left-- {
 		go receive(never)
 	}
-	return ""
-}
-
-// collect lets the collector and finalizers run once.
-func collect(url.Values) string {
-	runtime.GC()
 	return ""
 }
 
