@@ -132,6 +132,8 @@ programs! {
     SchedReady = 12, "sched_ready";
     /// `runtime.execute`.
     SchedExecute = 13, "sched_execute";
+    /// `runtime.newcoro.func1`, behind its call of `runtime.newproc1`.
+    CoroutineBorn = 14, "coroutine_born";
 }
 
 /// Number of programs, rounded up so that a slot's row is a power of two.

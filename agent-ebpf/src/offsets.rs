@@ -34,6 +34,8 @@ macro_rules! offsets {
             pub jbe_programs: u32,
             /// 1 when the server's gRPC stream starts with a pointer to `transport.Stream` (1.69+), 0 when it is one.
             pub stream_indirect: u32,
+            /// Zero.
+            pub _pad: u32,
             $($(#[$address_doc])* pub $address: u64,)*
         }
 
@@ -45,6 +47,7 @@ macro_rules! offsets {
                 map_kind: MAP_UNKNOWN,
                 jbe_programs: 0,
                 stream_indirect: 0,
+                _pad: 0,
                 $($address: 0,)*
             };
 
@@ -135,6 +138,8 @@ offsets! {
         g_stack_high,
         /// Number of the register that holds the new goroutine at the site of `goroutine_born`, 0 is `rax`.
         new_g_register,
+        /// The same at the site of `coroutine_born`.
+        new_coroutine_register,
     }
     addresses {
         /// `runtime.work`.
@@ -181,7 +186,7 @@ impl Offsets {
 
 const _: () = {
     use core::mem::{offset_of, size_of};
-    assert!(size_of::<Offsets>() == 208);
-    assert!(offset_of!(Offsets, work_address) == 152);
+    assert!(size_of::<Offsets>() == 216);
+    assert!(offset_of!(Offsets, work_address) == 160);
     assert!(size_of::<Offsets>().is_multiple_of(8));
 };

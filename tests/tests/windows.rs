@@ -1,6 +1,7 @@
 //! Probes that come and go: what happens while a window is open is counted, exactly.
 
 #[path = "scenario/spawn.rs"]
+#[expect(dead_code, reason = "traces use the other half")]
 mod spawn;
 
 use std::time::Duration;

@@ -4,12 +4,11 @@
 //! |---|---|---|
 //! | `goroutine_new` | `runtime.newproc1` (CX return address in the creator) | creations |
 //! | `goroutine_born` | `runtime.newproc.func1` behind its call of `newproc1` (result: the new `g`) | nothing; it times the birth |
+//! | `coroutine_born` | `runtime.newcoro.func1` (1.23+) behind its call of `newproc1` | as `goroutine_born`, for `iter.Pull` |
 //! | `goroutine_exit` | `runtime.gdestroy`, before 1.22 `runtime.goexit0` (AX the ending `g`) | exits, lifetimes, stack sizes |
 //!
 //! All run on the scheduler's stack, so `R14` is no goroutine of interest. A goroutine cannot run before
-//! `newproc.func1` has put it into a queue, which is after its birth is noted.
-//! Coroutines of `iter.Pull` (1.23+) come from another caller of `newproc1`: they are counted, and have no
-//! lifetime.
+//! the caller of `newproc1` has put it into a queue or switches to it, which is after its birth is noted.
 
 use agent_ebpf::counter::{Counter, Program};
 use aya_ebpf::{macros::uprobe, programs::ProbeContext};
@@ -27,7 +26,16 @@ fn goroutine_new(context: ProbeContext) -> u32 {
 
 #[uprobe]
 fn goroutine_born(context: ProbeContext) -> u32 {
-    run(&context, Program::GoroutineBorn, born)
+    run(&context, Program::GoroutineBorn, |hit| {
+        born(hit, hit.offsets.new_g_register)
+    })
+}
+
+#[uprobe]
+fn coroutine_born(context: ProbeContext) -> u32 {
+    run(&context, Program::CoroutineBorn, |hit| {
+        born(hit, hit.offsets.new_coroutine_register)
+    })
 }
 
 #[uprobe]
@@ -44,11 +52,10 @@ fn created(hit: &Hit<'_>) -> Result<(), Counter> {
 }
 
 #[inline(always)]
-fn born(hit: &Hit<'_>) -> Result<(), Counter> {
+fn born(hit: &Hit<'_>, register: u32) -> Result<(), Counter> {
     if !is_watched(hit) {
         return Ok(());
     }
-    let register = hit.offsets.new_g_register;
     let new = hit.registers.result(register).ok_or(Counter::NoOffset)?;
     mark(hit, new)
 }

@@ -68,7 +68,7 @@ impl Feature {
     pub const fn extra_programs(self) -> &'static [Program] {
         match self {
             Self::Grpc => &[Program::GrpcHandlerEnd],
-            Self::Goroutine => &[Program::GoroutineBorn],
+            Self::Goroutine => &[Program::GoroutineBorn, Program::CoroutineBorn],
             _ => &[],
         }
     }
@@ -95,9 +95,10 @@ impl Feature {
             }
             Program::LogWrite => Self::Log,
             Program::GcStop => Self::Gc,
-            Program::GoroutineNew | Program::GoroutineExit | Program::GoroutineBorn => {
-                Self::Goroutine
-            }
+            Program::GoroutineNew
+            | Program::GoroutineExit
+            | Program::GoroutineBorn
+            | Program::CoroutineBorn => Self::Goroutine,
             Program::NetRead | Program::NetWrite => Self::Net,
             Program::SchedReady | Program::SchedExecute => Self::Sched,
         }

@@ -9,7 +9,7 @@ use super::{
     Site,
     binary::report,
     offsets::{self, Filled},
-    sites::{NEW_GOROUTINE, WANTED},
+    sites::{AfterCall, WANTED, call_of},
 };
 use crate::{discovery::UnresolvedReport, probe::Feature};
 
@@ -63,12 +63,16 @@ impl Plan {
                 *verdict = Verdict::Off(vec![missing.clone()]);
             }
         }
-        if sites
-            .iter()
-            .any(|site| site.program == Program::GoroutineBorn)
-            && let Ok((_, register)) = behind_new_goroutine(binary)
-        {
-            offsets.new_g_register = register;
+        for site in &sites {
+            let place = match site.program {
+                Program::GoroutineBorn => &mut offsets.new_g_register,
+                Program::CoroutineBorn => &mut offsets.new_coroutine_register,
+                _ => continue,
+            };
+            if let Some(Ok((_, register))) = call_of(site.program).map(|call| behind(binary, call))
+            {
+                *place = register;
+            }
         }
         for site in sites.iter().filter(|site| site.is_branch) {
             offsets.jbe_programs |= 1 << (site.program as u32);
@@ -222,30 +226,29 @@ pub(super) fn place(
     program: Program,
     function: &Function,
 ) -> Result<ProbeSite, Unresolved> {
-    match program {
-        Program::GoroutineBorn => behind_new_goroutine(binary).map(|(site, _)| site),
-        _ => binary.probe_site(function),
+    match call_of(program) {
+        Some(call) => behind(binary, call).map(|(site, _)| site),
+        None => binary.probe_site(function),
     }
 }
 
-/// The place behind the call that makes a goroutine, and the register that holds the goroutine there.
-fn behind_new_goroutine(binary: &GoBinary<'_>) -> Result<(ProbeSite, u32), Unresolved> {
-    let (caller, callee, results) = NEW_GOROUTINE;
+/// The place behind the only call of one function in another, and the register that holds its result there.
+fn behind(
+    binary: &GoBinary<'_>,
+    (caller, callee, results): AfterCall,
+) -> Result<(ProbeSite, u32), Unresolved> {
     let (caller, callee) = (binary.function(caller)?, binary.function(callee)?);
     let mut calls = binary.after_calls(&caller, &callee, results)?;
-    let found = calls.pop().filter(|_| calls.is_empty());
-    let register = found.as_ref().and_then(|call| match call.results.first() {
-        Some(Some(Place::Register(register))) => Some(u32::from(register.number)),
+    let only = calls.pop().filter(|_| calls.is_empty());
+    let found = only.and_then(|call| match call.results.first() {
+        Some(Some(Place::Register(register))) => Some((call.site, u32::from(register.number))),
         _ => None,
     });
-    match (found, register) {
-        (Some(call), Some(register)) => Ok((call.site, register)),
-        _ => Err(Unresolved {
-            what: caller.name,
-            reason: Reason::UnsupportedVersion {
-                what: "place of the new goroutine",
-                version: binary.go_version().to_string(),
-            },
-        }),
-    }
+    found.ok_or_else(|| Unresolved {
+        what: caller.name,
+        reason: Reason::UnsupportedVersion {
+            what: "place of the result",
+            version: binary.go_version().to_string(),
+        },
+    })
 }

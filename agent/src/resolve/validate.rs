@@ -130,11 +130,17 @@ fn offsets(offsets: &Offsets, info: &BinaryInfo) -> Result<(), String> {
         offsets.map_kind <= MAP_SWISS
             && offsets.stw_arguments <= 2
             && offsets.stream_indirect <= 1
-            && (offsets.new_g_register == UNKNOWN || offsets.new_g_register < 16)
+            && is_register(offsets.new_g_register)
+            && is_register(offsets.new_coroutine_register)
             && offsets.generation == 0
             && offsets.jbe_programs == jbe,
         || "offsets that do not fit the sites".to_owned(),
     )
+}
+
+/// Whether a number is one of a register, or none is known.
+fn is_register(number: u32) -> bool {
+    number == UNKNOWN || number < 16
 }
 
 fn ranges(info: &BinaryInfo) -> Result<(), String> {

@@ -22,6 +22,7 @@ mod resolver;
 mod run_dir;
 mod settings;
 mod text;
+mod trace;
 mod truth;
 mod wait;
 
@@ -46,5 +47,6 @@ pub(crate) use run_dir::target_dir;
 pub use settings::Settings;
 pub use text::field;
 pub(crate) use text::listening;
+pub use trace::Trace;
 pub use truth::{HttpCountStats, MemoryStats, Spawned};
 pub use wait::{wait_for, wait_until};

@@ -77,6 +77,8 @@ pub struct Spawned {
     pub least_ns: u64,
     /// No longer than this.
     pub most_ns: u64,
+    /// Waits of 32,768 ns or more in the runtime's own histogram, one in eight.
+    pub sampled: u64,
 }
 
 #[cfg(test)]

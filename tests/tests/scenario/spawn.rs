@@ -2,9 +2,10 @@
 
 use std::{fs, path::Path, time::Duration};
 
+use serde::Deserialize;
 use serde_json::json;
 use tests::harness::{
-    Cgroup, Golens, Metrics, Program, RunDir, Settings, Spawn, Spawned, Target, WindowRow,
+    Cgroup, Golens, Metrics, Program, RunDir, Settings, Spawn, Spawned, Target, Trace, WindowRow,
     wait_until,
 };
 
@@ -128,4 +129,153 @@ fn at_rest(golens: &Golens, least: u64) {
         );
         begun >= least && new == begun && exit == ended
     });
+}
+
+/// The last line of a trace, for its whole time.
+#[derive(Debug, Deserialize)]
+pub(super) struct Traced {
+    /// Why it ended.
+    pub(super) end: String,
+    hits: u64,
+    budget: u64,
+    sites: Vec<TracedSite>,
+}
+
+#[derive(Debug, Deserialize)]
+struct TracedSite {
+    site: String,
+    /// Of a trace of goroutines.
+    #[serde(default)]
+    created: u64,
+    #[serde(default)]
+    exited: u64,
+    live: Option<u64>,
+    lifetimes: Option<Durations>,
+    #[serde(default)]
+    stacks: Vec<(u64, u64)>,
+    /// Of a trace of the scheduler.
+    #[serde(default)]
+    runs: u64,
+    waits: Option<Durations>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Durations {
+    count: u64,
+    sum_ns: u64,
+    p50_ns: Option<u64>,
+    buckets: Vec<(Option<u64>, u64)>,
+}
+
+impl Traced {
+    fn site(&self, name: &str) -> &TracedSite {
+        let found = self.sites.iter().find(|site| site.site.starts_with(name));
+        found.unwrap_or_else(|| panic!("no {name} in {self:?}"))
+    }
+}
+
+impl Durations {
+    /// Every duration is in one bucket, and the sum lies between the two that the program knows.
+    fn assert(&self, known: Spawned) {
+        assert_eq!(self.count, known.goroutines);
+        let in_buckets: u64 = self.buckets.iter().map(|(_, count)| count).sum();
+        assert_eq!(in_buckets, self.count);
+        assert!(
+            (known.least_ns..=known.most_ns).contains(&self.sum_ns),
+            "{} is outside of {known:?}",
+            self.sum_ns
+        );
+    }
+
+    /// How many are longer than a bound.
+    fn above(&self, bound_ns: u64) -> u64 {
+        let longer = |bound: &Option<u64>| bound.is_none_or(|bound| bound > bound_ns);
+        let buckets = self.buckets.iter().filter(|(bound, _)| longer(bound));
+        buckets.map(|(_, count)| count).sum()
+    }
+}
+
+/// A trace of goroutines knows each place, lifetimes within what the program measures in and around them,
+/// and the sizes of their stacks.
+pub(super) fn traced(target: Target, coroutines: bool) {
+    let (run, cgroup) = (RunDir::new(), Cgroup::new());
+    let program = Spawn::new(target.build()).in_cgroup(&cgroup).start(&run);
+    let _before = ask(&program, "parked", 10, 0);
+    let trace = Trace::start("goroutines", &program, &["--interval", "100ms"], &run);
+    let slept = ask(&program, "sleepers", 50, 700);
+    ask(&program, "parked", 40, 0);
+    ask(&program, "released", 25, 0);
+    ask(&program, "deep", 10, 40);
+    if coroutines {
+        ask(&program, "coroutines", 30, 0);
+    }
+    let traced: Traced = trace.stop();
+    assert_eq!(traced.end, "interrupted");
+
+    let sleepers = traced.site(&site("main.sleepers", "go sleep("));
+    assert_eq!((sleepers.created, sleepers.exited), (50, 50));
+    assert_eq!(sleepers.live, Some(0));
+    let lifetimes = sleepers.lifetimes.as_ref().expect("births are seen");
+    lifetimes.assert(slept);
+    assert_eq!(lifetimes.above(524_288), 50, "each has slept for 700 us");
+    assert!(lifetimes.p50_ns >= Some(700_000), "{lifetimes:?}");
+
+    // Ten were there before; who is released first is the channel's choice.
+    let parked = traced.site(&site("main.park", "go parked("));
+    assert_eq!((parked.created, parked.exited), (40, 25));
+    let ended = parked.lifetimes.as_ref().expect("births are seen").count;
+    assert!((15..=25).contains(&ended), "{ended}");
+    assert_eq!(parked.live, Some(40 - ended));
+
+    let deep = traced.site(&site("main.deep", "go recurse("));
+    assert_eq!((deep.created, deep.exited), (10, 10));
+    assert_eq!(deep.stacks, [(65_536, 10)]);
+
+    if coroutines {
+        let pulled = traced.site("iter.Pull");
+        assert_eq!((pulled.created, pulled.exited), (30, 30));
+        assert_eq!(pulled.live, Some(0));
+    }
+    program.stop();
+}
+
+/// A trace of the scheduler knows every wait of a goroutine that is woken, within what the program measures,
+/// and agrees with the sample that the runtime itself takes.
+pub(super) fn waits(target: Target) {
+    let (run, cgroup) = (RunDir::new(), Cgroup::new());
+    let program = Spawn::new(target.build()).in_cgroup(&cgroup).start(&run);
+    let trace = Trace::start("sched", &program, &["--interval", "100ms"], &run);
+    let known = ask(&program, "wakeups", 2_000, 0);
+    let traced: Traced = trace.stop();
+
+    let woken = traced.site(&site("main.wakeups", "go woken("));
+    let waits = woken.waits.as_ref().expect("a trace of the scheduler");
+    waits.assert(known);
+    // It may have been preempted, which begins a wait unseen.
+    assert!(woken.runs >= waits.count, "{woken:?}");
+
+    // One in eight of all goroutines' waits, each counted from another offset.
+    let all = traced.sites.iter().filter_map(|site| site.waits.as_ref());
+    let long: u64 = all.map(|waits| waits.above(32_768)).sum();
+    let sampled = 8 * known.sampled;
+    assert!(
+        sampled.abs_diff(long) <= long / 10 + 32,
+        "{long} waits, of which the runtime has sampled {}",
+        known.sampled
+    );
+    program.stop();
+}
+
+/// A trace that has used up its hits ends by itself and says so; the program goes on without probes.
+pub(super) fn over_budget(what: &str) {
+    let (run, cgroup) = (RunDir::new(), Cgroup::new());
+    let program = Spawn::new(PROGRAM.build()).in_cgroup(&cgroup).start(&run);
+    let options = ["--interval", "100ms", "--budget", "1000"];
+    let trace = Trace::start(what, &program, &options, &run);
+    ask(&program, "quick", 2_000, 0);
+    let traced: Traced = trace.end();
+    assert_eq!(traced.end, "budget");
+    assert!(traced.budget == 1_000 && traced.hits >= 1_000, "{traced:?}");
+    ask(&program, "quick", 100, 0);
+    program.stop();
 }

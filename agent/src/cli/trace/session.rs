@@ -1,6 +1,7 @@
 //! One process with the probes of one feature, for as long as a command runs.
 
 use std::{
+    collections::HashMap,
     ops::ControlFlow,
     os::fd::AsFd as _,
     sync::{
@@ -10,7 +11,11 @@ use std::{
     time::{Duration, Instant},
 };
 
-use agent_ebpf::{offsets::Offsets, target::TargetRef};
+use agent_ebpf::{
+    counter::{Counter, Program},
+    offsets::Offsets,
+    target::TargetRef,
+};
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::{
@@ -18,7 +23,7 @@ use crate::{
     config,
     discovery::Process,
     event::{Drain as _, Event, Waiter},
-    probe::{Attachment, Feature, FileKey, Kernel, ProbeError, Rings, Slots},
+    probe::{Attachment, Feature, FileKey, Goroutines, Kernel, ProbeError, Rings, Slots},
     resolve::{BinaryInfo, Resolver},
 };
 
@@ -29,6 +34,8 @@ const PERIOD: Duration = Duration::from_millis(50);
 pub(super) struct Session {
     process: Process,
     target: TargetRef,
+    bias: u64,
+    resolver: Resolver,
     rings: Rings,
     waiter: Waiter,
     stop: Arc<AtomicBool>,
@@ -42,8 +49,21 @@ impl Session {
     /// # Errors
     /// When it is no Go process, lacks what the feature needs, or the kernel refuses.
     pub(super) fn attach(pid: u32, feature: Feature) -> Result<Self, CliError> {
+        Self::attach_with(pid, feature, &[])
+    }
+
+    /// Attaches a feature, and programs of others where they have a site.
+    ///
+    /// # Errors
+    /// As [`Session::attach`].
+    pub(super) fn attach_with(
+        pid: u32,
+        feature: Feature,
+        others: &[Program],
+    ) -> Result<Self, CliError> {
         let process = process::open(pid)?;
-        let binary = Resolver::default()
+        let resolver = Resolver::default();
+        let binary = resolver
             .resolve(&process.file)
             .map_err(|error| CliError::Binary {
                 name: pid.to_string(),
@@ -69,6 +89,10 @@ impl Session {
         }
         let mut session = Self {
             target: Slots::new().take().map_err(failed)?,
+            bias: process
+                .load_base(binary.base_address())
+                .map_err(|reason| CliError::Process { pid, reason })?,
+            resolver,
             process,
             rings,
             waiter,
@@ -76,25 +100,26 @@ impl Session {
             attachment: Attachment::default(),
             kernel,
         };
-        session.probe(&binary, feature)?;
+        let programs = feature.programs().iter().chain(feature.extra_programs());
+        session.probe(&binary, programs.chain(others).copied())?;
         tracing::info!(pid, "tracing {}; Ctrl-C ends it", feature.name());
         Ok(session)
     }
 
-    fn probe(&mut self, binary: &BinaryInfo, feature: Feature) -> Result<(), CliError> {
+    fn probe(
+        &mut self,
+        binary: &BinaryInfo,
+        programs: impl IntoIterator<Item = Program>,
+    ) -> Result<(), CliError> {
         let pid = self.process.id.pid;
         let refused = |reason| CliError::Process { pid, reason };
         let failed = |error: ProbeError| CliError::Probe {
             pid,
             source: Box::new(error),
         };
-        let bias = self
-            .process
-            .load_base(binary.base_address())
-            .map_err(refused)?;
         let offsets = Offsets {
             generation: self.target.generation,
-            ..binary.offsets.moved(bias)
+            ..binary.offsets.moved(self.bias)
         };
         self.kernel
             .register(pid, self.target, &offsets)
@@ -108,8 +133,56 @@ impl Session {
         let owner = (pid, self.target.generation);
         let file = (self.process.file.as_fd(), key);
         self.attachment
-            .add(&self.kernel, feature, file, owner, &binary.sites)
+            .add_programs(&self.kernel, programs, file, owner, &binary.sites)
             .map_err(failed)
+    }
+
+    /// What is traced, as the kernel side knows it.
+    pub(super) fn target(&self) -> TargetRef {
+        self.target
+    }
+
+    /// What the kernel side counts of goroutines.
+    pub(super) fn goroutines(&self) -> &Goroutines {
+        self.kernel.goroutines()
+    }
+
+    /// Whether a program found its place in the binary.
+    pub(super) fn has(&self, wanted: Program) -> bool {
+        self.attachment
+            .programs()
+            .any(|(program, _)| program == wanted)
+    }
+
+    /// Hits of the probes so far.
+    pub(super) fn hits(&self) -> u64 {
+        self.kernel.hits(self.target).values().sum()
+    }
+
+    /// What the kernel side could not count.
+    pub(super) fn lost(&self, counter: Counter) -> u64 {
+        self.kernel.counters().get(&counter).copied().unwrap_or(0)
+    }
+
+    /// Whether the user has had enough.
+    pub(super) fn is_interrupted(&self) -> bool {
+        self.stop.load(Ordering::Acquire)
+    }
+
+    /// Whether the process lives and still runs the program that was opened.
+    pub(super) fn is_alive(&self) -> bool {
+        self.process.recheck().is_ok()
+    }
+
+    /// Removes all probes; returns after the kernel's grace period.
+    pub(super) fn detach(&mut self) {
+        self.attachment = Attachment::default();
+    }
+
+    /// Names of creation sites.
+    pub(super) fn site_names(&self, sites: &[u64]) -> HashMap<u64, String> {
+        self.resolver
+            .site_names(&self.process.file, self.bias, sites)
     }
 
     /// Passes each event of the process to `handle` until it breaks, the time is over, the user

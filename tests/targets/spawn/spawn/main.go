@@ -33,6 +33,7 @@ func main() {
 	http.HandleFunc("/deep", answer(deep))
 	http.HandleFunc("/quick", answer(quick))
 	http.HandleFunc("/wakeups", answer(wakeups))
+	http.HandleFunc("/coroutines", answer(coroutines))
 	fmt.Fprintf(os.Stderr, "listening %s pid %d\n", listener.Addr(), os.Getpid())
 	fail(http.Serve(listener, nil))
 }
@@ -42,6 +43,8 @@ type truth struct {
 	Goroutines int   `json:"goroutines"`
 	LeastNs    int64 `json:"least_ns"`
 	MostNs     int64 `json:"most_ns"`
+	// Sampled is how many of the longer waits are in the runtime's own histogram.
+	Sampled uint64 `json:"sampled"`
 }
 
 // answer lets `work` do something ?count= times with the number ?of=.
