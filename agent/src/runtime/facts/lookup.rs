@@ -97,7 +97,11 @@ impl Lookup<'_, '_> {
             if !place.is_in(self.minor) {
                 continue;
             }
-            let variable = self.variable(place.variable);
+            let variable = match self.binary.variable(place.variable) {
+                // No great loss, and stripped programs that call no C do not tell it.
+                Err(_) if *cell == Cell::CgoCalls => continue,
+                found => self.keep(found).map(|fact| fact.value.address),
+            };
             let offset = match place.field {
                 Some((structure, path)) => self.field(structure, path),
                 None => Some(0),
