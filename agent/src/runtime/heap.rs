@@ -7,8 +7,20 @@ use super::{HeapFacts, facts::GENERATIONS, memory::Piece};
 pub(super) struct HeapCopy {
     facts: HeapFacts,
     generations: Piece,
-    sizes: Piece,
+    /// None where the release is known to have [`SIZES`].
+    sizes: Option<Piece>,
 }
+
+/// Sizes of small objects by class, the same in every release up to Go 1.27.
+///
+/// # Units   bytes
+pub(super) const SIZES: [u16; 68] = [
+    0, 8, 16, 24, 32, 48, 64, 80, 96, 112, 128, 144, 160, 176, 192, 208, 224, 240, 256, 288, 320,
+    352, 384, 416, 448, 480, 512, 576, 640, 704, 768, 896, 1024, 1152, 1280, 1408, 1536, 1792,
+    2048, 2304, 2688, 3072, 3200, 3456, 4096, 4864, 5376, 6144, 6528, 6784, 6912, 8192, 9472, 9728,
+    10240, 10880, 12288, 13568, 14336, 16384, 18432, 19072, 20480, 21760, 24576, 27264, 28672,
+    32768,
+];
 
 /// Objects by size.
 ///
@@ -56,16 +68,18 @@ impl HeapCopy {
                 base.wrapping_add(facts.stats),
                 bytes(facts.stride.saturating_mul(GENERATIONS)),
             ),
-            sizes: Piece::new(
-                base.wrapping_add(facts.sizes),
-                bytes(facts.classes().saturating_mul(2)),
-            ),
+            sizes: facts.sizes.map(|sizes| {
+                Piece::new(
+                    base.wrapping_add(sizes),
+                    bytes(facts.classes().saturating_mul(2)),
+                )
+            }),
             facts: facts.clone(),
         }
     }
 
-    pub(super) fn pieces(&mut self) -> [&mut Piece; 2] {
-        [&mut self.generations, &mut self.sizes]
+    pub(super) fn pieces(&mut self) -> impl Iterator<Item = &mut Piece> {
+        std::iter::once(&mut self.generations).chain(&mut self.sizes)
     }
 
     /// Sums; none when a sum cannot be, because the program merged two generations meanwhile.
@@ -111,10 +125,11 @@ impl HeapCopy {
     }
 
     fn size(&self, class: u32) -> u16 {
-        let at = usize::try_from(class)
-            .unwrap_or(usize::MAX)
-            .saturating_mul(2);
-        self.sizes.u16_at(at)
+        let class = usize::try_from(class).unwrap_or(usize::MAX);
+        match &self.sizes {
+            Some(sizes) => sizes.u16_at(class.saturating_mul(2)),
+            None => SIZES.get(class).copied().unwrap_or(0),
+        }
     }
 
     /// A field summed over the generations, each of which may be negative by itself.

@@ -52,13 +52,14 @@ impl Dialogue {
         self.answer()
     }
 
-    /// Sends a line.
+    /// Sends a line, in one piece: programs may take what one read gives as a line.
     ///
     /// # Panics
     /// When the program has ended.
     pub fn send(&mut self, line: &str) {
         let input = self.input.as_mut().expect("still open");
-        writeln!(input, "{line}").expect("the program reads");
+        let line = format!("{line}\n");
+        input.write_all(line.as_bytes()).expect("the program reads");
     }
 
     /// Waits for the next line.

@@ -10,6 +10,12 @@ use super::{
 };
 use crate::runtime::{cells::Cell, histogram::Distribution};
 
+/// Releases whose size classes are [`SIZES`](crate::runtime::heap::SIZES).
+///
+/// go-sym: runtime.class_to_size 1.17..=1.24 sizeclasses.go
+/// go-sym: internal/runtime/gc.SizeClassToSize 1.25..=1.27 sizeclasses.go
+const USUAL_SIZES: std::ops::RangeInclusive<u32> = 17..=27;
+
 /// Generations of heap statistics: `[3]heapStatsDelta`.
 pub(in crate::runtime) const GENERATIONS: u32 = 3;
 
@@ -97,7 +103,11 @@ impl Lookup<'_, '_> {
             if !place.is_in(self.minor) {
                 continue;
             }
-            let variable = self.variable(place.variable);
+            let variable = match self.binary.variable(place.variable) {
+                // No great loss, and stripped programs that call no C do not tell it.
+                Err(_) if *cell == Cell::CgoCalls => continue,
+                found => self.keep(found).map(|fact| fact.value.address),
+            };
             let offset = match place.field {
                 Some((structure, path)) => self.field(structure, path),
                 None => Some(0),
@@ -115,7 +125,11 @@ impl Lookup<'_, '_> {
     fn heap(&mut self) -> Option<HeapFacts> {
         let stats = self.field("runtime.mstats", "heapStats.stats");
         let memstats = self.variable("runtime.memstats");
-        let sizes = self.variable(size_table(self.minor));
+        let has_usual_sizes = USUAL_SIZES.contains(&self.minor);
+        let sizes = match self.binary.variable(size_table(self.minor)) {
+            Err(_) if has_usual_sizes => None,
+            found => Some(self.keep(found)?.value.address),
+        };
         let stride = self.layouts.size("runtime.heapStatsDelta");
         let stride = self.keep(stride).map(|fact| fact.value);
         let has_pointer_bits = self.minor <= 24;
@@ -140,7 +154,7 @@ impl Lookup<'_, '_> {
             small_free_count: at("smallFreeCount")?,
             stats: memstats?.checked_add(u64::from(stats?))?,
             stride: stride?,
-            sizes: sizes?,
+            sizes,
         })
     }
 

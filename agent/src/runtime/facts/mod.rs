@@ -63,8 +63,9 @@ pub struct HeapFacts {
     pub stats: u64,
     /// From one generation to the next.
     pub stride: u32,
-    /// Address of the sizes of small objects by class, 16 bits each.
-    pub sizes: u64,
+    /// Address of the sizes of small objects by class, 16 bits each; none when the binary does not tell it
+    /// and the release is known to have the usual ones.
+    pub sizes: Option<u64>,
     /// go-off: runtime.heapStatsDelta.committed
     pub committed: u32,
     /// go-off: runtime.heapStatsDelta.released
@@ -145,7 +146,11 @@ pub struct HistogramFacts {
 impl RuntimeFacts {
     /// Addresses of all variables that are read.
     pub(crate) fn addresses(&self) -> impl Iterator<Item = u64> {
-        let heap = self.heap.iter().flat_map(|heap| [heap.stats, heap.sizes]);
+        let heap = self
+            .heap
+            .iter()
+            .flat_map(|heap| [Some(heap.stats), heap.sizes]);
+        let heap = heap.flatten();
         let histograms = self.histograms.iter().flat_map(|all| all.places.values());
         std::iter::once(self.gc.memstats)
             .chain(self.cells.values().copied())
@@ -216,6 +221,7 @@ impl RuntimeFacts {
         let heap = self.heap.as_ref().is_none_or(|facts| {
             facts.stride <= MAX_HEAP_STATS
                 && facts.classes() <= MAX_SPREAD
+                && (facts.sizes.is_some() || facts.has_usual_classes())
                 && facts.offsets().all(|offset| offset <= facts.stride)
         });
         let histograms = self.histograms.as_ref().is_none_or(|facts| {
@@ -248,6 +254,11 @@ impl HeapFacts {
         ]
         .into_iter()
         .chain(self.in_pointer_bits)
+    }
+
+    /// Whether there are as many classes as every release has had.
+    fn has_usual_classes(&self) -> bool {
+        usize::try_from(self.classes()).is_ok_and(|classes| classes == super::heap::SIZES.len())
     }
 
     /// Classes of small objects: the counts fill the room up to the next field.

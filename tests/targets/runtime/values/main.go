@@ -73,7 +73,7 @@ func (n *notes) answer() map[string]interface{} {
 		case metrics.KindUint64:
 			values[sample.Name] = sample.Value.Uint64()
 		case metrics.KindFloat64:
-			values[sample.Name] = sample.Value.Float64()
+			values[sample.Name] = exact(sample.Value.Float64())
 		case metrics.KindFloat64Histogram:
 			values[sample.Name] = sample.Value.Float64Histogram().Counts
 		}
@@ -95,8 +95,13 @@ func (n *notes) answer() map[string]interface{} {
 	for name, value := range memory {
 		values["MemStats."+name] = value
 	}
-	values["MemStats.GCCPUFraction"] = m.GCCPUFraction
+	values["MemStats.GCCPUFraction"] = exact(m.GCCPUFraction)
 	return values
+}
+
+// exact writes a number so that it is read as the same one: not every reader of JSON takes care of that.
+func exact(number float64) string {
+	return strconv.FormatFloat(number, 'g', -1, 64)
 }
 
 func main() {

@@ -110,12 +110,12 @@ pub(in super::super) static ROWS: &[Row] = &[
         exactly(truth.kernel_threads as f64)
     }),
     noted(Figure::ThreadsCreated, "runtime.threads"),
-    bounds(Figure::SpinningThreads, |reading, _| {
-        Some((0.0, reading.number(Figure::Threads)?))
+    bounds(Figure::SpinningThreads, |_, _| exactly(0.0)),
+    bounds(Figure::ProcessorsIdle, |_, truth| {
+        exactly(truth.number("runtime.procs")?)
     }),
-    bounds(Figure::ProcessorsIdle, processors),
-    bounds(Figure::ProcessorsRunning, processors),
-    bounds(Figure::ProcessorsSyscall, processors),
+    bounds(Figure::ProcessorsRunning, |_, _| exactly(0.0)),
+    bounds(Figure::ProcessorsSyscall, |_, _| exactly(0.0)),
     bounds(Figure::ProcessorsStopped, |_, _| exactly(0.0)),
     number(Figure::MutexWait),
     noted(Figure::CgoCalls, "runtime.cgo"),
@@ -196,19 +196,6 @@ pub(in super::super) static ROWS: &[Row] = &[
     row(Value::Allocated, Other::None),
     row(Value::Freed, Other::None),
 ];
-
-/// Processors in one state; all states together are GOMAXPROCS.
-fn processors(reading: &RuntimeReading, _: &Truth) -> Option<(f64, f64)> {
-    let all = [
-        Figure::ProcessorsIdle,
-        Figure::ProcessorsRunning,
-        Figure::ProcessorsSyscall,
-        Figure::ProcessorsStopped,
-    ];
-    let sum: f64 = all.iter().filter_map(|one| reading.number(*one)).sum();
-    let limit = reading.number(Figure::MaxProcs)?;
-    (sum == limit).then_some((0.0, limit))
-}
 
 impl Row {
     /// The value's name.

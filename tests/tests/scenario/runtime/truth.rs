@@ -97,8 +97,11 @@ fn agreement(before: f64, after: f64, value: f64) -> Agreement {
     }
 }
 
-/// A number of JSON; a whole one beyond 2^53 is rounded, the same way on both sides.
+/// A number, in text where it has a fraction; one beyond 2^53 is rounded, the same way on both sides.
 fn float(value: &Value) -> f64 {
+    if let Some(text) = value.as_str() {
+        return text.parse().expect("a number");
+    }
     value
         .as_u64()
         .map(|number| number as f64)
