@@ -89,7 +89,7 @@ impl Drop for Trace {
     fn drop(&mut self) {
         if !self.ended && reap(self.pid).is_none() {
             kill(self.pid, libc::SIGKILL);
-            drop(wait_exit("a trace", self.pid, PATIENCE));
+            let _status = wait_exit("a trace", self.pid, PATIENCE);
         }
     }
 }
