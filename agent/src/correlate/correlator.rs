@@ -216,7 +216,7 @@ impl<S: Sink> Correlator<S> {
                 GcNews::Cycle(cycle) => {
                     let phases = cycle.observed.as_ref().and_then(|observed| observed.phases);
                     let start = phases.map(|phases| self.clock.to_unix(phases.sweep_termination));
-                    self.sink.gc_cycle(&identity.resource, cycle, start);
+                    self.sink.gc_cycle(&identity.resource, *cycle, start);
                 }
             }
         }

@@ -64,7 +64,7 @@ pub(super) fn run(args: &GcArgs, output: &mut Output) -> Result<ExitCode, CliErr
         };
         for news in assembler.take(stop) {
             let GcNews::Cycle(cycle) = news else { continue };
-            print(cycle, &clock, args.json, output)?;
+            print(*cycle, &clock, args.json, output)?;
             printed += 1;
             if args.count.is_some_and(|count| printed >= count) {
                 return Ok(ControlFlow::Break(()));

@@ -24,7 +24,7 @@ pub enum GcNews {
     /// A stop of the world is over; each comes once.
     Stop(Stop),
     /// A cycle is over; each comes once.
-    Cycle(GcCycle),
+    Cycle(Box<GcCycle>),
 }
 
 /// Follows the cycles of one process.
@@ -84,7 +84,7 @@ impl Assembler {
         if role == Role::Last {
             open.keep(this);
             news.push(GcNews::Stop(this));
-            news.push(GcNews::Cycle(cycle(event, open.stops)));
+            news.push(GcNews::Cycle(Box::new(cycle(event, open.stops))));
         } else {
             open.last = Some((this, before));
             self.open = Some(open);

@@ -17,7 +17,7 @@ fn told(events: impl IntoIterator<Item = GcStopEvent>) -> Told {
                 let started = stop.started.map_or(0, |started| started.0);
                 stops.push((stop.reason, started, stop.ended.0, stop.exact));
             }
-            GcNews::Cycle(cycle) => cycles.push(cycle),
+            GcNews::Cycle(cycle) => cycles.push(*cycle),
         }
     }
     (stops, cycles)
