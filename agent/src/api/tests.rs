@@ -11,11 +11,15 @@ use tokio::{net::TcpListener, sync::oneshot};
 
 use super::*;
 use crate::{
+    clock::{MonotonicNanos, UnixNanos},
     config,
     correlate::{SpanId, TraceId},
     discovery::{TargetReport, TargetState},
     recent::Recent,
-    runtime::{Figure, Numbers, RuntimeReading},
+    runtime::{
+        Figure, Numbers, RuntimeReading,
+        gc::{GcCycle, Observed, Phases, Stop, StopReason},
+    },
     telemetry::{Telemetry, testing},
 };
 
@@ -58,6 +62,15 @@ async fn server() -> Server {
             ..RuntimeReading::default()
         },
     );
+    let cycles = testing::ring_cycles([20_000, 30_000]);
+    recent
+        .gc_timeline(&testing::resource("shop"))
+        .ring(&cycles, 4);
+    recent.gc_cycle(
+        &testing::resource("shop"),
+        observed(),
+        Some(UnixNanos(testing::NOON)),
+    );
     let ready = Arc::new(AtomicBool::new(false));
     let state = State {
         telemetry,
@@ -83,6 +96,37 @@ async fn server() -> Server {
         ready,
         stop,
         served,
+    }
+}
+
+/// Cycle 2 of `shop` as the probe saw it: it stopped the world 5 ns after its start.
+fn observed() -> GcCycle {
+    let at = |after: u64| MonotonicNanos(1_000 + after);
+    let stop = Stop {
+        reason: StopReason::SweepTermination,
+        cycle: 2,
+        started: Some(at(5)),
+        stopped: Some(at(15)),
+        ended: at(30_005),
+        exact: true,
+    };
+    GcCycle {
+        number: 2,
+        pause_ns: 30_000,
+        end: None,
+        observed: Some(Observed {
+            phases: Some(Phases {
+                sweep_termination: at(0),
+                mark: at(30_005),
+                mark_termination: at(40_000),
+                end: at(40_001),
+            }),
+            forced: Some(true),
+            heap_bytes: Some([7, 8, 9]),
+            stops: vec![stop],
+            stops_complete: true,
+            ..Observed::default()
+        }),
     }
 }
 
@@ -155,6 +199,39 @@ async fn every_list_has_the_shape_that_readers_expect() {
 }
 
 #[tokio::test]
+async fn cycles_of_a_process_tell_what_is_known_of_each() {
+    let server = server().await;
+    let processes = server.json("/api/v1/gc?pid=42&service=shop").await;
+    let shop = &processes["gc"][0];
+    assert_eq!(
+        (&shop["pid"], &shop["cycles_lost"]),
+        (&42.into(), &4.into())
+    );
+    let [last, first] = [&shop["cycles"][0], &shop["cycles"][1]];
+    assert_eq!(last["phases"]["sweep_termination_ns"], 30_005);
+    assert_eq!(last["heap"]["live_bytes"], 9);
+    assert_eq!(last["end_unix_nano"], testing::NOON, "the ring's word");
+    let stop = serde_json::json!({
+        "reason": "GC sweep termination",
+        "start_unix_nano": testing::NOON + 5,
+        "length_ns": 30_000,
+        "stopping_ns": 10,
+        "exact": true,
+    });
+    assert_eq!(last["stops"], serde_json::json!([stop]));
+    assert_eq!(first["pause_ns"], 20_000);
+    for unknown in ["forced", "phases", "heap", "start_unix_nano", "gomaxprocs"] {
+        assert_eq!(first[unknown], Value::Null, "{unknown}");
+    }
+    let one = server.json("/api/v1/gc?limit=1").await;
+    assert_eq!(one["gc"][0]["cycles"].as_array().expect("a list").len(), 1);
+    for nobody in ["pid=43", "service=cart"] {
+        let none = server.json(&format!("/api/v1/gc?{nobody}")).await;
+        assert_eq!(none["gc"], serde_json::json!([]), "{nobody}");
+    }
+}
+
+#[tokio::test]
 async fn traces_are_listed_and_shown_with_their_logs() {
     let server = server().await;
     let all = server.json("/api/v1/traces").await;
@@ -210,6 +287,7 @@ async fn failures_are_json_with_a_status() {
         ("/api/v1/logs?limit=many", 400),
         ("/api/v1/logs?trace_id=12", 400),
         ("/api/v1/logs?unknown=1", 400),
+        ("/api/v1/gc?pid=me", 400),
         ("/nothing", 404),
     ];
     for (path, expected) in cases {

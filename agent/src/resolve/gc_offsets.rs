@@ -103,10 +103,11 @@ const SINGLES: [Single; 2] = [
     }),
 ];
 
-type Place = fn(&mut Offsets) -> &mut u64;
+/// A variable and where its address goes.
+type Variable = (&'static str, fn(&mut Offsets) -> &mut u64);
 
 /// Variables whose address is kept.
-const VARIABLES: [(&str, Place); 3] = [
+const VARIABLES: [Variable; 3] = [
     ("runtime.work", |offsets| &mut offsets.work_address),
     ("runtime.gcController", |offsets| {
         &mut offsets.controller_address

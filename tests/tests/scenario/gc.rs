@@ -33,16 +33,14 @@ pub(super) fn exact(toolchain: Toolchain, stripped: bool, batches: usize) {
     let _row = golens.await_attached(program.pid(), &["gc"]);
 
     // The program collects only when asked, so its record stands still between the batches.
-    let (first, mut known) = settled(&golens, &program);
+    let (first, mut known, mut pauses) = quiet(&golens, &program);
     let reported_before = golens.metrics().count(PAUSES, &LABELS);
     let cycles_before = first.gc_cycles;
     for _ in 0..batches {
-        let begun = known;
-        let pauses_before: Pauses = program.get("/pauses").json();
+        let (begun, pauses_before) = (known, pauses);
         assert_eq!(program.get("/churn?cycles=100&gap=3").status, 200);
         let row;
-        (row, known) = settled(&golens, &program);
-        let pauses_after: Pauses = program.get("/pauses").json();
+        (row, known, pauses) = quiet(&golens, &program);
         let cycles = usize::try_from(known.num_gc - begun.num_gc).expect("a small number");
         assert!((100..256).contains(&cycles), "{cycles} cycles in one batch");
 
@@ -57,11 +55,11 @@ pub(super) fn exact(toolchain: Toolchain, stripped: bool, batches: usize) {
         );
         let seen = timeline(&golens, &program, &begun, &known);
         every_cycle_is_there(&seen, &begun, &known);
-        stops_fit(&seen, &pauses_before, &pauses_after);
+        stops_fit(&seen, &pauses_before, &pauses);
     }
     let reported = golens.metrics().count(PAUSES, &LABELS) - reported_before;
     assert_eq!(reported, known.num_gc - cycles_before);
-    every_hit_is_a_stop(&golens, &program, &program.get("/pauses").json());
+    every_hit_is_a_stop(&golens, &program, &pauses);
     golens.stop();
     program.stop();
 }
@@ -75,6 +73,18 @@ pub(super) fn settled(golens: &Golens, program: &Program) -> (RuntimeRow, Memory
         let mut own = rows.into_iter().filter(|row| row.pid == program.pid());
         let row = own.find(|row| row.gc_cycles == known.num_gc)?;
         Some((row, known))
+    })
+}
+
+/// The same with the program's histograms, at a time when no cycle is under way: a forced one waits for
+/// others, and what follows it allocates too little for a new one.
+fn quiet(golens: &Golens, program: &Program) -> (RuntimeRow, MemoryStats, Pauses) {
+    wait_for("a program at rest", Duration::from_secs(20), || {
+        assert_eq!(program.get("/collect?cycles=1").status, 200);
+        let (row, known) = settled(golens, program);
+        let pauses = program.get("/pauses").json();
+        let after: MemoryStats = program.get("/stats").json();
+        (after.num_gc == known.num_gc).then_some((row, known, pauses))
     })
 }
 

@@ -14,7 +14,8 @@ const RING: u64 = 256;
 
 /// What the ring says of one finished cycle.
 ///
-/// # Source     go-off: runtime.mstats.pause_ns; go-off: runtime.mstats.pause_end
+/// # Source     go-off: runtime.mstats.pause_ns
+///              go-off: runtime.mstats.pause_end
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct RingCycle {
     /// Number of the cycle, from 1.
