@@ -34,6 +34,8 @@ pub use figures::{Figure, Unit};
 pub use heap::SizeCounts;
 pub use histogram::{Distribution, TimeCounts};
 pub use memory::calls as memory_calls;
+#[cfg(test)]
+pub(crate) use memory::copy_of;
 pub use reader::Reader;
 pub use reading::{Numbers, RuntimeReading};
 pub use view::Absence;

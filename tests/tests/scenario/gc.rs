@@ -8,8 +8,8 @@ use tests::harness::{
     wait_for,
 };
 
-/// Series of the pause histogram.
-pub(super) const PAUSES: &str = "go_memory_gc_pause_duration_seconds_count";
+/// Series of the histogram of pauses by cycle.
+pub(super) const PAUSES: &str = "golens_go_gc_cycle_pause_duration_seconds_count";
 
 /// Runs batches of collections and compares every pause of each with the program's record, to the ns.
 /// More than 256 cycles in total go around the runtime's ring.
