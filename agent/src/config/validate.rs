@@ -187,6 +187,7 @@ fn is_http_address(text: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::RuntimeRule;
 
     fn paths(config: &Config) -> Vec<String> {
         let problems = config.validate();
@@ -207,6 +208,11 @@ mod tests {
         config.probes.ring = Bytes(5_000);
         config.probes.net.length = Interval(Duration::from_secs(90));
         config.runtime.interval = Interval(Duration::ZERO);
+        config.runtime.rules = vec![RuntimeRule {
+            services: Vec::new(),
+            executables: Vec::new(),
+            interval: Interval(Duration::from_millis(99)),
+        }];
         config.otlp.endpoint = Some("tempo:4317".into());
         config.otlp.queue = 0;
         config.loki.endpoint = Some("http://:3100".into());
@@ -220,6 +226,8 @@ mod tests {
                 "probes.ring",
                 "probes.net",
                 "runtime.interval",
+                "runtime.rules[0].interval",
+                "runtime.rules[0]",
                 "otlp.endpoint",
                 "otlp.queue",
                 "loki.endpoint",

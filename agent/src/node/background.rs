@@ -8,17 +8,11 @@ use std::{
 
 use agent_ebpf::target::TargetRef;
 use tokio::{
-    sync::mpsc,
     task::JoinSet,
     time::{Instant, sleep},
 };
 
-use super::{
-    readers::{self, Readers},
-    report::Counters,
-    target::Table,
-    windows::Windows,
-};
+use super::{report::Counters, target::Table, windows::Windows};
 use crate::{
     clock::{Clock, MonotonicNanos},
     config::Config,
@@ -39,8 +33,7 @@ pub(super) fn start(
     telemetry: &Arc<Telemetry>,
     clock: Arc<Clock>,
     counters: &Counters,
-    readers: Arc<Readers>,
-    early_readings: mpsc::Receiver<u32>,
+    readings: impl Future<Output = ()> + Send + 'static,
 ) -> JoinSet<()> {
     let mut tasks = JoinSet::new();
     let every_second = counters.clone();
@@ -58,7 +51,7 @@ pub(super) fn start(
         counters.clone(),
     ));
     if config.runtime.enabled {
-        tasks.spawn(readers::run(readers, Arc::clone(table), early_readings));
+        tasks.spawn(readings);
     }
     let windows = Arc::new(Windows {
         table: Arc::clone(table),

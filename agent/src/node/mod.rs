@@ -222,8 +222,7 @@ impl Agent {
             &telemetry,
             clock,
             &counters,
-            readers,
-            early_readings,
+            readers::run(readers, Arc::clone(&table), early_readings),
         );
         let server = serve(
             config, &table, kernel, telemetry, recent, counters, ready, stopped,
