@@ -43,7 +43,7 @@ fn goroutines_and_network_calls_are_counted_while_a_window_is_open() {
     // A small answer is one write; a connection that waits for its next request reads in a goroutine.
     assert_eq!(count("golens_net_writes_total"), REQUESTS);
     assert!(count("golens_net_reads_total") >= REQUESTS);
-    assert!(count("golens_go_goroutine_created_total") >= REQUESTS);
+    assert!(count("golens_go_goroutine_sampled_created_total") >= REQUESTS);
     assert_eq!(golens.requests_of("count"), REQUESTS);
     golens.stop();
     program.stop();
@@ -98,7 +98,7 @@ fn a_target_over_its_budget_is_left_alone_until_the_next_window() {
     let created = || {
         golens
             .metrics()
-            .count("golens_go_goroutine_created_total", &[])
+            .count("golens_go_goroutine_sampled_created_total", &[])
     };
     assert!(
         created() >= 1_000 && created() <= asked + 1_000,

@@ -211,6 +211,7 @@ fn is_http_address(text: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::RuntimeRule;
 
     fn paths(config: &Config) -> Vec<String> {
         let problems = config.validate();
@@ -232,6 +233,11 @@ mod tests {
         config.probes.goroutines.budget = 0;
         config.probes.net.length = Interval(Duration::from_secs(90));
         config.runtime.interval = Interval(Duration::ZERO);
+        config.runtime.rules = vec![RuntimeRule {
+            services: Vec::new(),
+            executables: Vec::new(),
+            interval: Interval(Duration::from_millis(99)),
+        }];
         config.otlp.endpoint = Some("tempo:4317".into());
         config.otlp.queue = 0;
         config.loki.endpoint = Some("http://:3100".into());
@@ -246,6 +252,8 @@ mod tests {
                 "probes.goroutines.budget",
                 "probes.net",
                 "runtime.interval",
+                "runtime.rules[0].interval",
+                "runtime.rules[0]",
                 "otlp.endpoint",
                 "otlp.queue",
                 "loki.endpoint",

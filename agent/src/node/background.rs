@@ -8,18 +8,11 @@ use std::{
 
 use agent_ebpf::target::TargetRef;
 use tokio::{
-    sync::mpsc,
     task::JoinSet,
     time::{Instant, sleep},
 };
 
-use super::{
-    profiles::Profiles,
-    readers::{self, Readers},
-    report::Counters,
-    target::Table,
-    windows::Windows,
-};
+use super::{profiles::Profiles, report::Counters, target::Table, windows::Windows};
 use crate::{
     clock::{Clock, MonotonicNanos},
     config::Config,
@@ -39,14 +32,13 @@ pub(super) struct Background {
     pub(super) telemetry: Arc<Telemetry>,
     pub(super) clock: Arc<Clock>,
     pub(super) counters: Counters,
-    pub(super) readers: Arc<Readers>,
 }
 
 /// Starts all of it; dropping the set ends it.
 pub(super) fn start(
     config: &Config,
     parts: Background,
-    early_readings: mpsc::Receiver<u32>,
+    readings: impl Future<Output = ()> + Send + 'static,
     profiles: Profiles,
 ) -> JoinSet<()> {
     let Background {
@@ -55,7 +47,6 @@ pub(super) fn start(
         telemetry,
         clock,
         counters,
-        readers,
     } = parts;
     let mut tasks = JoinSet::new();
     let every_second = counters.clone();
@@ -73,7 +64,7 @@ pub(super) fn start(
         counters.clone(),
     ));
     if config.runtime.enabled {
-        tasks.spawn(readers::run(readers, Arc::clone(&table), early_readings));
+        tasks.spawn(readings);
     }
     let goroutines = &config.runtime.goroutines;
     if config.runtime.enabled && goroutines.enabled {

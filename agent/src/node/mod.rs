@@ -236,9 +236,8 @@ impl Agent {
                 telemetry: Arc::clone(&telemetry),
                 clock,
                 counters: counters.clone(),
-                readers,
             },
-            early_readings,
+            readers::run(readers, Arc::clone(&table), early_readings),
             profiles,
         );
         let server = serve(

@@ -131,6 +131,14 @@ fn failure(pid: u32, pieces: &[&mut Piece], source: io::Error) -> ReadError {
     }
 }
 
+/// One number of a process.
+#[cfg(test)]
+pub(crate) fn copy_of(pid: u32, address: u64) -> Option<u64> {
+    let mut piece = Piece::new(address, 8);
+    read(pid, &mut [&mut piece]).ok()?;
+    Some(piece.u64_at(0))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -40,6 +40,8 @@ pub use heap::SizeCounts;
 pub use histogram::{Distribution, TimeCounts};
 pub use leaks::{Leak, Leaks};
 pub use memory::calls as memory_calls;
+#[cfg(test)]
+pub(crate) use memory::copy_of;
 pub use reader::Reader;
 pub use reading::{Numbers, RuntimeReading};
 pub use view::Absence;

@@ -260,10 +260,10 @@ catalogue! {
     PROBE_WINDOW: Target "golens.probe.window",
         Counter, "s", ["feature"],
         Development, "Time during which a probe that is attached in windows was attached.";
-    GOROUTINES_CREATED: Target "golens.go.goroutine.created",
+    GOROUTINES_CREATED: Target "golens.go.goroutine.sampled.created",
         Counter, "{goroutine}", ["golens.go.goroutine.site"],
         Development, "Goroutines created while the probe's window was open, by where; a sample, to be divided by the window time.";
-    GOROUTINES_EXITED: Target "golens.go.goroutine.exited",
+    GOROUTINES_EXITED: Target "golens.go.goroutine.sampled.exited",
         Counter, "{goroutine}", ["golens.go.goroutine.site"],
         Development, "Goroutines that ended while the probe's window was open, by where they were created; a sample, to be divided by the window time.";
     GOROUTINE_LIFETIME: Target "golens.go.goroutine.lifetime",

@@ -284,7 +284,7 @@ fn files_that_are_no_programs_have_a_reason() {
         (file("text", b"#!/bin/sh\nexit 0\n", 0), "not_elf"),
         (file("sparse", &header[..64], 512 << 20), "not_go"),
         (file("huge", &header[..64], 1 << 40), "too_large"),
-        (file("cut", &header[..4096], 0), "not_go"),
+        (file("cut", &header[..4096], 0), "truncated"),
         (PathBuf::from("/proc/self/exe"), "not_go"),
         (pipe, "not_regular"),
         (PathBuf::from("/dev/null"), "not_regular"),

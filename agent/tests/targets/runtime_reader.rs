@@ -6,7 +6,9 @@ use std::{
 };
 
 use crate::support::{Target, build};
-use golens::runtime::{Figure, RUNTIME_STRUCTS, Reader, RingCycle, RuntimeFacts, RuntimeReading};
+use golens::runtime::{
+    Figure, RUNTIME_STRUCTS, Reader, RingCycle, RuntimeFacts, RuntimeReading, memory_calls,
+};
 use serde_json::Value;
 use symbols::GoBinary;
 
@@ -156,6 +158,33 @@ fn every_cycle_comes_once_while_the_target_works() {
     let all = numbers(&last["PauseNs"]);
     let common = all.len().min(told.len());
     assert_eq!(told[told.len() - common..], all[all.len() - common..]);
+}
+
+/// A stopped process answers nothing, and is read like any other: in one system call.
+#[test]
+fn a_stopped_process_is_read_in_one_call() {
+    let mut target = Target::start(build("runtimeload", "stopped", &[]), &[]);
+    let truth = target.ask("hold 12");
+    let mut reader = reader(&target);
+    settled(&mut reader, &truth);
+    let signal = |number| {
+        let pid = libc::pid_t::try_from(target.pid()).expect("a pid");
+        // SAFETY: `kill` with a process of this test's own, which is not waited for yet, reaches nothing else.
+        assert_eq!(unsafe { libc::kill(pid, number) }, 0);
+    };
+    signal(libc::SIGSTOP);
+    reader
+        .read()
+        .expect("threads that came since are looked up");
+    let calls = memory_calls();
+    let reading = reader.read().expect("readable");
+    assert_eq!(memory_calls() - calls, 1);
+    signal(libc::SIGCONT);
+    assert!(reading.complete);
+    assert_eq!(
+        reading.get(Figure::Goroutines),
+        truth["Goroutines"].as_u64()
+    );
 }
 
 #[test]

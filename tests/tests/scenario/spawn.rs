@@ -58,11 +58,11 @@ pub(super) fn window(golens: &Golens, program: &Program) -> Option<WindowRow> {
 }
 
 fn created(metrics: &Metrics, labels: &[(&str, &str)]) -> u64 {
-    metrics.count("golens_go_goroutine_created_total", labels)
+    metrics.count("golens_go_goroutine_sampled_created_total", labels)
 }
 
 fn exited(metrics: &Metrics, labels: &[(&str, &str)]) -> u64 {
-    metrics.count("golens_go_goroutine_exited_total", labels)
+    metrics.count("golens_go_goroutine_sampled_exited_total", labels)
 }
 
 /// Waits until that many goroutines of a place began and ended.

@@ -270,6 +270,48 @@ mod tests {
         assert!(open.ends_with("# EOF\n"));
     }
 
+    /// A gauge and a counter of the client library would be one family in OpenMetrics.
+    #[test]
+    fn classic_names_are_families_of_their_own_in_both_formats() {
+        let telemetry = Telemetry::new().with_classic_names(true);
+        let reading = crate::telemetry::RuntimeReading {
+            numbers: Numbers::default()
+                .with(Figure::ClassHeapObjects, 7)
+                .with(Figure::HeapAllocatedBytes, 9)
+                .with(Figure::HeapFrees, 2)
+                .with(Figure::TinyAllocations, 3),
+            gc_cycles: 2,
+            gc_pause_total_ns: 30_000,
+            recent_gc_pauses_ns: [20_000, 10_000].into(),
+            ..Default::default()
+        };
+        telemetry.update_runtime(&testing::resource("shop"), reading);
+        let labels = "service_name=\"shop\",service_instance_id=\"shop-1\",source=\"golens\"";
+        let open = telemetry.render(Format::OpenMetrics);
+        for line in [
+            "# TYPE go_memstats_alloc_bytes gauge".to_owned(),
+            format!("go_memstats_alloc_bytes{{{labels}}} 7"),
+            "# TYPE go_memstats_alloc_bytes_total unknown".to_owned(),
+            format!("go_memstats_alloc_bytes_total{{{labels}}} 9"),
+            "# TYPE go_memstats_frees counter".to_owned(),
+            format!("go_memstats_frees_total{{{labels}}} 5"),
+            format!("go_info{{{labels},version=\"go1.26.8\"}} 1"),
+            format!("go_gc_duration_seconds{{{labels},quantile=\"0.0\"}} 0.00001"),
+            format!("go_gc_duration_seconds{{{labels},quantile=\"1.0\"}} 0.00002"),
+            format!("go_gc_duration_seconds_sum{{{labels}}} 0.00003"),
+            format!("go_gc_duration_seconds_count{{{labels}}} 2"),
+        ] {
+            assert!(open.contains(&format!("\n{line}\n")), "{line}\n{open}");
+        }
+        let heads = open.lines().filter(|line| line.starts_with("# TYPE "));
+        let families: Vec<_> = heads.filter_map(|line| line.split(' ').nth(2)).collect();
+        let unique: std::collections::BTreeSet<_> = families.iter().collect();
+        assert_eq!(families.len(), unique.len(), "{families:?}");
+        let text = telemetry.render(Format::Text);
+        assert!(text.contains("# TYPE go_memstats_alloc_bytes_total counter\n"));
+        assert!(!text.contains("go_memstats_sys_bytes"), "it was not read");
+    }
+
     #[test]
     fn numbers_are_spelled_as_prometheus_reads_them() {
         let spelled: Vec<_> = [1.0, 0.00001, f64::INFINITY, f64::NEG_INFINITY, f64::NAN]

@@ -1,7 +1,7 @@
 //! Every value that golens reads of a runtime, against what the program says of itself.
 
-mod rows;
-mod truth;
+mod notes;
+pub(super) mod rows;
 
 use std::{
     sync::Arc,
@@ -17,8 +17,8 @@ use golens::{
 use symbols::GoBinary;
 use tests::harness::{Dialogue, Target, Toolchain};
 
-pub(super) use rows::{Cell, ROWS, Value};
-use truth::Truth;
+use notes::Truth;
+pub(super) use rows::{Cell, ROWS};
 
 /// A limit, so that the goal that follows from one is computed as well.
 const ENVIRONMENT: [(&str, &str); 1] = [("GOMEMLIMIT", "900MiB")];
@@ -61,14 +61,11 @@ impl Build {
     }
 }
 
-/// One row of the result for one build: how each value was checked.
-pub(super) type Column = Vec<Cell>;
-
-/// Has a program work and stand still, reads it meanwhile, and compares.
+/// Has a program work and stand still, reads it meanwhile, and compares; answers how each row was checked.
 ///
 /// # Panics
 /// With every value that differs.
-pub(super) fn compare(build: Build) -> Column {
+pub(super) fn compare(build: Build) -> Vec<Cell> {
     let mut program = build.start();
     assert_eq!(program.ask("work 40"), "done");
     let mut reader = reader(program.pid());
@@ -79,8 +76,7 @@ pub(super) fn compare(build: Build) -> Column {
         memory_calls() - calls <= readings + FIRST_CALLS,
         "one system call for everything, but for the first reading"
     );
-    let kernel_threads = threads_of(program.pid());
-    let truth = Truth::parse(&program.ask("end"), kernel_threads);
+    let truth = truth(&mut program);
 
     let what = format!(
         "{}{} {:?}",
@@ -96,6 +92,12 @@ pub(super) fn compare(build: Build) -> Column {
         .collect();
     assert!(wrong.is_empty(), "{what}:\n{wrong:#?}");
     cells.into_iter().flatten().collect()
+}
+
+/// Ends the rest of a program, and takes what it noted before and after.
+pub(super) fn truth(program: &mut Dialogue) -> Truth {
+    let kernel_threads = threads_of(program.pid());
+    Truth::parse(&program.ask("end"), kernel_threads)
 }
 
 /// Reads until all processors are idle: threads may still be on their way to sleep when the program

@@ -2,7 +2,7 @@
 
 use golens::runtime::{Absence, Distribution, Figure, RuntimeReading, SizeCounts, TimeCounts};
 
-use super::truth::{Agreement, Truth};
+use super::notes::{Agreement, Truth};
 
 /// One value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -20,8 +20,10 @@ enum Other {
     None,
     /// Another value that the program notes, in this many parts of the unit.
     Noted(&'static str, f64),
-    /// What it must be, or lie between, in a program that stands still.
-    Bounds(fn(&RuntimeReading, &Truth) -> Option<(f64, f64)>),
+    /// What it must be in a program that stands still; none where that cannot be told.
+    Must(fn(&Truth) -> Option<f64>),
+    /// What it must lie between in such a program.
+    Bounds(fn(&RuntimeReading) -> Option<(f64, f64)>),
 }
 
 /// A row of the table.
@@ -49,19 +51,6 @@ pub(in super::super) enum Cell {
     Unknown,
 }
 
-impl Cell {
-    pub(in super::super) fn show(self) -> &'static str {
-        match self {
-            Self::Equal => "=",
-            Self::Between => "between",
-            Self::Bounds => "bounds",
-            Self::Read => "read",
-            Self::NotInRelease => "-",
-            Self::Unknown => "unknown",
-        }
-    }
-}
-
 const fn row(value: Value, other: Other) -> Row {
     Row {
         value,
@@ -78,12 +67,12 @@ const fn noted(figure: Figure, name: &'static str) -> Row {
     row(Value::Number(figure), Other::Noted(name, 1.0))
 }
 
-const fn bounds(figure: Figure, bounds: fn(&RuntimeReading, &Truth) -> Option<(f64, f64)>) -> Row {
-    row(Value::Number(figure), Other::Bounds(bounds))
+const fn must(figure: Figure, be: fn(&Truth) -> Option<f64>) -> Row {
+    row(Value::Number(figure), Other::Must(be))
 }
 
-fn exactly(value: f64) -> Option<(f64, f64)> {
-    Some((value, value))
+const fn bounds(figure: Figure, bounds: fn(&RuntimeReading) -> Option<(f64, f64)>) -> Row {
+    row(Value::Number(figure), Other::Bounds(bounds))
 }
 
 /// Every value; the test `every_value_has_a_row` holds it complete.
@@ -93,30 +82,24 @@ pub(in super::super) static ROWS: &[Row] = &[
         ignores_metric: true,
         ..noted(Figure::Goroutines, "runtime.goroutines")
     },
-    bounds(Figure::SystemGoroutines, |reading, truth| {
+    must(Figure::SystemGoroutines, |truth| {
+        // Only since those that were created are counted does the release count these among all.
+        truth.number("/sched/goroutines-created:goroutines")?;
         let all = truth.number("/sched/goroutines:goroutines")?;
-        let own = truth.number("runtime.goroutines")?;
-        let counts_both = reading.get(Figure::CreatedGoroutines).is_some();
-        if counts_both {
-            exactly(all - own)
-        } else {
-            None
-        }
+        Some(all - truth.number("runtime.goroutines")?)
     }),
-    bounds(Figure::RunnableGoroutines, |_, _| exactly(0.0)),
+    must(Figure::RunnableGoroutines, |_| Some(0.0)),
     number(Figure::CreatedGoroutines),
     noted(Figure::MaxProcs, "runtime.procs"),
-    bounds(Figure::Threads, |_, truth| {
-        exactly(truth.kernel_threads as f64)
-    }),
+    must(Figure::Threads, |truth| Some(truth.kernel_threads as f64)),
     noted(Figure::ThreadsCreated, "runtime.threads"),
-    bounds(Figure::SpinningThreads, |_, _| exactly(0.0)),
-    bounds(Figure::ProcessorsIdle, |_, truth| {
-        exactly(truth.number("runtime.procs")?)
+    must(Figure::SpinningThreads, |_| Some(0.0)),
+    must(Figure::ProcessorsIdle, |truth| {
+        truth.number("runtime.procs")
     }),
-    bounds(Figure::ProcessorsRunning, |_, _| exactly(0.0)),
-    bounds(Figure::ProcessorsSyscall, |_, _| exactly(0.0)),
-    bounds(Figure::ProcessorsStopped, |_, _| exactly(0.0)),
+    must(Figure::ProcessorsRunning, |_| Some(0.0)),
+    must(Figure::ProcessorsSyscall, |_| Some(0.0)),
+    must(Figure::ProcessorsStopped, |_| Some(0.0)),
     number(Figure::MutexWait),
     noted(Figure::CgoCalls, "runtime.cgo"),
     number(Figure::StartingStack),
@@ -142,7 +125,7 @@ pub(in super::super) static ROWS: &[Row] = &[
     noted(Figure::ClassTotal, "MemStats.Sys"),
     noted(Figure::GcCycles, "MemStats.NumGC"),
     noted(Figure::GcCyclesForced, "MemStats.NumForcedGC"),
-    bounds(Figure::GcPhase, |_, _| exactly(0.0)),
+    must(Figure::GcPhase, |_| Some(0.0)),
     row(
         Value::Number(Figure::GcPauseTotal),
         Other::Noted("MemStats.PauseTotalNs", 1e9),
@@ -152,17 +135,17 @@ pub(in super::super) static ROWS: &[Row] = &[
         Other::Noted("MemStats.LastGC", 1e9),
     ),
     noted(Figure::GcCpuShare, "MemStats.GCCPUFraction"),
-    bounds(Figure::GcPercent, |_, _| exactly(150.0)),
-    bounds(Figure::MemoryLimit, |_, _| exactly((900_u64 << 20) as f64)),
+    must(Figure::GcPercent, |_| Some(150.0)),
+    must(Figure::MemoryLimit, |_| Some((900_u64 << 20) as f64)),
     noted(Figure::HeapGoal, "MemStats.NextGC"),
-    bounds(Figure::HeapTrigger, |reading, _| {
+    bounds(Figure::HeapTrigger, |reading| {
         Some((
             reading.number(Figure::HeapLive)?,
             reading.number(Figure::HeapGoal)?,
         ))
     }),
     number(Figure::HeapLive),
-    bounds(Figure::HeapNow, |reading, _| {
+    bounds(Figure::HeapNow, |reading| {
         Some((
             reading.number(Figure::HeapLive)?,
             reading.number(Figure::HeapGoal)?,
@@ -172,7 +155,7 @@ pub(in super::super) static ROWS: &[Row] = &[
     number(Figure::ScanStack),
     number(Figure::ScanGlobals),
     number(Figure::LimiterLast),
-    bounds(Figure::AssistNow, |reading, _| {
+    bounds(Figure::AssistNow, |reading| {
         // Goroutines helped in earlier cycles, too.
         let all = reading.number(Figure::CpuGcAssist).unwrap_or(f64::MAX);
         Some((0.0, all))
@@ -246,14 +229,14 @@ impl Row {
                 let exact = if parts == 1.0 { value } else { scaled };
                 self.judge(truth.compare(name, exact), name, exact, truth)
             }
-            Other::Bounds(bounds) => match bounds(reading, truth) {
+            Other::Must(be) => match be(truth) {
                 None => Ok(Cell::Read),
-                Some((least, most)) if least <= value && value <= most => Ok(if least == most {
-                    Cell::Equal
-                } else {
-                    Cell::Bounds
-                }),
-                Some(outside) => Err(format!(
+                Some(known) if known.total_cmp(&value).is_eq() => Ok(Cell::Equal),
+                Some(known) => Err(format!("{} is {value}, not {known}", self.name())),
+            },
+            Other::Bounds(bounds) => match bounds(reading) {
+                Some((least, most)) if least <= value && value <= most => Ok(Cell::Bounds),
+                outside => Err(format!(
                     "{} is {value}, not within {outside:?}",
                     self.name()
                 )),

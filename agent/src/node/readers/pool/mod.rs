@@ -157,6 +157,9 @@ impl Shared {
 }
 
 #[cfg(test)]
+mod hanging;
+
+#[cfg(test)]
 mod tests {
     use std::sync::mpsc;
 

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde_json::Value;
 
 /// Both notes, by the names of runtime/metrics, `MemStats.` and `runtime.`.
-pub(super) struct Truth {
+pub(in super::super) struct Truth {
     before: BTreeMap<String, Value>,
     after: BTreeMap<String, Value>,
     /// Threads that the kernel counted in between.
@@ -81,7 +81,7 @@ impl Truth {
         format!("{} and {}", show(&self.before), show(&self.after))
     }
 
-    pub(super) fn number(&self, name: &str) -> Option<f64> {
+    pub(in super::super) fn number(&self, name: &str) -> Option<f64> {
         self.before.get(name).map(float)
     }
 }
