@@ -24,7 +24,7 @@ const TOOLCHAINS: [Toolchain; 9] = [
 fn every_value_equals_the_programs_own_with_every_go() {
     let mut columns = Vec::new();
     for toolchain in TOOLCHAINS {
-        let plain = compare(Build::new(toolchain));
+        let plain = compare(Build::new(toolchain).peeking());
         let stripped = compare(Build::new(toolchain).stripped());
         compare(Build::new(toolchain).with(&["-buildmode=pie"]));
         // The variable is known where C is called, and the calls are counted.
@@ -53,7 +53,7 @@ No value differs; what a cell says:
 - `=`: equal to what the program notes before and after, to the last digit; histograms bucket by bucket
 - `between`: the program's own two values differ, and the value is one of them or lies between them
 - `bounds`: no release offers the value; it lies where it must in a program that stands still
-- `read`: other releases offer the value and this one does not; it is read in the same way
+- `read`: the release, or this build, does not offer the value; it is read in the same way as where it does
 - `-`: the release does not keep the value, and golens shows none
 - two cells, as in `= / unknown`: with symbols, and stripped with `-ldflags='-s -w'`, where they differ;
   `unknown`: the stripped binary does not tell where the value is, and golens shows none

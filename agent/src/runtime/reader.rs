@@ -170,14 +170,20 @@ impl Reader {
         memory::read(self.process.id.pid, &mut order)
     }
 
-    /// Looks up again what is elsewhere now.
+    /// Looks up again what is elsewhere now. What moves on while it is looked up is left for the next copy.
     fn look_up(&mut self, steady: Steady) -> Result<(), ReadError> {
         let pid = self.process.id.pid;
-        if let (Some(processors), false) = (&mut self.processors, steady.processors) {
-            processors.look_up(pid)?;
+        if let (Some(processors), false) = (&mut self.processors, steady.processors)
+            && let Err(error) = processors.look_up(pid)
+        {
+            passing(error)?;
+            processors.forget();
         }
-        if let (Some(threads), false) = (&mut self.threads, steady.threads) {
-            threads.follow(pid)?;
+        if let (Some(threads), false) = (&mut self.threads, steady.threads)
+            && let Err(error) = threads.follow(pid)
+        {
+            passing(error)?;
+            threads.forget();
         }
         Ok(())
     }
@@ -236,6 +242,14 @@ impl Reader {
                 .map(|heap: &HeapTotals| heap.allocated.clone()),
             freed: heap.map(|heap| heap.freed),
         }
+    }
+}
+
+/// Lets errors pass that come of following pointers while the program changes them.
+fn passing(error: ReadError) -> Result<(), ReadError> {
+    match error {
+        ReadError::Unmapped { .. } | ReadError::Nonsense { .. } => Ok(()),
+        other => Err(other),
     }
 }
 

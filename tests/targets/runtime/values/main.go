@@ -30,6 +30,9 @@ var (
 	held  = make(chan struct{})
 )
 
+// peeks are values that only some builds know.
+var peeks = map[string]func() int64{}
+
 // notes are the values at one moment.
 type notes struct {
 	samples []metrics.Sample
@@ -39,6 +42,9 @@ type notes struct {
 
 func newNotes() *notes {
 	n := &notes{plain: map[string]int64{"goroutines": 0, "procs": 0, "cgo": 0, "threads": 0}}
+	for name := range peeks {
+		n.plain[name] = 0
+	}
 	for _, description := range metrics.All() {
 		n.samples = append(n.samples, metrics.Sample{Name: description.Name})
 	}
@@ -64,6 +70,9 @@ func (n *notes) rest() {
 	n.plain["cgo"] = runtime.NumCgoCall()
 	threads, _ := runtime.ThreadCreateProfile(nil)
 	n.plain["threads"] = int64(threads)
+	for name, peek := range peeks {
+		n.plain[name] = peek()
+	}
 }
 
 func (n *notes) answer() map[string]interface{} {

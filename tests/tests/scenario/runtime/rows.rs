@@ -43,7 +43,7 @@ pub(in super::super) enum Cell {
     Between,
     /// Within the bounds that a program that stands still has.
     Bounds,
-    /// Read; the release itself offers nothing to compare it with.
+    /// Read; the build itself offers nothing to compare it with.
     Read,
     /// The release does not have it.
     NotInRelease,
@@ -138,12 +138,7 @@ pub(in super::super) static ROWS: &[Row] = &[
     must(Figure::GcPercent, |_| Some(150.0)),
     must(Figure::MemoryLimit, |_| Some((900_u64 << 20) as f64)),
     noted(Figure::HeapGoal, "MemStats.NextGC"),
-    bounds(Figure::HeapTrigger, |reading| {
-        Some((
-            reading.number(Figure::HeapLive)?,
-            reading.number(Figure::HeapGoal)?,
-        ))
-    }),
+    noted(Figure::HeapTrigger, "runtime.trigger"),
     number(Figure::HeapLive),
     bounds(Figure::HeapNow, |reading| {
         Some((

@@ -1,0 +1,4 @@
+//go:build peek
+// +build peek
+
+// A file of assembly lets functions be declared without a body.
