@@ -1,5 +1,6 @@
 //! Runs the benchmarks and files their results with the facts of the machine.
 
+mod goroutines;
 mod machine;
 mod report;
 
@@ -11,7 +12,9 @@ use std::{
 use anyhow::{Context, Result, bail};
 use clap::{Args, ValueEnum};
 
-use self::{machine::Machine, report::Case};
+use serde::de::DeserializeOwned;
+
+use self::{goroutines::Size, machine::Machine, report::Case};
 use crate::{
     build::cargo,
     paths::Paths,
@@ -23,13 +26,15 @@ use crate::{
 enum Subject {
     /// Time and memory of resolving a binary, on programs of 10 MB and of more than 100 MB.
     Symbols,
+    /// Time and memory of goroutine profiles, on targets of up to 100,000 goroutines.
+    Goroutines,
 }
 
 /// Options of `cargo xtask bench`.
 #[derive(Args)]
 #[command(after_help = "\
-Writes docs/bench/symbols.json and docs/bench/symbols.md; commit both with the change they measure.\n\
-The first run builds the large program (benches/large) from the Go module proxy: some minutes, 3 GB of Go \
+Writes docs/bench/SUBJECT.json and docs/bench/SUBJECT.md; commit both with the change they measure.\n\
+For symbols, the first run builds the large program (benches/large) from the Go module proxy: some minutes, 3 GB of Go \
 caches.\n\
 Let the machine rest: other work shows in the 95th percentile first.\n\n\
 `cargo bench -p symbols -- --help` has finer options and files nothing.")]
@@ -37,7 +42,7 @@ pub(crate) struct Options {
     /// What to measure.
     #[arg(value_enum, default_value = "symbols")]
     subject: Subject,
-    /// Timed processes per case.
+    /// Timed processes per case of symbols.
     #[arg(long, default_value_t = 15, value_parser = clap::value_parser!(u32).range(1..))]
     runs: u32,
     /// Prints the results and files nothing.
@@ -50,10 +55,21 @@ pub(crate) struct Options {
 /// # Errors
 /// When a program cannot be built or read; a missed goal is a result, no error.
 pub(crate) fn run(paths: &Paths, options: &Options) -> Result<()> {
-    let Subject::Symbols = options.subject;
     let machine = Machine::read(paths)?;
-    let cases = measure(paths, options.runs)?;
-    let markdown = report::markdown(&machine, &cases);
+    let (name, json, markdown) = match options.subject {
+        Subject::Symbols => {
+            let runs = options.runs.to_string();
+            let arguments = ["--", "--json", "--runs", &runs];
+            let cases: Vec<Case> = measure(paths, "symbols", "resolve", &arguments)?;
+            let markdown = report::markdown(&machine, &cases);
+            ("symbols", report::json(&machine, &cases)?, markdown)
+        }
+        Subject::Goroutines => {
+            let sizes: Vec<Size> = measure(paths, "golens", "goroutines", &[])?;
+            let markdown = goroutines::markdown(&machine, &sizes);
+            ("goroutines", report::json(&machine, &sizes)?, markdown)
+        }
+    };
     if options.dry {
         say(markdown);
         return Ok(());
@@ -61,8 +77,8 @@ pub(crate) fn run(paths: &Paths, options: &Options) -> Result<()> {
     let directory = paths.root.join("docs/bench");
     fs::create_dir_all(&directory)?;
     for (name, text) in [
-        ("symbols.json", report::json(&machine, &cases)?),
-        ("symbols.md", markdown),
+        (format!("{name}.json"), json),
+        (format!("{name}.md"), markdown),
     ] {
         let path = directory.join(name);
         fs::write(&path, text).with_context(|| path.display().to_string())?;
@@ -71,12 +87,17 @@ pub(crate) fn run(paths: &Paths, options: &Options) -> Result<()> {
     Ok(())
 }
 
-/// Runs the benchmark and reads a case from every line.
-fn measure(paths: &Paths, runs: u32) -> Result<Vec<Case>> {
+/// Runs a benchmark and reads a case from every line.
+fn measure<T: DeserializeOwned>(
+    paths: &Paths,
+    package: &str,
+    bench: &str,
+    arguments: &[&str],
+) -> Result<Vec<T>> {
     let mut command: Command = cargo();
     command
-        .args(["bench", "--locked", "-p", "symbols", "--bench", "resolve"])
-        .args(["--", "--json", "--runs", &runs.to_string()])
+        .args(["bench", "--locked", "-p", package, "--bench", bench])
+        .args(arguments)
         .current_dir(&paths.root)
         .stderr(Stdio::inherit());
     let shown = show(&command);
