@@ -70,6 +70,10 @@ counters! {
     SpansClosed = 20, "spans_closed";
     /// Log writes left out because the ring was three quarters full: spans go first.
     LogsShed = 21, "logs_shed";
+    /// The map of creation sites was full; what a goroutine did is missing at its site.
+    GoroutineSitesFull = 22, "goroutine_sites_full";
+    /// The map of begin times was full; one lifetime or one wait is missing.
+    GoroutineMarksFull = 23, "goroutine_marks_full";
 }
 
 /// Number of counters.
@@ -120,6 +124,16 @@ programs! {
     LogWrite = 8, "log_write";
     /// `(*serverHandlerTransport).writeStatus` or `WriteStatus`: gRPC behind net/http's HTTP/2.
     GrpcHandlerEnd = 9, "grpc_handler_end";
+    /// `runtime.gdestroy`, before Go 1.22 `runtime.goexit0`.
+    GoroutineExit = 10, "goroutine_exit";
+    /// `runtime.newproc.func1`, behind its call of `runtime.newproc1`.
+    GoroutineBorn = 11, "goroutine_born";
+    /// `runtime.ready`.
+    SchedReady = 12, "sched_ready";
+    /// `runtime.execute`.
+    SchedExecute = 13, "sched_execute";
+    /// `runtime.newcoro.func1`, behind its call of `runtime.newproc1`.
+    CoroutineBorn = 14, "coroutine_born";
 }
 
 /// Number of programs, rounded up so that a slot's row is a power of two.

@@ -8,6 +8,7 @@
 
 pub mod counter;
 pub mod event;
+pub mod goroutine;
 pub mod limits;
 pub mod offsets;
 pub mod target;
@@ -23,6 +24,8 @@ macro_rules! pod {
 
 #[cfg(feature = "user")]
 pod!(
+    goroutine::SiteKey,
+    goroutine::SiteStats,
     offsets::Offsets,
     target::TargetRef,
     target::GoroutineKey,

@@ -10,3 +10,7 @@ pub const RING_BYTES: u32 = 8 * 1024 * 1024;
 pub const PROCESS_RING_BYTES: u32 = 256 * 1024;
 /// Frames of the caller that a log line carries, to tell direct from buffered writers.
 pub const LOG_CALLERS: usize = 4;
+/// Creation sites of goroutines counted at the same time, over all targets.
+pub const MAX_GOROUTINE_SITES: u32 = 4_096;
+/// Goroutines whose begin, or whose wait for a processor, is remembered at the same time, over all targets.
+pub const MAX_GOROUTINE_MARKS: u32 = 65_536;

@@ -70,8 +70,8 @@ pub struct OpenSpan {
     pub object: u64,
     /// `OPEN_*`.
     pub kind: u32,
-    /// Zero.
-    pub _pad: u32,
+    /// GC cycles finished when it started, 0 where they are not counted.
+    pub gc_cycles: u32,
 }
 
 const _: () = {

@@ -403,7 +403,7 @@ fn release(
             Err(match refusal::packer(image.data) {
                 Some(packer) => Error::Packed { packer },
                 None if image.go_section(".gopclntab").is_some() => Error::NoRelease,
-                None => Error::NotGo,
+                None => image.cut_short().unwrap_or(Error::NotGo),
             })
         }
         Err(other) => Err(other),

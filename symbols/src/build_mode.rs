@@ -32,6 +32,13 @@ pub enum BuildMode {
     Plugin,
 }
 
+impl BuildMode {
+    /// Whether the file is loaded by another program and has no process of its own.
+    pub fn is_library(self) -> bool {
+        matches!(self, Self::CShared | Self::Plugin)
+    }
+}
+
 impl fmt::Display for BuildMode {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {

@@ -1,5 +1,7 @@
 //! What makes a file unusable ([`Error`]) and what makes one fact unknown ([`Unresolved`]).
 
+use crate::build_mode::BuildMode;
+
 /// Says why a file cannot be read as a Go binary at all.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
@@ -40,6 +42,14 @@ pub enum Error {
     /// The file carries no Go build information.
     #[error("no go build information")]
     NotGo,
+    /// The file ends before what its headers describe.
+    #[error("the file was cut short: it ends at byte {size}, its segments at byte {end}")]
+    Truncated {
+        /// Bytes in the file.
+        size: u64,
+        /// Where the last segment would end.
+        end: u64,
+    },
     /// The program's code is compressed and exists in memory only.
     #[error(
         "packed with {packer}: code and tables exist only in memory, ship the program unpacked"
@@ -89,6 +99,7 @@ impl Error {
             Self::NotExecutable { .. } => "not_executable",
             Self::Malformed { .. } => "malformed",
             Self::NotGo => "not_go",
+            Self::Truncated { .. } => "truncated",
             Self::Packed { .. } => "packed",
             Self::Obfuscated { .. } => "obfuscated",
             Self::NoRelease => "no_release",
@@ -234,6 +245,12 @@ pub enum Reason {
     /// There are probes for amd64 only.
     #[error("probes on arm64 are not supported")]
     UnsupportedMachine,
+    /// The file runs inside the process of another program.
+    #[error("this is a library ({mode}), which another program loads")]
+    Library {
+        /// How it was linked.
+        mode: BuildMode,
+    },
     /// No instruction near the entry can carry a cheap and exact probe.
     #[error("no instruction near the entry can carry a cheap and exact probe")]
     NoCheapInstruction,
@@ -355,6 +372,7 @@ impl Reason {
             Self::NotAStruct { .. } => "not_a_struct",
             Self::UnsupportedVersion { .. } => "unsupported_version",
             Self::UnsupportedMachine => "unsupported_machine",
+            Self::Library { .. } => "library",
             Self::NoCheapInstruction => "no_cheap_instruction",
             Self::NoCall { .. } => "no_call",
             Self::NoSiteBehindCall { .. } => "no_site_behind_call",

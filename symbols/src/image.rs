@@ -149,6 +149,14 @@ impl<'d> Image<'d> {
         Ok(image)
     }
 
+    /// Tells that bytes of segments are not in the file.
+    pub(crate) fn cut_short(&self) -> Option<Error> {
+        let end = |segment: &Segment| segment.file_offset.saturating_add(segment.file_size);
+        let end = self.segments.iter().map(end).max()?;
+        let size = self.data.len() as u64;
+        (size < end).then_some(Error::Truncated { size, end })
+    }
+
     /// Refuses a file that maps its bytes again and again, for segments are searched from end to end.
     fn refuse_overlaps(&self) -> Result<(), Error> {
         let mapped = |segment: &Segment| {

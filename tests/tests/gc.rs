@@ -1,7 +1,11 @@
-//! Garbage collection pauses, to the nanosecond.
+//! Garbage collection: pauses and stops to the nanosecond, lines of gctrace, overlap with requests.
 
 #[path = "scenario/gc.rs"]
 mod gc;
+#[path = "scenario/gc_spans.rs"]
+mod spans;
+#[path = "scenario/gc_trace.rs"]
+mod trace;
 
 use serde_json::json;
 use tests::harness::{Cgroup, RunDir, Settings, Spawn, Target, Toolchain};
@@ -38,4 +42,34 @@ fn a_collector_that_outruns_the_interval_loses_no_pause() {
     assert_eq!(reported, known.num_gc - before);
     golens.stop();
     program.stop();
+}
+
+#[test]
+fn a_trace_is_what_the_runtime_prints_with_the_installed_go() {
+    trace::equal(Toolchain::Installed, false);
+}
+
+#[test]
+fn a_trace_is_what_the_runtime_prints_with_go_1_21_without_symbols() {
+    trace::equal(Toolchain::Version("go1.21.13"), true);
+}
+
+#[test]
+fn a_request_tells_the_pauses_it_met_with_the_installed_go() {
+    spans::whole_pauses(Toolchain::Installed);
+}
+
+#[test]
+fn a_request_tells_the_pauses_it_met_with_go_1_21() {
+    spans::whole_pauses(Toolchain::Version("go1.21.13"));
+}
+
+#[test]
+fn a_request_tells_the_part_of_a_pause_that_it_met() {
+    spans::parts_of_pauses(Toolchain::Installed);
+}
+
+#[test]
+fn without_bounds_a_request_tells_the_number_of_cycles() {
+    spans::cycles_without_bounds(Toolchain::Installed);
 }

@@ -5,7 +5,7 @@ use std::{
     fs::{self, File},
     io::Write as _,
     path::{Path, PathBuf},
-    process::{Child, Command, Stdio},
+    process::{Child, Command, Output, Stdio},
     time::Duration,
 };
 
@@ -197,6 +197,51 @@ fn no_room_to_expand_is_a_failure_and_no_answer() {
             && message.contains("TMPDIR"),
         "{message}"
     );
+}
+
+#[test]
+fn a_library_is_read_and_nothing_is_to_be_attached() {
+    let mut target = Target::new("httpcount");
+    target.flags = &["-buildmode=c-shared"];
+    let said = golens_symbols(&["--json", &target.build().display().to_string()]);
+    let report: serde_json::Value = serde_json::from_slice(&said.stdout).expect("a report");
+    assert_eq!(report["file"]["build"]["mode"], "c-shared");
+    let features = report["features"].as_array().expect("features");
+    let off: Vec<_> = features
+        .iter()
+        .filter(|one| one["attach"] == "no")
+        .collect();
+    assert!(off.len() >= 4, "{features:?}");
+    for feature in features {
+        let attach = feature["attach"].as_str().expect("a word");
+        assert!(["no", "not_used"].contains(&attach), "{feature}");
+    }
+    assert!(
+        off.iter()
+            .all(|one| one["why"][0]["error_type"] == "library")
+    );
+}
+
+#[test]
+fn a_process_without_an_executable_is_not_called_gone() {
+    let mut ended = Command::new("true").spawn().expect("start a program");
+    wait_until("its end", Duration::from_secs(10), || {
+        let status = fs::read_to_string(format!("/proc/{}/status", ended.id()));
+        status.expect("it is not waited for").contains("State:\tZ")
+    });
+    let said = golens_symbols(&[&ended.id().to_string()]);
+    ended.wait().expect("it has ended");
+    let message = String::from_utf8_lossy(&said.stderr).into_owned();
+    assert_eq!(said.status.code(), Some(1), "{message}");
+    assert!(message.contains("ended processes"), "{message}");
+}
+
+/// Runs `golens symbols`.
+fn golens_symbols(arguments: &[&str]) -> Output {
+    let golens = env::var_os("GOLENS_BIN").expect("GOLENS_BIN names the agent");
+    let mut command = Command::new(golens);
+    let done = command.arg("symbols").args(arguments).output();
+    done.expect("start golens")
 }
 
 /// Starts `golens symbols` under a wrapper.

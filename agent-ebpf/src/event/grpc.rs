@@ -1,6 +1,6 @@
 //! gRPC server calls.
 
-use super::EventHeader;
+use super::{EventHeader, gc::SpanGc};
 use crate::target::SpanIds;
 
 /// Longest full method (`/package.Service/Method`) kept, in bytes.
@@ -10,7 +10,7 @@ pub const METHOD_BYTES: usize = 128;
 ///
 /// # Units  `start_ns`, `header.time_ns` monotonic
 /// # Source go-sym: google.golang.org/grpc/internal/transport.(*http2Server).writeStatus 1.69..=1.83 http2_server.go
-/// # Layout 216 bytes
+/// # Layout 232 bytes
 #[repr(C)]
 #[derive(Clone, Copy, Debug)]
 pub struct GrpcServerEvent {
@@ -20,6 +20,8 @@ pub struct GrpcServerEvent {
     pub ids: SpanIds,
     /// Start of the handler.
     pub start_ns: u64,
+    /// What the garbage collector did meanwhile.
+    pub gc: SpanGc,
     /// gRPC status code.
     pub status: u32,
     /// Length of the method.
@@ -30,7 +32,7 @@ pub struct GrpcServerEvent {
 
 const _: () = {
     use core::mem::{offset_of, size_of};
-    assert!(size_of::<GrpcServerEvent>() == 216);
+    assert!(size_of::<GrpcServerEvent>() == 232);
     assert!(offset_of!(GrpcServerEvent, start_ns) == 72);
-    assert!(offset_of!(GrpcServerEvent, method) == 88);
+    assert!(offset_of!(GrpcServerEvent, method) == 104);
 };

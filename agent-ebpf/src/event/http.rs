@@ -1,6 +1,6 @@
 //! HTTP server requests.
 
-use super::EventHeader;
+use super::{EventHeader, gc::SpanGc};
 use crate::target::SpanIds;
 
 /// Longest method kept, in bytes.
@@ -20,7 +20,7 @@ pub const REMOTE_BYTES: usize = 48;
 ///
 /// # Units  `start_ns`, `header.time_ns` monotonic; `written` bytes of the response body
 /// # Source go-sym: net/http.(*response).finishRequest 1.17..=1.27 server.go
-/// # Layout 536 bytes
+/// # Layout 552 bytes
 #[repr(C)]
 #[derive(Clone, Copy, Debug)]
 pub struct HttpServerEvent {
@@ -30,6 +30,8 @@ pub struct HttpServerEvent {
     pub ids: SpanIds,
     /// Start of the handler.
     pub start_ns: u64,
+    /// What the garbage collector did meanwhile.
+    pub gc: SpanGc,
     /// `response.written`, -1 when unknown.
     pub written: i64,
     /// `response.status`; 0 means that the handler wrote none, which is 200.
@@ -62,8 +64,8 @@ pub struct HttpServerEvent {
 
 const _: () = {
     use core::mem::{offset_of, size_of};
-    assert!(size_of::<HttpServerEvent>() == 536);
+    assert!(size_of::<HttpServerEvent>() == 552);
     assert!(offset_of!(HttpServerEvent, ids) == 32);
     assert!(offset_of!(HttpServerEvent, start_ns) == 72);
-    assert!(offset_of!(HttpServerEvent, method) == 120);
+    assert!(offset_of!(HttpServerEvent, method) == 136);
 };

@@ -4,6 +4,7 @@
 //! still that of the caller and `0(%rsp)` is the return address.
 
 use aya_ebpf::bindings::pt_regs;
+use core::arch::asm;
 
 /// The registers of the probed thread.
 #[derive(Clone, Copy)]
@@ -24,6 +25,25 @@ impl Registers<'_> {
             4 => self.0.rsi,
             _ => self.0.r8,
         }
+    }
+
+    /// A result register by the number that instructions use for it: 0 is `rax`, 3 is `rbx`.
+    #[inline(always)]
+    pub(super) fn result(self, number: u32) -> Option<u64> {
+        // Each is read where it is: the verifier refuses an address that was computed from the number, which
+        // is what compilers make of a choice between plain loads.
+        let mut value = fixed(self.0.rax);
+        for (other, register) in [
+            (3, fixed(self.0.rbx)),
+            (1, fixed(self.0.rcx)),
+            (7, fixed(self.0.rdi)),
+            (6, fixed(self.0.rsi)),
+        ] {
+            if number == other {
+                value = register;
+            }
+        }
+        matches!(number, 0 | 1 | 3 | 6 | 7).then_some(value)
     }
 
     /// The running `runtime.g`.
@@ -49,4 +69,12 @@ impl Registers<'_> {
     pub(super) fn branch_taken(self) -> bool {
         self.0.eflags & CARRY_OR_ZERO != 0
     }
+}
+
+/// The same value, of which the compiler does not know where it came from.
+#[inline(always)]
+fn fixed(mut value: u64) -> u64 {
+    // SAFETY: a register is moved to itself.
+    unsafe { asm!("{0} = {0}", inout(reg) value, options(pure, nomem, nostack, preserves_flags)) };
+    value
 }

@@ -16,6 +16,7 @@ use agent_ebpf::{
 use aya_ebpf::{macros::uprobe, programs::ProbeContext};
 
 use super::{
+    gc,
     hit::{Hit, now, run},
     metadata, read, ring, spans,
 };
@@ -44,7 +45,7 @@ fn start(hit: &Hit<'_>) -> Result<(), Counter> {
         start_ns: now(),
         object: stream,
         kind: OPEN_GRPC_SERVER,
-        _pad: 0,
+        gc_cycles: gc::at_span_start(hit),
     };
     spans::open(&hit.key(goid), &span)
 }
@@ -58,6 +59,7 @@ fn end(hit: &Hit<'_>) -> Result<(), Counter> {
         event.header = hit.header(KIND_GRPC_SERVER, size_of::<GrpcServerEvent>(), goid);
         event.ids = span.ids;
         event.start_ns = span.start_ns;
+        event.gc = gc::at_span_end(hit, span.gc_cycles);
         fill(event, hit, stream, status)
     })
 }

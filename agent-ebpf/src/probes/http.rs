@@ -17,6 +17,7 @@ use agent_ebpf::{
 use aya_ebpf::{macros::uprobe, programs::ProbeContext};
 
 use super::{
+    gc,
     headers::{self, Absent},
     hit::{Hit, now, run},
     read, ring, spans,
@@ -46,7 +47,7 @@ fn start(hit: &Hit<'_>) -> Result<(), Counter> {
         start_ns: now(),
         object: request,
         kind: OPEN_HTTP_SERVER,
-        _pad: 0,
+        gc_cycles: gc::at_span_start(hit),
     };
     spans::open(&hit.key(goid), &span)
 }
@@ -61,6 +62,7 @@ fn end(hit: &Hit<'_>) -> Result<(), Counter> {
         event.header = hit.header(KIND_HTTP_SERVER, size_of::<HttpServerEvent>(), goid);
         event.ids = span.ids;
         event.start_ns = span.start_ns;
+        event.gc = gc::at_span_end(hit, span.gc_cycles);
         fill(event, hit, response, request)
     })
 }

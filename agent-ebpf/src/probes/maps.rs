@@ -2,7 +2,11 @@
 
 use agent_ebpf::{
     counter::{COUNTERS, Counter, PROGRAM_ROW, Program},
-    limits::{MAX_OPEN_SPANS, MAX_TARGETS, PROCESS_RING_BYTES, RING_BYTES},
+    goroutine::{SiteKey, SiteStats},
+    limits::{
+        MAX_GOROUTINE_MARKS, MAX_GOROUTINE_SITES, MAX_OPEN_SPANS, MAX_TARGETS, PROCESS_RING_BYTES,
+        RING_BYTES,
+    },
     offsets::Offsets,
     target::{GoroutineKey, OpenSpan, TargetRef},
 };
@@ -24,6 +28,25 @@ pub(super) static OFFSETS: Array<Offsets> = Array::with_max_entries(MAX_TARGETS,
 #[map(name = "OPEN_SPANS")]
 pub(super) static OPEN_SPANS: HashMap<GoroutineKey, OpenSpan> =
     HashMap::with_max_entries(MAX_OPEN_SPANS, 0);
+
+/// Slot -> generation whose goroutines are being counted, 0 for none. Written by the agent when all
+/// probes are attached, so that begins and ends are counted from the same moment.
+#[map(name = "GOROUTINE_WATCH")]
+pub(super) static GOROUTINE_WATCH: Array<u32> = Array::with_max_entries(MAX_TARGETS, 0);
+
+/// What goroutines did, by where they were created. Read and emptied by the agent.
+#[map(name = "GOROUTINE_SITES")]
+pub(super) static GOROUTINE_SITES: HashMap<SiteKey, SiteStats> =
+    HashMap::with_max_entries(MAX_GOROUTINE_SITES, 0);
+
+/// One site with nothing counted: too large for a program's stack.
+#[map(name = "GOROUTINE_ZERO")]
+pub(super) static GOROUTINE_ZERO: Array<SiteStats> = Array::with_max_entries(1, 0);
+
+/// When goroutines began to live, or to wait for a processor.
+#[map(name = "GOROUTINE_MARKS")]
+pub(super) static GOROUTINE_MARKS: HashMap<GoroutineKey, u64> =
+    HashMap::with_max_entries(MAX_GOROUTINE_MARKS, 0);
 
 /// Finished spans, log writes, stops of the world.
 #[map(name = "EVENTS")]

@@ -14,5 +14,7 @@ mod net;
 mod process;
 mod read;
 mod ring;
+mod sched;
 mod self_test;
+mod sites;
 mod spans;

@@ -1,6 +1,7 @@
 //! HTTP: /metrics, /healthz, /readyz, /api/v1/* and the status page.
 
 mod error;
+mod gc;
 mod goroutines;
 mod guard;
 mod health;
@@ -14,6 +15,7 @@ use std::{net::SocketAddr, sync::Arc};
 
 use axum::{Router, middleware, routing::get};
 
+pub(crate) use gc::CycleBody;
 pub use state::State;
 
 /// Serves until `shutdown` resolves, then finishes the requests that are under way.
@@ -39,6 +41,7 @@ fn router(state: State) -> Router {
         .route("/api/v1/targets", get(json::targets))
         .route("/api/v1/services", get(json::services))
         .route("/api/v1/runtime", get(json::runtime))
+        .route("/api/v1/gc", get(gc::cycles))
         .route("/api/v1/goroutines", get(goroutines::profiles))
         .route("/api/v1/traces", get(json::traces))
         .route("/api/v1/traces/{trace_id}", get(json::trace))

@@ -15,7 +15,7 @@ use crate::{
     correlate::{SpanId, TraceId},
     discovery::{TargetReport, TargetState},
     recent::Recent,
-    runtime::RuntimeReading,
+    runtime::{Figure, Numbers, RuntimeReading},
     telemetry::{Telemetry, testing},
 };
 
@@ -50,10 +50,10 @@ async fn server() -> Server {
     recent.log(Arc::new(testing::log("shop", "background", false)));
     telemetry.update_runtime(
         &testing::resource("shop"),
-        &RuntimeReading {
-            goroutines: Some(12),
+        RuntimeReading {
+            numbers: Numbers::default().with(Figure::Goroutines, 12),
             gc_cycles: 3,
-            new_gc_pauses_ns: vec![20_000, 30_000],
+            new_gc_cycles: testing::ring_cycles([20_000, 30_000]),
             complete: true,
             ..RuntimeReading::default()
         },
@@ -98,6 +98,7 @@ fn target() -> TargetReport {
         symbol_source: "symtab".to_owned(),
         layout_source: "dwarf5".to_owned(),
         probes: Vec::new(),
+        windows: Vec::new(),
         unresolved: Vec::new(),
     }
 }

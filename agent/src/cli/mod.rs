@@ -9,6 +9,7 @@ mod process;
 mod ps;
 mod run;
 mod symbols;
+mod trace;
 
 use std::process::ExitCode;
 
@@ -26,6 +27,7 @@ Examples:
   golens ps                         What is instrumented, what is not, and why
   golens symbols 4711               What golens knows of the binary of process 4711
   golens goroutines 4711            What its goroutines do, and who began them
+  golens trace gc 4711              Each garbage collection of process 4711, as it ends
   golens config check golens.yaml   All mistakes of a configuration at once
 
 Exit status: 0 done, 1 failed or found a problem, 2 wrong use of the command line.";
@@ -52,6 +54,8 @@ enum Verb {
     Symbols(symbols::SymbolsArgs),
     /// Show what the goroutines of a process do, grouped by creation site; it runs on meanwhile.
     Goroutines(goroutines::GoroutinesArgs),
+    /// Print events of one process as they happen.
+    Trace(trace::TraceArgs),
     /// Check kernel, rights and surroundings, and say what to do about what is missing.
     Doctor(doctor::DoctorArgs),
     /// Check a configuration, or show the effective one.
@@ -89,6 +93,7 @@ fn dispatch(verb: Verb, output: &mut Output) -> Result<ExitCode, CliError> {
         Verb::Ps(args) => block_on(ps::run(args, output)),
         Verb::Symbols(args) => symbols::run(&args, output),
         Verb::Goroutines(args) => goroutines::run(&args, output),
+        Verb::Trace(args) => block_on(trace::run(args, output)),
         Verb::Doctor(args) => doctor::run(&args, output),
         Verb::Config(args) => config::run(&args, output),
     }

@@ -105,6 +105,24 @@ pub enum CliError {
         /// Why.
         source: Box<dyn std::error::Error + Send + Sync>,
     },
+    /// What is to be traced is not known well enough.
+    #[error("process {pid}: {what} cannot be traced: {}", missing.join("; "))]
+    TraceUnknown {
+        /// The process.
+        pid: u32,
+        /// The feature.
+        what: &'static str,
+        /// What is missing, and why.
+        missing: Vec<String>,
+    },
+    /// Probes could not be loaded or attached.
+    #[error("cannot attach probes to process {pid}")]
+    Probe {
+        /// The process.
+        pid: u32,
+        /// Why.
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
     /// A running agent answered with an error or something unexpected.
     #[error("the agent at {url} gave no usable answer: {detail}")]
     Agent {
@@ -138,6 +156,8 @@ impl CliError {
             Self::Scan { .. } => "scan",
             Self::Process { reason, .. } => reason.error_type(),
             Self::Binary { .. } => "binary",
+            Self::TraceUnknown { .. } => "trace_unknown",
+            Self::Probe { .. } => "probe",
             Self::Agent { .. } => "agent",
             Self::Node { .. } => "node",
         }

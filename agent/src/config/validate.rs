@@ -110,11 +110,26 @@ fn window(path: &str, window: &Window, found: &mut Found) {
     found.unless(window.length <= window.every, path, || {
         "length is longer than every; at most they are equal".to_owned()
     });
+    let most = 1_000_000_000;
+    found.unless(
+        (1..=most).contains(&window.budget),
+        &format!("{path}.budget"),
+        || format!("{} is outside of 1 to {most} hits", window.budget),
+    );
 }
 
 fn runtime(runtime: &Runtime, found: &mut Found) {
     let (least, most) = (Duration::from_millis(100), Duration::from_secs(3_600));
     found.interval("runtime.interval", runtime.interval, least, most);
+    for (at, rule) in runtime.rules.iter().enumerate() {
+        let path = format!("runtime.rules[{at}]");
+        found.interval(&format!("{path}.interval"), rule.interval, least, most);
+        found.unless(
+            !rule.services.is_empty() || !rule.executables.is_empty(),
+            &path,
+            || "names no service and no executable; runtime.interval is for all".to_owned(),
+        );
+    }
     let goroutines = &runtime.goroutines;
     let least = Duration::from_secs(1);
     found.interval(
@@ -214,6 +229,7 @@ mod tests {
         config.scope.exclude_executables = vec!["bin/x".into()];
         config.scope.pids = vec![1, 0];
         config.probes.ring = Bytes(5_000);
+        config.probes.goroutines.budget = 0;
         config.probes.net.length = Interval(Duration::from_secs(90));
         config.runtime.interval = Interval(Duration::ZERO);
         config.otlp.endpoint = Some("tempo:4317".into());
@@ -227,6 +243,7 @@ mod tests {
                 "scope.exclude_executables[0]",
                 "scope.pids[1]",
                 "probes.ring",
+                "probes.goroutines.budget",
                 "probes.net",
                 "runtime.interval",
                 "otlp.endpoint",

@@ -1,25 +1,33 @@
-//! Turns each event once, into the span, log records or GC stop that it is.
+//! Turns each event once, into the span, log records, stop of the world or GC cycle that it is.
 
 use std::{
     collections::HashMap,
-    sync::{Arc, Mutex, PoisonError, RwLock},
+    sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock},
     time::{Duration, Instant},
 };
 
 use agent_ebpf::{
     event::{
-        EventHeader, gc::GcStopEvent, grpc::GrpcServerEvent, http::HttpServerEvent, log::LogHead,
+        EventHeader,
+        gc::{GcStopEvent, SpanGc},
+        grpc::GrpcServerEvent,
+        http::HttpServerEvent,
+        log::LogHead,
     },
     target::{IDS_REMOTE_PARENT, SpanIds, TargetRef},
 };
 
-use super::{Attributes, GrpcServer, Span, SpanId, SpanKind, TraceId, http};
+use super::{
+    Attributes, GcOverlap, GrpcServer, Span, SpanId, SpanKind, TraceId, http,
+    pauses::{Finished, Pauses},
+};
 use crate::{
     clock::{Clock, MonotonicNanos, UnixNanos},
     event::Event,
     identity::Resource,
     logs::{LogRecord, Stream, level_of, write},
     resolve::Writers,
+    runtime::gc::{GcCycle, GcNews, Stop},
 };
 
 /// What the correlator must know of a target.
@@ -37,8 +45,10 @@ pub trait Sink {
     fn span(&self, span: Arc<Span>);
     /// A line was written.
     fn log(&self, record: Arc<LogRecord>);
-    /// The world of a target was restarted.
-    fn stop_of_world(&self, resource: &Arc<Resource>, stop: &GcStopEvent);
+    /// A stop of a target's world is over.
+    fn stop_of_world(&self, resource: &Arc<Resource>, stop: &Stop);
+    /// A garbage collection cycle of a target is over that started at `start`.
+    fn gc_cycle(&self, resource: &Arc<Resource>, cycle: GcCycle, start: Option<UnixNanos>);
 }
 
 /// What the correlator saw; every event is in exactly one of the first six.
@@ -73,6 +83,7 @@ pub struct Correlator<S> {
     sink: S,
     targets: RwLock<HashMap<TargetRef, Identity>>,
     ended: Mutex<Vec<(Instant, TargetRef)>>,
+    pauses: Mutex<Pauses>,
     counts: Mutex<CorrelatorCounts>,
 }
 
@@ -84,6 +95,7 @@ impl<S: Sink> Correlator<S> {
             sink,
             targets: RwLock::default(),
             ended: Mutex::default(),
+            pauses: Mutex::default(),
             counts: Mutex::default(),
         }
     }
@@ -94,6 +106,12 @@ impl<S: Sink> Correlator<S> {
             .write()
             .unwrap_or_else(PoisonError::into_inner)
             .insert(target, identity);
+        self.pauses().add(target);
+    }
+
+    /// From now on every stop of a target's world has a record.
+    pub fn stops_are_probed(&self, target: TargetRef) {
+        self.pauses().probed(target, MonotonicNanos::now());
     }
 
     /// Forgets a target after its last events have had time to arrive.
@@ -108,7 +126,15 @@ impl<S: Sink> Correlator<S> {
         let mut targets = self.targets.write().unwrap_or_else(PoisonError::into_inner);
         for (_, target) in gone {
             targets.remove(&target);
+            let spans = self.pauses().forget(target);
+            self.pass_on(spans);
         }
+    }
+
+    /// Passes spans on that have waited too long for a stop of the world by `now`.
+    pub fn settle(&self, now: MonotonicNanos) {
+        let spans = self.pauses().overdue(now);
+        self.pass_on(spans);
     }
 
     /// What has been seen so far.
@@ -137,15 +163,17 @@ impl<S: Sink> Correlator<S> {
             Event::HttpServer(event) => {
                 counts.http_spans += 1;
                 counts.route_unknown += u64::from(event.pattern_length == 0);
-                self.sink.span(Arc::new(self.http_span(identity, event)));
+                let span = self.http_span(identity, event);
+                self.finish(identity, span, &event.header, event.start_ns, event.gc);
             }
             Event::GrpcServer(event) => {
                 counts.grpc_spans += 1;
-                self.sink.span(Arc::new(self.grpc_span(identity, event)));
+                let span = self.grpc_span(identity, event);
+                self.finish(identity, span, &event.header, event.start_ns, event.gc);
             }
             Event::GcStop(event) => {
                 counts.gc_stops += 1;
-                self.sink.stop_of_world(&identity.resource, event);
+                self.stop_of_world(identity, event);
             }
             Event::Log(head, data) => {
                 counts.log_writes += 1;
@@ -156,6 +184,53 @@ impl<S: Sink> Correlator<S> {
                 }
             }
         }
+    }
+
+    /// Hands a span on as soon as the stops of the world that it met are known.
+    fn finish(
+        &self,
+        identity: &Identity,
+        span: Span,
+        end: &EventHeader,
+        start_ns: u64,
+        gc: SpanGc,
+    ) {
+        let finished = Finished {
+            span,
+            start: MonotonicNanos(start_ns),
+            end: MonotonicNanos(end.time_ns),
+            gc,
+        };
+        let (stop, spans) = self.pauses().span(end.target, finished);
+        if let Some(stop) = stop {
+            self.sink.stop_of_world(&identity.resource, &stop);
+        }
+        self.pass_on(spans);
+    }
+
+    fn stop_of_world(&self, identity: &Identity, event: &GcStopEvent) {
+        let (news, spans) = self.pauses().stop(event.header.target, event);
+        for one in news {
+            match one {
+                GcNews::Stop(stop) => self.sink.stop_of_world(&identity.resource, &stop),
+                GcNews::Cycle(cycle) => {
+                    let phases = cycle.observed.as_ref().and_then(|observed| observed.phases);
+                    let start = phases.map(|phases| self.clock.to_unix(phases.sweep_termination));
+                    self.sink.gc_cycle(&identity.resource, *cycle, start);
+                }
+            }
+        }
+        self.pass_on(spans);
+    }
+
+    fn pass_on(&self, spans: Vec<Span>) {
+        for span in spans {
+            self.sink.span(Arc::new(span));
+        }
+    }
+
+    fn pauses(&self) -> MutexGuard<'_, Pauses> {
+        self.pauses.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn http_span(&self, identity: &Identity, event: &HttpServerEvent) -> Span {
@@ -206,6 +281,7 @@ impl<S: Sink> Correlator<S> {
             // The length comes from the monotonic clock, whatever the wall clock did meanwhile.
             end: UnixNanos(start.0.saturating_add(end.time_ns.saturating_sub(start_ns))),
             goid: end.goid,
+            gc: GcOverlap::Unknown,
             attributes,
         }
     }

@@ -2,7 +2,8 @@
 
 mod correlator;
 mod http;
+mod pauses;
 mod span;
 
 pub use correlator::{Correlator, CorrelatorCounts, Identity, Sink};
-pub use span::{Attributes, GrpcServer, HttpServer, Span, SpanId, SpanKind, TraceId};
+pub use span::{Attributes, GcOverlap, GrpcServer, HttpServer, Span, SpanId, SpanKind, TraceId};

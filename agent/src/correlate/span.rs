@@ -96,8 +96,28 @@ pub struct Span {
     pub end: UnixNanos,
     /// Goroutine that served it.
     pub goid: u64,
+    /// How garbage collection held it up.
+    pub gc: GcOverlap,
     /// What it was.
     pub attributes: Attributes,
+}
+
+/// What a span had to do with garbage collection of its process.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum GcOverlap {
+    /// Not known: it began before golens watched, or the binary does not tell.
+    #[default]
+    Unknown,
+    /// Time of the span in which the world was stopped for garbage collection, or being stopped.
+    ///
+    /// `golens.gc.pause_overlap`, in seconds like all durations of the conventions.
+    Pause {
+        /// To the nanosecond, from the runtime's own bounds.
+        nanoseconds: u64,
+    },
+    /// Bounds of the stops are not known, only how many cycles ended meanwhile:
+    /// `golens.gc.cycles_overlapped`.
+    Cycles(u32),
 }
 
 /// What a span was about, by protocol.
@@ -202,6 +222,14 @@ impl Span {
             "go.goroutine.id",
             Value::Int(i64::try_from(self.goid).unwrap_or(i64::MAX)),
         ));
+        list.extend(match self.gc {
+            GcOverlap::Unknown => None,
+            GcOverlap::Pause { nanoseconds } => Some((
+                "golens.gc.pause_overlap",
+                Value::Double(nanoseconds as f64 / 1e9),
+            )),
+            GcOverlap::Cycles(cycles) => Some(("golens.gc.cycles_overlapped", cycles.into())),
+        });
         list
     }
 }

@@ -39,6 +39,9 @@ pub struct TargetReport {
     pub layout_source: String,
     /// Attached probes.
     pub probes: Vec<ProbeReport>,
+    /// The last window of each probe that comes and goes.
+    #[serde(default)]
+    pub windows: Vec<WindowReport>,
     /// What could not be resolved.
     pub unresolved: Vec<UnresolvedReport>,
 }
@@ -58,6 +61,7 @@ impl TargetReport {
             symbol_source: String::new(),
             layout_source: String::new(),
             probes: Vec::new(),
+            windows: Vec::new(),
             unresolved: Vec::new(),
         }
     }
@@ -76,6 +80,32 @@ pub struct ProbeReport {
     pub instruction: String,
     /// Hits counted in the kernel since attach.
     pub hits: u64,
+}
+
+/// One window in which a hot probe was attached.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct WindowReport {
+    /// Subject: `goroutine`, `net`.
+    pub feature: String,
+    /// How long it was open.
+    pub seconds: f64,
+    /// Hits in it.
+    pub hits: u64,
+    /// The probe had used up its hits and left before its time; it comes back with the next window.
+    pub over_budget: bool,
+}
+
+impl WindowReport {
+    /// Why the probe is not there now, when that is not just between two windows.
+    #[must_use]
+    pub fn reason(&self) -> Option<String> {
+        self.over_budget.then(|| {
+            format!(
+                "{} probes left after {:.2} s and {} hits, over their budget, until the next window",
+                self.feature, self.seconds, self.hits
+            )
+        })
+    }
 }
 
 /// A fact that is missing, and why.

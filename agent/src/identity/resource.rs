@@ -10,6 +10,8 @@ pub enum Value {
     Text(String),
     /// A signed integer.
     Int(i64),
+    /// A number with a fraction.
+    Double(f64),
     /// A flag.
     Bool(bool),
 }
@@ -43,6 +45,7 @@ impl std::fmt::Display for Value {
         match self {
             Self::Text(text) => f.write_str(text),
             Self::Int(number) => write!(f, "{number}"),
+            Self::Double(number) => write!(f, "{number}"),
             Self::Bool(flag) => write!(f, "{flag}"),
         }
     }

@@ -7,14 +7,20 @@ use std::{
 
 use agent_ebpf::{offsets::Offsets, target::TargetRef};
 
-use super::{NodeSink, profiles::Goroutines, target::Target};
+use super::{
+    NodeSink,
+    profiles::Goroutines,
+    readers::{self, Readable},
+    target::Target,
+};
 use crate::{
     config,
     correlate::{Correlator, Identity},
     discovery::{BinaryKey, Candidate, Opener, Process, RefusedReason, UnresolvedReport},
     doctor::error_chain,
-    identity::{self, GoProgram, Node, ProcessFacts},
+    identity::{self, GoProgram, Node, ProcessFacts, Resource},
     probe::{Attachment, Feature, FileKey, Kernel, ProbeError, Slots},
+    recent::{GcTimeline, Recent},
     resolve::{BinaryInfo, ResolveError, Resolver},
     runtime::Reader,
 };
@@ -24,6 +30,7 @@ pub(super) struct Adopter {
     pub(super) node: Node,
     pub(super) kernel: Arc<Kernel>,
     pub(super) correlator: Arc<Correlator<NodeSink>>,
+    pub(super) recent: Arc<Recent>,
     pub(super) probes: config::Probes,
     pub(super) runtime: config::Runtime,
     pub(super) opener: Mutex<Opener>,
@@ -79,7 +86,8 @@ impl Adopter {
         match self.attach(&process, &binary, reference, bias) {
             Ok((attachment, problems)) => {
                 let process = Arc::new(process);
-                let reader = self.reader(&process, &binary);
+                let timeline = self.recent.gc_timeline(&resource);
+                let reader = self.reader(&process, &binary, &resource, &timeline);
                 let goroutines = Goroutines::of(&process, &binary, &self.runtime);
                 Ok(Target {
                     reference,
@@ -87,8 +95,11 @@ impl Adopter {
                     resource,
                     binary,
                     attachment: Mutex::new(attachment),
-                    reader: Mutex::new(reader),
+                    reader,
                     goroutines,
+                    bias,
+                    windows: Mutex::default(),
+                    sites: Mutex::default(),
                     problems,
                 })
             }
@@ -115,9 +126,10 @@ impl Adopter {
     ) -> Result<(Attachment, Vec<UnresolvedReport>), AdoptError> {
         let offsets = Offsets {
             generation: reference.generation,
-            ..in_process(&binary.offsets, bias)
+            ..binary.offsets.moved(bias)
         };
-        self.kernel.register(process.id.pid, reference, &offsets)?;
+        self.kernel
+            .register(process.id.pid, reference, &offsets.without_stops())?;
         // An exec until here would have left a registration of the old program; one from here on
         // removes it in the kernel.
         process.recheck()?;
@@ -136,20 +148,38 @@ impl Adopter {
                 (process.id.pid, reference.generation),
                 &binary.sites,
             );
-            if let Err(error) = added {
-                problems.push(UnresolvedReport {
+            match added {
+                // Spans may rely on the records of stops from here on.
+                Ok(()) if feature == Feature::Gc => {
+                    self.correlator.stops_are_probed(reference);
+                    self.kernel.set_offsets(reference, &offsets.with_stops())?;
+                }
+                Ok(()) => {}
+                Err(error) => problems.push(UnresolvedReport {
                     what: format!("feature {}", feature.name()),
                     reason: error_chain(&error),
-                });
+                }),
             }
         }
         Ok((attachment, problems))
     }
 
-    fn reader(&self, process: &Arc<Process>, binary: &BinaryInfo) -> Option<Reader> {
+    fn reader(
+        &self,
+        process: &Arc<Process>,
+        binary: &BinaryInfo,
+        resource: &Arc<Resource>,
+        timeline: &Arc<GcTimeline>,
+    ) -> Option<Arc<Readable>> {
         let facts = binary.runtime.as_ref().filter(|_| self.runtime.enabled)?;
         match Reader::new(Arc::clone(process), facts) {
-            Ok(reader) => Some(reader),
+            Ok(reader) => Some(Arc::new(Readable::new(
+                Arc::clone(process),
+                Arc::clone(resource),
+                Arc::clone(timeline),
+                reader,
+                readers::interval(&self.runtime, &resource.service_name, &process.executable),
+            ))),
             Err(error) => {
                 tracing::warn!(pid = process.id.pid, %error, "the Go runtime cannot be read");
                 None
@@ -157,31 +187,15 @@ impl Adopter {
         }
     }
 
-    /// Features that are attached for good; windowed ones come and go.
+    /// Features that are attached for good; windowed ones come and go, others are for `golens trace`.
     fn wants(&self, feature: Feature) -> bool {
         match feature {
             Feature::Http => self.probes.http,
             Feature::Grpc => self.probes.grpc,
             Feature::Log => self.probes.logs,
             Feature::Gc => self.probes.gc,
-            Feature::Goroutine | Feature::Net => false,
+            Feature::Goroutine | Feature::Net | Feature::Sched => false,
         }
-    }
-}
-
-/// The same offsets with the addresses of a process that is loaded `bias` bytes higher.
-fn in_process(offsets: &Offsets, bias: u64) -> Offsets {
-    let moved = |address: u64| {
-        if address == 0 {
-            0
-        } else {
-            address.wrapping_add(bias)
-        }
-    };
-    Offsets {
-        work_address: moved(offsets.work_address),
-        types_address: moved(offsets.types_address),
-        ..*offsets
     }
 }
 

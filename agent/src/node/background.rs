@@ -13,7 +13,13 @@ use tokio::{
     time::{Instant, sleep},
 };
 
-use super::{profiles::Profiles, readers, report::Counters, target::Table, windows::Windows};
+use super::{
+    profiles::Profiles,
+    readers::{self, Readers},
+    report::Counters,
+    target::Table,
+    windows::Windows,
+};
 use crate::{
     clock::{Clock, MonotonicNanos},
     config::Config,
@@ -26,17 +32,31 @@ const SPAN_AGE: Duration = Duration::from_secs(6 * 60 * 60);
 /// Between two sweeps of open spans.
 const SWEEP: Duration = Duration::from_secs(30);
 
+/// What all of it works on.
+pub(super) struct Background {
+    pub(super) kernel: Arc<Kernel>,
+    pub(super) table: Arc<Table>,
+    pub(super) telemetry: Arc<Telemetry>,
+    pub(super) clock: Arc<Clock>,
+    pub(super) counters: Counters,
+    pub(super) readers: Arc<Readers>,
+}
+
 /// Starts all of it; dropping the set ends it.
 pub(super) fn start(
     config: &Config,
-    kernel: &Arc<Kernel>,
-    table: &Arc<Table>,
-    telemetry: &Arc<Telemetry>,
-    clock: Arc<Clock>,
-    counters: &Counters,
+    parts: Background,
     early_readings: mpsc::Receiver<u32>,
     profiles: Profiles,
 ) -> JoinSet<()> {
+    let Background {
+        kernel,
+        table,
+        telemetry,
+        clock,
+        counters,
+        readers,
+    } = parts;
     let mut tasks = JoinSet::new();
     let every_second = counters.clone();
     tasks.spawn(async move {
@@ -48,26 +68,22 @@ pub(super) fn start(
         }
     });
     tasks.spawn(sweep(
-        Arc::clone(kernel),
-        Arc::clone(table),
+        Arc::clone(&kernel),
+        Arc::clone(&table),
         counters.clone(),
     ));
     if config.runtime.enabled {
-        tasks.spawn(readers::run(
-            Arc::clone(table),
-            Arc::clone(telemetry),
-            config.runtime.interval.0,
-            early_readings,
-        ));
+        tasks.spawn(readers::run(readers, Arc::clone(&table), early_readings));
     }
     let goroutines = &config.runtime.goroutines;
     if config.runtime.enabled && goroutines.enabled {
         tasks.spawn(profiles.run(goroutines.interval.0));
     }
     let windows = Arc::new(Windows {
-        table: Arc::clone(table),
-        kernel: Arc::clone(kernel),
-        telemetry: Arc::clone(telemetry),
+        table,
+        kernel,
+        telemetry,
+        resolver: counters.resolver,
     });
     let settings = [
         (Feature::Goroutine, &config.probes.goroutines),

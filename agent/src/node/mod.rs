@@ -12,6 +12,7 @@ mod adopt;
 mod background;
 mod command;
 mod error;
+mod goroutines;
 mod profiles;
 mod pump;
 mod readers;
@@ -35,10 +36,11 @@ use tokio::{
 
 use self::{
     adopt::Adopter,
+    background::Background,
     command::Stopped,
     profiles::Profiles,
     pump::Pump,
-    readers::GcPace,
+    readers::{GcPace, Readers},
     report::Counters,
     sink::NodeSink,
     supervisor::{Request, Supervisor},
@@ -147,7 +149,8 @@ impl Agent {
         let kernel = Arc::new(kernel);
         report::refused_programs(&kernel);
 
-        let telemetry = Arc::new(Telemetry::new());
+        let telemetry = Telemetry::new().with_classic_names(config.metrics.classic_names);
+        let telemetry = Arc::new(telemetry);
         let recent = Arc::new(Recent::new(&config.recent));
         let otlp = export::start_otlp(&config.otlp, &telemetry)?;
         let loki = export::start_loki(&config.loki, &telemetry)?;
@@ -162,6 +165,7 @@ impl Agent {
         let sink = NodeSink {
             telemetry: Arc::clone(&telemetry),
             fanout,
+            recent: Arc::clone(&recent),
             pace: GcPace::new(early),
         };
         let correlator = Arc::new(Correlator::new(Arc::clone(&clock), sink));
@@ -184,6 +188,7 @@ impl Agent {
             node,
             kernel: Arc::clone(&kernel),
             correlator: Arc::clone(&correlator),
+            recent: Arc::clone(&recent),
             probes: config.probes.clone(),
             runtime: config.runtime.clone(),
             opener: Mutex::new(Opener::new(procfs.clone())),
@@ -191,8 +196,15 @@ impl Agent {
             slots: Mutex::new(Slots::new()),
         });
         let scanner = Scanner::new(procfs, rules);
-        let supervisor =
-            Supervisor::new(adopter, Arc::clone(&table), Arc::clone(&telemetry), scanner);
+        let readers = Readers::start(Arc::clone(&telemetry)).map_err(NodeError::Readers)?;
+        let readers = Arc::new(readers);
+        let supervisor = Supervisor::new(
+            adopter,
+            Arc::clone(&table),
+            Arc::clone(&telemetry),
+            Arc::clone(&readers),
+            scanner,
+        );
         let abandoned = Arc::new(AtomicU64::new(0));
         let profiles = Profiles {
             table: Arc::clone(&table),
@@ -218,11 +230,14 @@ impl Agent {
         let supervisor = tokio::task::spawn_blocking(move || runtime.block_on(work));
         let background = background::start(
             config,
-            &kernel,
-            &table,
-            &telemetry,
-            clock,
-            &counters,
+            Background {
+                kernel: Arc::clone(&kernel),
+                table: Arc::clone(&table),
+                telemetry: Arc::clone(&telemetry),
+                clock,
+                counters: counters.clone(),
+                readers,
+            },
             early_readings,
             profiles,
         );

@@ -16,6 +16,7 @@ use tokio::sync::mpsc;
 
 use super::NodeSink;
 use crate::{
+    clock::MonotonicNanos,
     correlate::Correlator,
     event::{Drain, Waiter, process_event},
     probe::Rings,
@@ -62,9 +63,12 @@ impl Pump {
                     .processes
                     .drain(|record| forward(record, &changes, &missing));
                 rings.events.drain(|record| correlator.handle(record));
+                correlator.settle(MonotonicNanos::now());
             }
             // What was submitted before the probes were detached.
             while rings.events.drain(|record| correlator.handle(record)) > 0 {}
+            // No further stop of the world will be reported.
+            correlator.settle(MonotonicNanos(u64::MAX));
         };
         let thread = thread::Builder::new()
             .name("events".to_owned())

@@ -32,7 +32,7 @@ pub(super) struct Counters {
 }
 
 /// Kernel-side counters that are losses: a record that should exist does not. Each loss is in one.
-const LOSSES: [Counter; 8] = [
+const LOSSES: [Counter; 10] = [
     Counter::EventsRingFull,
     Counter::EventsDiscarded,
     Counter::NoGoroutine,
@@ -41,6 +41,8 @@ const LOSSES: [Counter; 8] = [
     Counter::ProcessRingFull,
     Counter::LogTruncated,
     Counter::LogsShed,
+    Counter::GoroutineSitesFull,
+    Counter::GoroutineMarksFull,
 ];
 
 impl Counters {

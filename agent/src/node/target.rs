@@ -7,13 +7,16 @@ use std::{
 
 use agent_ebpf::target::TargetRef;
 
-use super::profiles::Goroutines;
+use super::{goroutines::KnownSites, profiles::Goroutines, readers::Readable};
 use crate::{
-    discovery::{ProbeReport, Process, RefusedReason, TargetReport, TargetState, UnresolvedReport},
+    discovery::{
+        ProbeReport, Process, RefusedReason, TargetReport, TargetState, UnresolvedReport,
+        WindowReport,
+    },
     identity::Resource,
     probe::{Attachment, Feature, Kernel},
     resolve::BinaryInfo,
-    runtime::{GoroutineReport, Reader},
+    runtime::GoroutineReport,
 };
 
 /// One Go process with its probes.
@@ -24,8 +27,15 @@ pub(super) struct Target {
     pub(super) resource: Arc<Resource>,
     pub(super) binary: Arc<BinaryInfo>,
     pub(super) attachment: Mutex<Attachment>,
-    pub(super) reader: Mutex<Option<Reader>>,
+    /// For readers of its memory; none when that is off, or the binary does not tell where to read.
+    pub(super) reader: Option<Arc<Readable>>,
     pub(super) goroutines: Goroutines,
+    /// Added to an address of the file it is the address in the process.
+    pub(super) bias: u64,
+    /// The last window of each feature that has windows.
+    pub(super) windows: Mutex<BTreeMap<Feature, WindowReport>>,
+    /// Creation sites that have series of their own.
+    pub(super) sites: Mutex<KnownSites>,
     /// What went wrong at attach, beside what the binary lacks.
     pub(super) problems: Vec<UnresolvedReport>,
 }
@@ -35,6 +45,12 @@ impl Target {
         self.attachment
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Keeps how a window went, for whoever asks why a probe is not there.
+    pub(super) fn window_closed(&self, feature: Feature, report: WindowReport) {
+        let mut windows = self.windows.lock().unwrap_or_else(PoisonError::into_inner);
+        windows.insert(feature, report);
     }
 
     /// Whether the binary has sites for a feature.
@@ -59,6 +75,11 @@ impl Target {
             .collect();
         let mut unresolved = self.binary.unresolved.clone();
         unresolved.extend(self.problems.iter().cloned());
+        let windows = self.windows.lock().unwrap_or_else(PoisonError::into_inner);
+        let windows: Vec<WindowReport> = windows.values().cloned().collect();
+        let missing = unresolved
+            .first()
+            .map(|first| format!("{}: {}", first.what, first.reason));
         TargetReport {
             pid: self.process.id.pid,
             service: self.resource.service_name.clone(),
@@ -68,14 +89,13 @@ impl Target {
             } else {
                 TargetState::Partial
             },
-            reason: unresolved
-                .first()
-                .map(|first| format!("{}: {}", first.what, first.reason)),
+            reason: missing.or_else(|| windows.iter().find_map(WindowReport::reason)),
             go_version: self.binary.go_version.clone(),
             build_id: self.binary.build_id.clone(),
             symbol_source: self.binary.symbol_source.clone(),
             layout_source: self.binary.layout_source.clone(),
             probes,
+            windows,
             unresolved,
         }
     }
@@ -139,6 +159,15 @@ impl Table {
             Entry::Refused(_) => None,
         };
         self.read().values().filter_map(live).collect()
+    }
+
+    /// What can be read of all live targets.
+    pub(super) fn readable(&self) -> Vec<Arc<Readable>> {
+        let readable = |entry: &Entry| match entry {
+            Entry::Live(target) => target.reader.clone(),
+            Entry::Refused(_) => None,
+        };
+        self.read().values().filter_map(readable).collect()
     }
 
     /// Live targets, and how many processes were refused.

@@ -4,27 +4,27 @@ use std::{collections::HashMap, os::fd::AsFd, sync::Arc, time::Duration};
 
 use agent_ebpf::{counter::Program, target::TargetRef};
 use tokio::{
-    task::JoinSet,
+    task::{JoinSet, spawn_blocking},
     time::{Instant, sleep},
 };
 
 use super::{
     adopt::file_key,
+    goroutines,
     target::{Table, Target},
 };
 use crate::{
     config,
-    probe::{Feature, Kernel},
+    discovery::WindowReport,
+    doctor::error_chain,
+    probe::{Feature, Kernel, ProbeError, Sites},
+    resolve::Resolver,
     telemetry::{
         Telemetry,
         catalog::{self, Metric},
     },
 };
 
-/// Hits one target may cost in one window; past it, its window ends early.
-///
-/// At 0.5 us a hit these are 25 ms of CPU, 2.5 % of a core over a window of one second.
-const HITS_PER_WINDOW: u64 = 50_000;
 /// How often the budget is checked.
 const CHECK: Duration = Duration::from_millis(50);
 
@@ -33,144 +33,263 @@ pub(super) struct Windows {
     pub(super) table: Arc<Table>,
     pub(super) kernel: Arc<Kernel>,
     pub(super) telemetry: Arc<Telemetry>,
+    pub(super) resolver: Arc<Resolver>,
 }
 
+/// One target while its window is open; what was counted before is published already.
 struct Open {
     target: Arc<Target>,
     since: Instant,
-    before: HashMap<Program, u64>,
+    hits: HashMap<Program, u64>,
+    sites: Sites,
+}
+
+/// How a window ends.
+#[derive(Clone, Copy, PartialEq)]
+enum End {
+    /// Its length is over, and the next one follows later.
+    Detach,
+    /// Its hits are used up.
+    OverBudget,
+    /// Its length is over, and the next one follows at once.
+    Stay,
 }
 
 impl Windows {
     /// Opens windows of `feature` as `settings` say, for ever.
     pub(super) async fn run(self: Arc<Self>, feature: Feature, settings: config::Window) {
         let (length, every) = (settings.length.0, settings.every.0);
+        let end = if length == every {
+            End::Stay
+        } else {
+            End::Detach
+        };
+        let mut open = Vec::new();
         loop {
             sleep(every.saturating_sub(length)).await;
-            self.window(feature, length).await;
+            open = self.window(feature, open, &settings, end).await;
         }
     }
 
-    async fn window(&self, feature: Feature, length: Duration) {
-        let mut open = self.open(feature).await;
-        let end = Instant::now() + length;
-        while !open.is_empty() && Instant::now() < end {
-            sleep(CHECK.min(end - Instant::now())).await;
-            let spent = |window: &Open| self.hits(window, feature) >= HITS_PER_WINDOW;
-            let over_budget: Vec<Open> = open.extract_if(.., |window| spent(window)).collect();
-            self.close_all(over_budget, feature, true).await;
+    /// One window, in which some targets may be attached already; answers those that still are.
+    async fn window(
+        self: &Arc<Self>,
+        feature: Feature,
+        mut open: Vec<Open>,
+        settings: &config::Window,
+        end: End,
+    ) -> Vec<Open> {
+        let close = Instant::now() + settings.length.0;
+        open.extend(self.open(feature, &open).await);
+        while !open.is_empty() && Instant::now() < close {
+            sleep(CHECK.min(close - Instant::now())).await;
+            let over_budget = |window: &mut Open| {
+                let now = self.kernel.hits(window.target.reference);
+                spent(feature, &now, &window.hits) >= settings.budget
+            };
+            let over_budget: Vec<Open> = open.extract_if(.., over_budget).collect();
+            self.end_all(over_budget, feature, End::OverBudget).await;
         }
-        self.close_all(open, feature, false).await;
+        sleep(close.saturating_duration_since(Instant::now())).await;
+        self.end_all(open, feature, end).await
     }
 
-    /// Closes windows at the same time and waits for the grace periods, so that the next window cannot
-    /// meet probes of this one.
-    async fn close_all(&self, windows: Vec<Open>, feature: Feature, over_budget: bool) {
-        let mut removals = JoinSet::new();
-        for window in windows {
-            self.publish(&window, feature, over_budget);
-            removals.spawn_blocking(move || window.target.attachment().remove(feature));
-        }
-        while removals.join_next().await.is_some() {}
-    }
-
-    async fn open(&self, feature: Feature) -> Vec<Open> {
-        let (table, kernel) = (Arc::clone(&self.table), Arc::clone(&self.kernel));
+    /// Attaches the feature to every target that can have it and has not.
+    async fn open(self: &Arc<Self>, feature: Feature, open: &[Open]) -> Vec<Open> {
+        let attached: Vec<TargetRef> = open.iter().map(|window| window.target.reference).collect();
+        let this = Arc::clone(self);
         let attach = move || {
-            let can = |target: &Arc<Target>| target.can(feature);
-            table
-                .live()
-                .into_iter()
-                .filter(can)
-                .filter_map(|target| open(&kernel, feature, target))
+            let wanted =
+                |target: &Arc<Target>| target.can(feature) && !attached.contains(&target.reference);
+            let targets = this.table.live().into_iter().filter(wanted);
+            targets
+                .filter_map(|target| this.attach(feature, target))
                 .collect()
         };
-        tokio::task::spawn_blocking(attach)
-            .await
-            .unwrap_or_default()
+        spawn_blocking(attach).await.unwrap_or_default()
+    }
+
+    fn attach(&self, feature: Feature, target: Arc<Target>) -> Option<Open> {
+        let pid = target.process.id.pid;
+        match self.try_attach(feature, &target) {
+            Ok(hits) => Some(Open {
+                since: Instant::now(),
+                hits,
+                sites: Sites::new(),
+                target,
+            }),
+            Err(error) => {
+                target.attachment().remove(feature);
+                let error = error_chain(&error);
+                tracing::debug!(pid, feature = feature.name(), error, "no window");
+                None
+            }
+        }
+    }
+
+    /// Answers the hits before the window.
+    fn try_attach(
+        &self,
+        feature: Feature,
+        target: &Target,
+    ) -> Result<HashMap<Program, u64>, ProbeError> {
+        let hits = self.kernel.hits(target.reference);
+        let file = (
+            target.process.file.as_fd(),
+            file_key(&target.process.incarnation.binary),
+        );
+        target.attachment().add(
+            &self.kernel,
+            feature,
+            file,
+            (target.process.id.pid, target.reference.generation),
+            &target.binary.sites,
+        )?;
+        if feature == Feature::Goroutine {
+            self.kernel.goroutines().watch(target.reference)?;
+        }
+        Ok(hits)
+    }
+
+    /// Ends windows at the same time and waits for the grace periods, so that the next window cannot meet
+    /// probes of this one. Answers those that stay open.
+    async fn end_all(
+        self: &Arc<Self>,
+        windows: Vec<Open>,
+        feature: Feature,
+        end: End,
+    ) -> Vec<Open> {
+        let mut ends = JoinSet::new();
+        for window in windows {
+            let this = Arc::clone(self);
+            ends.spawn_blocking(move || this.end(window, feature, end));
+        }
+        let mut staying = Vec::new();
+        while let Some(ended) = ends.join_next().await {
+            match ended {
+                Ok(window) => staying.extend(window),
+                Err(error) => tracing::error!(%error, "the end of a window panicked"),
+            }
+        }
+        staying
+    }
+
+    fn end(&self, mut window: Open, feature: Feature, end: End) -> Option<Open> {
+        let target = Arc::clone(&window.target);
+        let is_live = self
+            .kernel
+            .is_registered(target.process.id.pid, target.reference);
+        let stays = end == End::Stay && is_live;
+        let goroutines = (feature == Feature::Goroutine).then(|| self.kernel.goroutines());
+        if let (Some(goroutines), false) = (goroutines, stays)
+            && let Err(error) = goroutines.ignore(target.reference)
+        {
+            tracing::warn!(error = error_chain(&error), "goroutines are still counted");
+        }
+        let length = window.since.elapsed();
+        let hits = self.kernel.hits(target.reference);
+        if !stays {
+            target.attachment().remove(feature);
+        }
+        let sites = goroutines.map_or_else(Sites::new, |all| all.read(target.reference));
+        if let (Some(goroutines), false) = (goroutines, stays) {
+            goroutines.forget(target.reference);
+        }
+        // The end of a process detaches and forgets everything else.
+        if is_live {
+            self.publish(&window, feature, &hits, &sites);
+            self.report(&window, feature, &hits, length, end == End::OverBudget);
+        }
+        (window.since, window.hits, window.sites) = (window.since + length, hits, sites);
+        stays.then_some(window)
     }
 
     /// Publishes what was counted.
-    fn publish(&self, window: &Open, feature: Feature, over_budget: bool) {
-        let length = window.since.elapsed();
-        let (pid, reference) = (window.target.process.id.pid, window.target.reference);
-        if !self.kernel.is_registered(pid, reference) {
-            // It ended meanwhile, and the end detaches and forgets everything.
-            return;
-        }
-        let now = self.kernel.hits(window.target.reference);
-        for &program in feature.programs() {
-            let hits = since(window, &now, program);
-            let resource = &window.target.resource;
-            if let Some(metric) = metric(program) {
-                self.telemetry.add(resource, metric, &[], hits as f64);
+    fn publish(
+        &self,
+        window: &Open,
+        feature: Feature,
+        hits: &HashMap<Program, u64>,
+        sites: &Sites,
+    ) {
+        let target = &window.target;
+        match feature {
+            Feature::Goroutine => {
+                let new = sites_since(sites, &window.sites);
+                goroutines::publish(target, &new, &self.resolver, &self.telemetry);
             }
-        }
-        let attributes = [feature.name()];
-        let seconds = length.as_secs_f64();
-        let resource = &window.target.resource;
-        self.telemetry
-            .add(resource, &catalog::PROBE_WINDOW, &attributes, seconds);
-        if over_budget {
-            tracing::info!(
-                pid = window.target.process.id.pid,
-                feature = feature.name(),
-                ?length,
-                "window closed early: it had used up its hits"
-            );
+            _ => {
+                for &program in feature.programs() {
+                    if let Some(metric) = metric(program) {
+                        let count = hits_since(hits, &window.hits, program);
+                        self.telemetry
+                            .add(&target.resource, metric, &[], count as f64);
+                    }
+                }
+            }
         }
     }
 
-    fn hits(&self, window: &Open, feature: Feature) -> u64 {
-        let now = self.kernel.hits(window.target.reference);
-        feature
-            .programs()
-            .iter()
-            .map(|program| since(window, &now, *program))
-            .sum()
+    /// Says how the window went.
+    fn report(
+        &self,
+        window: &Open,
+        feature: Feature,
+        hits: &HashMap<Program, u64>,
+        length: Duration,
+        over_budget: bool,
+    ) {
+        let target = &window.target;
+        let report = WindowReport {
+            feature: feature.name().to_owned(),
+            seconds: length.as_secs_f64(),
+            hits: spent(feature, hits, &window.hits),
+            over_budget,
+        };
+        self.telemetry.add(
+            &target.resource,
+            &catalog::PROBE_WINDOW,
+            &[feature.name()],
+            report.seconds,
+        );
+        if let Some(reason) = report.reason() {
+            tracing::info!(pid = target.process.id.pid, reason, "window closed early");
+        }
+        target.window_closed(feature, report);
     }
 }
 
-/// Hits of a program since a window was opened.
-fn since(window: &Open, now: &HashMap<Program, u64>, program: Program) -> u64 {
+/// Hits of all programs of a feature.
+fn spent(feature: Feature, now: &HashMap<Program, u64>, before: &HashMap<Program, u64>) -> u64 {
+    let programs = feature.programs().iter().chain(feature.extra_programs());
+    programs
+        .map(|program| hits_since(now, before, *program))
+        .sum()
+}
+
+fn hits_since(
+    now: &HashMap<Program, u64>,
+    before: &HashMap<Program, u64>,
+    program: Program,
+) -> u64 {
     let total = |hits: &HashMap<Program, u64>| hits.get(&program).copied().unwrap_or(0);
-    total(now).saturating_sub(total(&window.before))
+    total(now).saturating_sub(total(before))
+}
+
+fn sites_since(now: &Sites, before: &Sites) -> Sites {
+    now.iter()
+        .map(|(pc, stats)| {
+            let new = before.get(pc).map(|earlier| stats.since(earlier));
+            (*pc, new.unwrap_or(*stats))
+        })
+        .collect()
 }
 
 /// What the hits of a windowed program count.
 fn metric(program: Program) -> Option<&'static Metric> {
     match program {
-        Program::GoroutineNew => Some(&catalog::GOROUTINES_CREATED),
         Program::NetRead => Some(&catalog::NET_READS),
         Program::NetWrite => Some(&catalog::NET_WRITES),
         _ => None,
-    }
-}
-
-fn open(kernel: &Kernel, feature: Feature, target: Arc<Target>) -> Option<Open> {
-    let reference: TargetRef = target.reference;
-    let before = kernel.hits(reference);
-    let file = (
-        target.process.file.as_fd(),
-        file_key(&target.process.incarnation.binary),
-    );
-    let pid = target.process.id.pid;
-    let added = target.attachment().add(
-        kernel,
-        feature,
-        file,
-        (pid, reference.generation),
-        &target.binary.sites,
-    );
-    match added {
-        Ok(()) => Some(Open {
-            since: Instant::now(),
-            before,
-            target,
-        }),
-        Err(error) => {
-            tracing::debug!(pid, feature = feature.name(), %error, "no window");
-            None
-        }
     }
 }

@@ -34,8 +34,24 @@ impl Attachment {
         (pid, generation): (u32, u32),
         sites: &[Site],
     ) -> Result<(), ProbeError> {
+        let programs = feature.programs().iter().chain(feature.extra_programs());
+        self.add_programs(kernel, programs.copied(), file, (pid, generation), sites)
+    }
+
+    /// Attaches those of some programs that have a site: all, or none when one fails.
+    ///
+    /// # Errors
+    /// `Attach` with the first failure.
+    pub fn add_programs(
+        &mut self,
+        kernel: &Kernel,
+        programs: impl IntoIterator<Item = Program>,
+        file: (BorrowedFd<'_>, FileKey),
+        (pid, generation): (u32, u32),
+        sites: &[Site],
+    ) -> Result<(), ProbeError> {
         let mut attached = Vec::new();
-        for &program in feature.programs().iter().chain(feature.extra_programs()) {
+        for program in programs {
             let Some(site) = sites.iter().find(|site| site.program == program) else {
                 continue;
             };

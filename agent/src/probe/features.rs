@@ -15,21 +15,24 @@ pub enum Feature {
     Log,
     /// Stops of the world.
     Gc,
-    /// Goroutine creation.
+    /// Begin and end of goroutines.
     Goroutine,
     /// Network reads and writes.
     Net,
+    /// How long runnable goroutines wait for a processor.
+    Sched,
 }
 
 impl Feature {
     /// Every feature.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 7] = [
         Self::Http,
         Self::Grpc,
         Self::Log,
         Self::Gc,
         Self::Goroutine,
         Self::Net,
+        Self::Sched,
     ];
 
     /// The subject word.
@@ -42,6 +45,7 @@ impl Feature {
             Self::Gc => "gc",
             Self::Goroutine => "goroutine",
             Self::Net => "net",
+            Self::Sched => "sched",
         }
     }
 
@@ -53,8 +57,9 @@ impl Feature {
             Self::Grpc => &[Program::GrpcServerStart, Program::GrpcServerEnd],
             Self::Log => &[Program::LogWrite],
             Self::Gc => &[Program::GcStop],
-            Self::Goroutine => &[Program::GoroutineNew],
+            Self::Goroutine => &[Program::GoroutineNew, Program::GoroutineExit],
             Self::Net => &[Program::NetRead, Program::NetWrite],
+            Self::Sched => &[Program::SchedReady, Program::SchedExecute],
         }
     }
 
@@ -63,6 +68,7 @@ impl Feature {
     pub const fn extra_programs(self) -> &'static [Program] {
         match self {
             Self::Grpc => &[Program::GrpcHandlerEnd],
+            Self::Goroutine => &[Program::GoroutineBorn, Program::CoroutineBorn],
             _ => &[],
         }
     }
@@ -71,6 +77,12 @@ impl Feature {
     #[must_use]
     pub const fn windowed(self) -> bool {
         matches!(self, Self::Goroutine | Self::Net)
+    }
+
+    /// Whether the feature is attached only when somebody asks for it, by `golens trace`.
+    #[must_use]
+    pub const fn on_demand(self) -> bool {
+        matches!(self, Self::Sched)
     }
 
     /// The feature a program belongs to.
@@ -83,8 +95,12 @@ impl Feature {
             }
             Program::LogWrite => Self::Log,
             Program::GcStop => Self::Gc,
-            Program::GoroutineNew => Self::Goroutine,
+            Program::GoroutineNew
+            | Program::GoroutineExit
+            | Program::GoroutineBorn
+            | Program::CoroutineBorn => Self::Goroutine,
             Program::NetRead | Program::NetWrite => Self::Net,
+            Program::SchedReady | Program::SchedExecute => Self::Sched,
         }
     }
 }

@@ -21,6 +21,7 @@ use aya::{
 
 use super::{
     AttachMode, ProbeError,
+    goroutines::Goroutines,
     links::{Links, Loaded},
     multi, proof, syscall,
 };
@@ -41,6 +42,7 @@ pub struct Kernel {
     open_spans: Mutex<BpfHashMap<MapData, GoroutineKey, OpenSpan>>,
     counters: PerCpuArray<MapData, u64>,
     slot_hits: Mutex<PerCpuArray<MapData, [u64; PROGRAM_ROW as usize]>>,
+    goroutines: Goroutines,
     refused: Vec<(Program, ProbeError)>,
     statistics: Option<OwnedFd>,
 }
@@ -92,12 +94,19 @@ impl Kernel {
             open_spans: Mutex::new(take(&mut ebpf, "OPEN_SPANS")?),
             counters: take(&mut ebpf, "COUNTERS")?,
             slot_hits: Mutex::new(take(&mut ebpf, "SLOT_HITS")?),
+            goroutines: Goroutines::new(&mut ebpf)?,
             links: Links::new(mode, loaded),
             ebpf: Mutex::new(ebpf),
             refused,
             statistics,
         };
         Ok((kernel, rings))
+    }
+
+    /// What the kernel side counts of goroutines.
+    #[must_use]
+    pub fn goroutines(&self) -> &Goroutines {
+        &self.goroutines
     }
 
     /// Starts to report exec and exit of processes.
@@ -142,9 +151,7 @@ impl Kernel {
         target: TargetRef,
         offsets: &Offsets,
     ) -> Result<(), ProbeError> {
-        lock(&self.offsets)
-            .set(target.slot, offsets, 0)
-            .map_err(|error| map("OFFSETS", error))?;
+        self.set_offsets(target, offsets)?;
         let mut hits = lock(&self.slot_hits);
         let zeros = aya::maps::PerCpuValues::try_from(vec![[0; PROGRAM_ROW as usize]; cpus()?])
             .map_err(|error| ProbeError::Prepare {
@@ -156,6 +163,16 @@ impl Kernel {
         lock(&self.targets)
             .insert(pid, target, 0)
             .map_err(|error| map("TARGETS", error))
+    }
+
+    /// Replaces what the programs know of a target's binary.
+    ///
+    /// # Errors
+    /// `Map` when the kernel refuses the row.
+    pub fn set_offsets(&self, target: TargetRef, offsets: &Offsets) -> Result<(), ProbeError> {
+        lock(&self.offsets)
+            .set(target.slot, offsets, 0)
+            .map_err(|error| map("OFFSETS", error))
     }
 
     /// Ends a target in the kernel: removes its registration, if it is still that one. Its open spans
@@ -384,7 +401,7 @@ fn attach_tracepoint(
     Ok(())
 }
 
-fn take<T: TryFrom<aya::maps::Map, Error = MapError>>(
+pub(super) fn take<T: TryFrom<aya::maps::Map, Error = MapError>>(
     ebpf: &mut Ebpf,
     name: &'static str,
 ) -> Result<T, ProbeError> {
@@ -394,7 +411,7 @@ fn take<T: TryFrom<aya::maps::Map, Error = MapError>>(
     T::try_from(taken).map_err(|error| map(name, error))
 }
 
-fn map(name: &'static str, source: MapError) -> ProbeError {
+pub(super) fn map(name: &'static str, source: MapError) -> ProbeError {
     ProbeError::Map {
         name,
         source: Some(Box::new(source)),
@@ -408,6 +425,6 @@ fn cpus() -> Result<usize, ProbeError> {
     })
 }
 
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

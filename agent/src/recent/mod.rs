@@ -1,26 +1,34 @@
-//! The last spans and log lines in bounded memory.
+//! The last spans, log lines and garbage collection cycles in bounded memory.
 
+mod gc;
 mod query;
 mod store;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+pub use gc::{GcTimeline, TimelineCycle};
 pub use query::{LogQuery, SpanQuery, Trace, TraceQuery, TraceSummary};
 
-use self::store::{Entry, Store};
+use self::{
+    gc::GcTimelines,
+    store::{Entry, Store},
+};
 use crate::{
     clock::UnixNanos,
     config,
     correlate::{Span, TraceId},
+    identity::Resource,
     logs::LogRecord,
+    runtime::gc::GcCycle,
 };
 
-/// The last spans and log lines of all targets.
+/// The last spans, log lines and GC cycles of all targets.
 ///
-/// Invariant: what it holds is never larger than configured, and the oldest entry goes first.
+/// Invariant: the spans and lines it holds are never larger than configured, and the oldest entry goes first.
 #[derive(Debug)]
 pub struct Recent {
     store: Mutex<Store>,
+    gc: GcTimelines,
 }
 
 impl Recent {
@@ -30,6 +38,7 @@ impl Recent {
         let bytes = usize::try_from(config.memory.0).unwrap_or(usize::MAX);
         Self {
             store: Mutex::new(Store::new(bytes, config.keep.0)),
+            gc: GcTimelines::default(),
         }
     }
 
@@ -41,6 +50,23 @@ impl Recent {
     /// Keeps a log line.
     pub fn log(&self, record: Arc<LogRecord>) {
         self.lock().push(Entry::Log(record), UnixNanos::now());
+    }
+
+    /// Keeps a GC cycle that the probe saw.
+    pub fn gc_cycle(&self, resource: &Arc<Resource>, cycle: GcCycle, start: Option<UnixNanos>) {
+        self.gc.of(resource).observed(cycle, start);
+    }
+
+    /// The GC cycles of a process; whoever holds them keeps them here.
+    #[must_use]
+    pub fn gc_timeline(&self, resource: &Arc<Resource>) -> Arc<GcTimeline> {
+        self.gc.of(resource)
+    }
+
+    /// The GC cycles of every process, by process id.
+    #[must_use]
+    pub fn gc_timelines(&self) -> Vec<Arc<GcTimeline>> {
+        self.gc.all()
     }
 
     /// Spans, newest first.

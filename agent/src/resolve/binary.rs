@@ -1,10 +1,12 @@
 //! Everything the agent knows of one binary.
 
+use std::collections::BTreeSet;
+
 use agent_ebpf::{counter::Program, offsets::Offsets};
 use serde::{Deserialize, Serialize};
 use symbols::{GoBinary, Unresolved};
 
-use super::{Plan, Writers, offsets};
+use super::{Plan, Writers, gc_offsets, offsets};
 use crate::{
     discovery::UnresolvedReport,
     probe::Feature,
@@ -118,12 +120,14 @@ pub(super) fn resolve(binary: &GoBinary<'_>) -> BinaryInfo {
 
 /// Every struct whose layout is needed.
 pub(super) fn wanted_structs() -> Vec<&'static str> {
-    offsets::STRUCTS
+    let wanted: BTreeSet<&str> = offsets::STRUCTS
         .iter()
+        .chain(&gc_offsets::STRUCTS)
         .chain(&RUNTIME_STRUCTS)
         .chain(&PROFILE_STRUCTS)
         .copied()
-        .collect()
+        .collect();
+    wanted.into_iter().collect()
 }
 
 fn segment(segment: &symbols::Segment) -> Segment {

@@ -3,13 +3,14 @@
 use std::{fmt, io, path::PathBuf, time::Duration};
 
 /// What the child may say of a file; any other word of it counts as `unusable`.
-const REFUSALS: [&str; 14] = [
+const REFUSALS: [&str; 15] = [
     "not_elf",
     "unsupported_format",
     "unsupported_machine",
     "not_executable",
     "malformed",
     "not_go",
+    "truncated",
     "no_release",
     "unknown_version",
     "too_old",

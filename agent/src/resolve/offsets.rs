@@ -3,6 +3,7 @@
 use agent_ebpf::offsets::{MAP_CLASSIC, MAP_SWISS, MAP_UNKNOWN, Offsets};
 use symbols::{GoBinary, GoVersion, LayoutSource, Layouts, MapKind, Reason, Unresolved};
 
+use super::gc_offsets;
 use crate::probe::Feature;
 
 const STREAM: &str = "google.golang.org/grpc/internal/transport.Stream";
@@ -12,9 +13,8 @@ const GRPC_MODULE: &str = "google.golang.org/grpc";
 const WITH_SERVER_STREAM: u32 = 69;
 
 /// Structs whose layout the kernel side needs.
-pub(super) const STRUCTS: [&str; 10] = [
+pub(super) const STRUCTS: [&str; 9] = [
     "runtime.g",
-    "runtime.workType",
     "net/http.Request",
     "net/http.response",
     "os.File",
@@ -30,6 +30,7 @@ type Field = (&'static str, &'static str, fn(&mut Offsets) -> &mut u32);
 /// Fields without which a feature stays off.
 fn required(feature: Feature) -> &'static [Field] {
     const GOID: Field = ("runtime.g", "goid", |offsets| &mut offsets.g_goid);
+    const GOPC: Field = ("runtime.g", "gopc", |offsets| &mut offsets.g_gopc);
     match feature {
         Feature::Http => &[
             GOID,
@@ -82,7 +83,14 @@ fn required(feature: Feature) -> &'static [Field] {
             ("os.File", "file", |offsets| &mut offsets.file_file),
             ("os.file", "pfd.Sysfd", |offsets| &mut offsets.file_sysfd),
         ],
-        Feature::Gc | Feature::Goroutine | Feature::Net => &[],
+        Feature::Goroutine => &[
+            GOID,
+            GOPC,
+            ("runtime.g", "stack.lo", |offsets| &mut offsets.g_stack_low),
+            ("runtime.g", "stack.hi", |offsets| &mut offsets.g_stack_high),
+        ],
+        Feature::Sched => &[GOID, GOPC],
+        Feature::Gc | Feature::Net => &[],
     }
 }
 
@@ -92,15 +100,12 @@ fn optional(feature: Feature) -> &'static [Field] {
         Feature::Http => &[("net/http.Request", "Pattern", |offsets| {
             &mut offsets.request_pattern
         })],
-        Feature::Gc => &[
-            ("runtime.workType", "cycles", |offsets| {
-                &mut offsets.work_cycles
-            }),
-            ("runtime.workType", "pauseNS", |offsets| {
-                &mut offsets.work_pause_ns
-            }),
-        ],
-        Feature::Grpc | Feature::Log | Feature::Goroutine | Feature::Net => &[],
+        Feature::Grpc
+        | Feature::Log
+        | Feature::Gc
+        | Feature::Goroutine
+        | Feature::Net
+        | Feature::Sched => &[],
     }
 }
 
@@ -110,7 +115,9 @@ pub(super) fn wanted_fields() -> impl Iterator<Item = (&'static str, &'static st
         .into_iter()
         .flat_map(|feature| required(feature).iter().chain(optional(feature)));
     let named = fields.map(|(structure, field, _)| (*structure, *field));
-    named.chain([(STREAM, "method"), (STREAM, "ctx")])
+    named
+        .chain([(STREAM, "method"), (STREAM, "ctx")])
+        .chain(gc_offsets::wanted_fields())
 }
 
 /// The offsets of a binary, and what could not be filled in.
@@ -149,6 +156,12 @@ pub(super) fn fill(binary: &GoBinary<'_>, layouts: &Layouts, features: &[Feature
             Err(unresolved) => filled.off.push((feature, unresolved)),
         }
     }
+    // Spans count GC cycles also where stops of the world cannot be probed.
+    let missing = gc_offsets::fill(&mut filled.offsets, binary, layouts);
+    if features.contains(&Feature::Gc) {
+        let missing = missing.into_iter().map(|one| (Feature::Gc, one));
+        filled.notes.extend(missing);
+    }
     filled
 }
 
@@ -163,12 +176,6 @@ fn fill_optional(
     for (structure, field, place) in optional(feature) {
         match layouts.field(structure, field) {
             Ok(fact) => *place(offsets) = fact.value,
-            Err(unknown) => missing.push(unknown),
-        }
-    }
-    if feature == Feature::Gc {
-        match binary.variable("runtime.work") {
-            Ok(fact) => offsets.work_address = fact.value.address,
             Err(unknown) => missing.push(unknown),
         }
     }

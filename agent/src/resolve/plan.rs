@@ -1,13 +1,15 @@
 //! What will be attached to a binary's processes, and why the rest will not.
 
 use agent_ebpf::{counter::Program, offsets::Offsets};
-use symbols::{Fact, GoBinary, Layouts, Machine, Reason, SiteKind, Unresolved};
+use symbols::{
+    Fact, Function, GoBinary, Layouts, Machine, Place, ProbeSite, Reason, SiteKind, Unresolved,
+};
 
 use super::{
     Site,
     binary::report,
     offsets::{self, Filled},
-    sites::WANTED,
+    sites::{AfterCall, WANTED, call_of},
 };
 use crate::{discovery::UnresolvedReport, probe::Feature};
 
@@ -59,6 +61,17 @@ impl Plan {
             sites.retain(|site| Feature::of(site.program) != feature);
             for (_, verdict) in verdicts.iter_mut().filter(|(other, _)| *other == feature) {
                 *verdict = Verdict::Off(vec![missing.clone()]);
+            }
+        }
+        for site in &sites {
+            let place = match site.program {
+                Program::GoroutineBorn => &mut offsets.new_g_register,
+                Program::CoroutineBorn => &mut offsets.new_coroutine_register,
+                _ => continue,
+            };
+            if let Some(Ok((_, register))) = call_of(site.program).map(|call| behind(binary, call))
+            {
+                *place = register;
             }
         }
         for site in sites.iter().filter(|site| site.is_branch) {
@@ -122,7 +135,9 @@ fn feature_sites(
             }
         }
     }
-    if complete {
+    if let (true, Err(library)) = (complete, is_program(binary)) {
+        (Vec::new(), Verdict::Off(vec![library]))
+    } else if complete {
         for &program in feature.extra_programs() {
             match program_site(binary, program) {
                 Ok(site) => sites.push(site),
@@ -139,6 +154,17 @@ fn feature_sites(
     }
 }
 
+/// Golens looks at executables; a library shows in none of them.
+pub(super) fn is_program(binary: &GoBinary<'_>) -> Result<(), Unresolved> {
+    match binary.build_mode() {
+        Ok(mode) if mode.is_library() => Err(Unresolved {
+            what: "the program".to_owned(),
+            reason: Reason::Library { mode },
+        }),
+        _ => Ok(()),
+    }
+}
+
 /// The site of a program: in the first of its functions that the binary has, for some were renamed.
 fn program_site(binary: &GoBinary<'_>, program: Program) -> Result<Site, Vec<Unresolved>> {
     let wanted = WANTED.iter().filter(|wanted| wanted.program == program);
@@ -147,7 +173,14 @@ fn program_site(binary: &GoBinary<'_>, program: Program) -> Result<Site, Vec<Unr
     for name in names {
         match site(binary, program, name) {
             Ok(site) => return Ok(site),
-            Err(problem) => problems.push(problem),
+            // A release has one of the names; where it has a newer one, the older means something else.
+            Err(problem) => {
+                let absent = problem.is_absent();
+                problems.push(problem);
+                if !absent {
+                    break;
+                }
+            }
         }
     }
     Err(problems)
@@ -176,7 +209,7 @@ fn site(binary: &GoBinary<'_>, program: Program, name: &str) -> Result<Site, Unr
             });
         }
     }
-    let site = binary.probe_site(&function)?;
+    let site = place(binary, program, &function)?;
     Ok(Site {
         program,
         function: name.to_owned(),
@@ -184,5 +217,38 @@ fn site(binary: &GoBinary<'_>, program: Program, name: &str) -> Result<Site, Unr
         file_offset: site.file_offset,
         is_branch: site.kind == SiteKind::Jbe,
         instruction: site.instruction,
+    })
+}
+
+/// The instruction of its function on which a program sits.
+pub(super) fn place(
+    binary: &GoBinary<'_>,
+    program: Program,
+    function: &Function,
+) -> Result<ProbeSite, Unresolved> {
+    match call_of(program) {
+        Some(call) => behind(binary, call).map(|(site, _)| site),
+        None => binary.probe_site(function),
+    }
+}
+
+/// The place behind the only call of one function in another, and the register that holds its result there.
+fn behind(
+    binary: &GoBinary<'_>,
+    (caller, callee, results): AfterCall,
+) -> Result<(ProbeSite, u32), Unresolved> {
+    let (caller, callee) = (binary.function(caller)?, binary.function(callee)?);
+    let mut calls = binary.after_calls(&caller, &callee, results)?;
+    let only = calls.pop().filter(|_| calls.is_empty());
+    let found = only.and_then(|call| match call.results.first() {
+        Some(Some(Place::Register(register))) => Some((call.site, u32::from(register.number))),
+        _ => None,
+    });
+    found.ok_or_else(|| Unresolved {
+        what: caller.name,
+        reason: Reason::UnsupportedVersion {
+            what: "place of the result",
+            version: binary.go_version().to_string(),
+        },
     })
 }

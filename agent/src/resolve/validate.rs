@@ -116,10 +116,9 @@ fn check_site(site: &Site, segments: &[Segment]) -> Result<(), String> {
 
 fn offsets(offsets: &Offsets, info: &BinaryInfo) -> Result<(), String> {
     let numbers = serde_json::to_value(offsets).map_err(|error| error.to_string())?;
-    let addresses = ["work_address", "types_address"];
     for (name, value) in numbers.as_object().into_iter().flatten() {
         let value = value.as_u64().unwrap_or(u64::MAX);
-        let possible = match addresses.contains(&name.as_str()) {
+        let possible = match Offsets::ADDRESSES.contains(&name.as_str()) {
             true => value == 0 || in_memory(info, value),
             false => value == u64::from(UNKNOWN) || value < MAX_OFFSET,
         };
@@ -131,10 +130,17 @@ fn offsets(offsets: &Offsets, info: &BinaryInfo) -> Result<(), String> {
         offsets.map_kind <= MAP_SWISS
             && offsets.stw_arguments <= 2
             && offsets.stream_indirect <= 1
+            && is_register(offsets.new_g_register)
+            && is_register(offsets.new_coroutine_register)
             && offsets.generation == 0
             && offsets.jbe_programs == jbe,
         || "offsets that do not fit the sites".to_owned(),
     )
+}
+
+/// Whether a number is one of a register, or none is known.
+fn is_register(number: u32) -> bool {
+    number == UNKNOWN || number < 16
 }
 
 fn ranges(info: &BinaryInfo) -> Result<(), String> {
@@ -156,13 +162,6 @@ fn runtime(facts: &RuntimeFacts, info: &BinaryInfo) -> Result<(), String> {
     require(facts.first_segment == info.base_address(), || {
         "the runtime begins elsewhere".to_owned()
     })?;
-    let global_free = facts
-        .goroutines
-        .as_ref()
-        .map_or(0, |goroutines| goroutines.global_free.len());
-    require(global_free <= 2, || {
-        format!("{global_free} global lists of goroutines")
-    })?;
     for address in facts.addresses() {
         require(in_memory(info, address), || {
             format!("variable at {address:#x} is not in memory")
@@ -173,7 +172,9 @@ fn runtime(facts: &RuntimeFacts, info: &BinaryInfo) -> Result<(), String> {
             format!("field at {offset}")
         })?;
     }
-    Ok(())
+    require(facts.is_compact(), || {
+        "fields of the runtime lie too far apart".to_owned()
+    })
 }
 
 fn profile(facts: &ProfileFacts, info: &BinaryInfo) -> Result<(), String> {
@@ -215,10 +216,12 @@ mod tests {
     use agent_ebpf::counter::Program;
 
     use super::*;
+    use std::collections::BTreeMap;
+
     use crate::{
         resolve::Writers,
         runtime::{
-            GcFacts,
+            Cell, GcFacts, ProcessorFacts,
             profile::{GoroutineFields, WaitReasons},
         },
     };
@@ -270,9 +273,20 @@ mod tests {
                     pause_end: 32,
                     numgc: 40,
                 },
-                pacer: None,
-                goroutines: None,
-                gomaxprocs: None,
+                minor: 26,
+                cells: BTreeMap::from([(Cell::GcPhase, 0x500020)]),
+                heap: None,
+                processors: Some(ProcessorFacts {
+                    table: 0x500030,
+                    status: 4,
+                    queue_head: 400,
+                    queue_tail: 404,
+                    next: 2456,
+                    free: 2472,
+                    created: Some(13_792),
+                }),
+                threads: None,
+                histograms: None,
                 unresolved: Vec::new(),
             }),
             profile: None,
@@ -332,7 +346,7 @@ mod tests {
     #[test]
     fn an_answer_that_cannot_be_true_is_refused() {
         type Lie = (&'static str, fn(&mut BinaryInfo));
-        let lies: [Lie; 20] = [
+        let lies: [Lie; 21] = [
             ("no segment", |info| info.segments.clear()),
             ("a segment behind the file", |info| {
                 info.segments[1].file_offset += 1;
@@ -369,6 +383,9 @@ mod tests {
             ("a huge struct", |info| info.offsets.request_host = 1 << 20),
             ("a variable nowhere", |info| {
                 info.offsets.work_address = 0x508000;
+            }),
+            ("a register that no machine has", |info| {
+                info.offsets.new_g_register = 16;
             }),
             ("flags of another program", |info| {
                 info.offsets.jbe_programs = 1;

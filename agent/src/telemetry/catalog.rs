@@ -119,8 +119,55 @@ pub static PAUSE_SECONDS: &[f64] = &[
     0.1,
 ];
 
+/// Bounds of lifetimes of goroutines: powers of four from 1.024 us on, so that they are among the bounds of
+/// the kernel side's buckets.
+///
+/// # Units  seconds
+pub static LIFETIME_SECONDS: &[f64] = &[
+    0.000_001_024,
+    0.000_004_096,
+    0.000_016_384,
+    0.000_065_536,
+    0.000_262_144,
+    0.001_048_576,
+    0.004_194_304,
+    0.016_777_216,
+    0.067_108_864,
+    0.268_435_456,
+    1.073_741_824,
+    4.294_967_296,
+    17.179_869_184,
+    68.719_476_736,
+    274.877_906_944,
+];
+
+/// Bounds of stack sizes, which are powers of two.
+///
+/// # Units  bytes
+pub static STACK_BYTES: &[f64] = &[
+    2048.0,
+    4096.0,
+    8192.0,
+    16384.0,
+    32768.0,
+    65536.0,
+    131_072.0,
+    262_144.0,
+    1_048_576.0,
+    16_777_216.0,
+    268_435_456.0,
+];
+
+/// Bounds of phases of a garbage collection cycle: 10 us to 10 s, for marking lasts longer than pauses.
+///
+/// # Units  seconds
+pub static PHASE_SECONDS: &[f64] = &[
+    0.00001, 0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0,
+    2.5, 10.0,
+];
+
 macro_rules! catalogue {
-    ($($(#[$doc:meta])* $id:ident: $owner:ident $name:literal, $instrument:expr, $unit:literal,
+    ($list:ident: $about:literal; $($(#[$doc:meta])* $id:ident: $owner:ident $name:literal, $instrument:expr, $unit:literal,
        [$($attribute:literal),*], $stability:expr, $description:literal;)*) => {
         $(
             #[doc = $description]
@@ -135,12 +182,20 @@ macro_rules! catalogue {
             };
         )*
 
-        /// Every metric, in the order in which pages show them.
-        pub static ALL: &[&Metric] = &[$(&$id),*];
+        #[doc = $about]
+        pub static $list: &[&Metric] = &[$(&$id),*];
     };
+}
+pub(super) use catalogue;
+
+/// Every metric, in the order in which pages show them.
+pub fn all() -> impl Iterator<Item = &'static Metric> {
+    ALL.iter().chain(super::go::METRICS).copied()
 }
 
 catalogue! {
+    ALL: "Metrics of requests, of the collector and of the agent itself.";
+
     HTTP_SERVER_REQUEST_DURATION: Target "http.server.request.duration",
         Histogram(REQUEST_SECONDS), "s",
         ["http.request.method", "http.route", "http.response.status_code", "url.scheme", "error.type"],
@@ -160,11 +215,14 @@ catalogue! {
         Counter, "{gc_cycle}", [],
         Development, "Finished garbage collection cycles.";
     GC_PAUSE_DURATION: Target "go.memory.gc.pause.duration",
-        Histogram(PAUSE_SECONDS), "s", [],
-        Development, "Time the world was stopped in one garbage collection cycle, all stops of the cycle together.";
+        Histogram(super::go::TIME_SECONDS), "s", [],
+        Development, "Time the world was stopped for garbage collection, each stop by itself, as the runtime counts it; the sum is estimated.";
     STOP_DURATION: Target "golens.go.stop.duration",
         Histogram(PAUSE_SECONDS), "s", ["golens.go.stop.reason"],
         Development, "Time of one stop of the world, from its request to the restart.";
+    GC_PHASE_DURATION: Target "golens.go.gc.phase.duration",
+        Histogram(PHASE_SECONDS), "s", ["golens.go.gc.phase"],
+        Development, "Time that a phase of a garbage collection cycle took; marking runs beside the program.";
     GC_GOAL: Target "go.memory.gc.goal",
         UpDownCounter, "By", [],
         Development, "Heap size at which the current garbage collection cycle is to end.";
@@ -202,9 +260,18 @@ catalogue! {
     PROBE_WINDOW: Target "golens.probe.window",
         Counter, "s", ["feature"],
         Development, "Time during which a probe that is attached in windows was attached.";
-    GOROUTINES_CREATED: Target "golens.goroutines.created",
-        Counter, "{goroutine}", [],
-        Development, "Goroutines created while the probe's window was open; a sample, to be divided by the window time.";
+    GOROUTINES_CREATED: Target "golens.go.goroutine.created",
+        Counter, "{goroutine}", ["golens.go.goroutine.site"],
+        Development, "Goroutines created while the probe's window was open, by where; a sample, to be divided by the window time.";
+    GOROUTINES_EXITED: Target "golens.go.goroutine.exited",
+        Counter, "{goroutine}", ["golens.go.goroutine.site"],
+        Development, "Goroutines that ended while the probe's window was open, by where they were created; a sample, to be divided by the window time.";
+    GOROUTINE_LIFETIME: Target "golens.go.goroutine.lifetime",
+        Histogram(LIFETIME_SECONDS), "s", [],
+        Development, "Lifetime of goroutines that began and ended in one window of the probe; longer ones cannot be among them.";
+    GOROUTINE_STACK: Target "golens.go.goroutine.stack.size",
+        Histogram(STACK_BYTES), "By", [],
+        Development, "Stack that a goroutine had when it ended, of those that ended while the probe's window was open.";
     NET_READS: Target "golens.net.reads",
         Counter, "{read}", [],
         Development, "Network reads while the probe's window was open; a sample, to be divided by the window time.";
@@ -279,7 +346,7 @@ mod tests {
     #[test]
     fn prometheus_names_are_those_of_the_golden_file() {
         let mut table = String::new();
-        for metric in ALL {
+        for metric in all() {
             let labels: Vec<_> = metric.labels().collect();
             writeln!(
                 table,
@@ -297,7 +364,7 @@ mod tests {
     #[test]
     fn names_are_unique_and_legal() {
         let mut seen = BTreeSet::new();
-        for metric in ALL {
+        for metric in all() {
             let name = metric.prometheus_name();
             assert!(seen.insert(name.clone()), "{name} appears twice");
             assert!(
@@ -322,7 +389,7 @@ mod tests {
     /// Without this a histogram would show a bucket twice or out of order.
     #[test]
     fn bounds_rise() {
-        for metric in ALL {
+        for metric in all() {
             if let Histogram(bounds) = metric.instrument {
                 assert!(bounds.is_sorted_by(|a, b| a < b), "{}", metric.name);
             }
@@ -332,7 +399,7 @@ mod tests {
     /// The conventions have their own names for what they cover; everything else is under ours.
     #[test]
     fn names_outside_the_conventions_carry_our_prefix() {
-        for metric in ALL {
+        for metric in all() {
             let ours = metric.name.starts_with("golens.");
             let theirs = ["http.", "rpc.", "go.", "process."]
                 .iter()

@@ -38,6 +38,17 @@ impl Histogram {
         }
     }
 
+    /// A histogram that something else has counted; `counts` has one entry more than there are bounds.
+    pub(super) fn of(bounds: &'static [f64], counts: Vec<u64>, sum: f64) -> Self {
+        debug_assert_eq!(counts.len(), bounds.len() + 1);
+        Self {
+            exemplars: vec![None; counts.len()].into(),
+            counts: counts.into(),
+            sum,
+            ..Self::new(bounds)
+        }
+    }
+
     /// Counts a value in the first bucket whose bound is not below it.
     pub(super) fn observe(&mut self, value: f64, time: UnixNanos, exemplar: Option<Exemplar>) {
         let bucket = self.bounds.partition_point(|bound| *bound < value);
@@ -49,6 +60,24 @@ impl Histogram {
         }
         self.sum += value;
         self.rate.count(time);
+    }
+
+    /// Takes over values that were counted elsewhere: how many there are up to each bound, and above the one
+    /// before it. Exact where each of those bounds lies in one of ours.
+    pub(super) fn add_counted(
+        &mut self,
+        counts: impl IntoIterator<Item = (f64, u64)>,
+        sum: f64,
+        time: UnixNanos,
+    ) {
+        for (upper, more) in counts {
+            let bucket = self.bounds.partition_point(|bound| *bound < upper);
+            if let Some(count) = self.counts.get_mut(bucket) {
+                *count += more;
+            }
+            self.rate.count_many(time, more);
+        }
+        self.sum += sum;
     }
 
     /// Adds another histogram with the same bounds.
@@ -119,7 +148,11 @@ pub(super) struct RateWindow {
 
 impl RateWindow {
     fn count(&mut self, time: UnixNanos) {
-        self.add(time.0 / SLOT_NS, 1);
+        self.count_many(time, 1);
+    }
+
+    fn count_many(&mut self, time: UnixNanos, count: u64) {
+        self.add(time.0 / SLOT_NS, u32::try_from(count).unwrap_or(u32::MAX));
         self.first = Some(self.first.map_or(time, |first| first.min(time)));
     }
 
@@ -186,6 +219,19 @@ mod tests {
         let counts: Vec<_> = histogram.buckets().map(|(_, below, _)| below).collect();
         assert_eq!(counts, [1, 3, 4]);
         assert!((histogram.sum() - 8.20001).abs() < 1e-9);
+    }
+
+    #[test]
+    fn counts_of_elsewhere_go_where_their_bound_lies() {
+        let mut histogram = Histogram::new(&[0.1, 1.0]);
+        histogram.add_counted(
+            [(0.05, 1), (0.1, 2), (0.5, 4), (f64::INFINITY, 8)],
+            20.0,
+            at(0),
+        );
+        let counts: Vec<_> = histogram.buckets().map(|(_, below, _)| below).collect();
+        assert_eq!(counts, [3, 7, 15]);
+        assert!((histogram.sum() - 20.0).abs() < 1e-9);
     }
 
     #[test]

@@ -1,7 +1,9 @@
 //! Metric catalogue, series, aggregation and exemplars.
 
 pub mod catalog;
+mod classic;
 pub mod expose;
+pub mod go;
 mod goroutines;
 mod histogram;
 mod own;
@@ -26,6 +28,7 @@ use self::{
 use crate::{
     clock::UnixNanos,
     correlate::Span,
+    discovery::Usage,
     identity::Resource,
     runtime::{Leak, RuntimeReading, profile::Profile},
 };
@@ -38,6 +41,7 @@ const SERIES_PER_TARGET: usize = 2_000;
 pub struct Telemetry {
     store: Store,
     own: Own,
+    classic_names: bool,
 }
 
 impl Telemetry {
@@ -47,7 +51,21 @@ impl Telemetry {
         Self {
             store: Store::new(SERIES_PER_TARGET),
             own: Own::new(),
+            classic_names: false,
         }
+    }
+
+    /// Also shows the names of the Prometheus client library for Go, or not.
+    #[must_use]
+    pub fn with_classic_names(mut self, shown: bool) -> Self {
+        self.classic_names = shown;
+        self
+    }
+
+    /// Whether those names are shown; only then what a process uses is needed.
+    #[must_use]
+    pub fn shows_classic_names(&self) -> bool {
+        self.classic_names
     }
 
     /// The agent's own counters and gauges.
@@ -66,8 +84,13 @@ impl Telemetry {
     }
 
     /// Takes over one reading of a target's Go runtime.
-    pub fn update_runtime(&self, resource: &Arc<Resource>, reading: &RuntimeReading) {
-        runtime::update(&self.store, resource, reading);
+    pub fn update_runtime(&self, resource: &Arc<Resource>, reading: RuntimeReading) {
+        runtime::update(&self.store, resource, Arc::new(reading));
+    }
+
+    /// Takes over what a target's process uses.
+    pub fn update_usage(&self, resource: &Arc<Resource>, usage: Usage) {
+        self.store.target(resource).lock().runtime.usage = Some(usage);
     }
 
     /// Takes over a goroutine profile of a target and its leaks.
@@ -91,6 +114,26 @@ impl Telemetry {
                     histogram.observe(value, UnixNanos::now(), None);
                 }
             });
+        if !own_series {
+            self.own.series_dropped(metric);
+        }
+    }
+
+    /// Adds values to a histogram of a target that were counted elsewhere, as (upper bound, how many), and
+    /// their sum.
+    pub fn observe_counted(
+        &self,
+        resource: &Arc<Resource>,
+        metric: &'static Metric,
+        counts: impl IntoIterator<Item = (f64, u64)>,
+        sum: f64,
+    ) {
+        debug_assert!(metric.attributes.is_empty(), "{}", metric.name);
+        let own_series = self.store.with_sample(resource, metric, &[], |sample| {
+            if let Sample::Histogram(histogram) = sample {
+                histogram.add_counted(counts, sum, UnixNanos::now());
+            }
+        });
         if !own_series {
             self.own.series_dropped(metric);
         }
@@ -152,10 +195,14 @@ impl Telemetry {
         let targets = self.store.targets();
         let series: Vec<_> = targets
             .iter()
-            .flat_map(|target| target.snapshot())
+            .flat_map(|target| target.snapshot_with_runtime())
             .collect();
         self.own.series(series.len());
-        expose::page(format, &series, &self.own.gather())
+        let classic: Vec<_> = match self.classic_names {
+            true => targets.iter().filter_map(|target| target.shown()).collect(),
+            false => Vec::new(),
+        };
+        expose::page(format, &series, &self.own.gather(), &classic)
     }
 
     /// The latest runtime reading of each live target.

@@ -4,9 +4,10 @@ use std::sync::Arc;
 
 use crate::{
     clock::UnixNanos,
-    correlate::{Attributes, GrpcServer, HttpServer, Span, SpanId, SpanKind, TraceId},
+    correlate::{Attributes, GcOverlap, GrpcServer, HttpServer, Span, SpanId, SpanKind, TraceId},
     identity::Resource,
     logs::{Level, LogRecord, Stream},
+    runtime::RingCycle,
 };
 
 /// 2026-11-23 12:00:00 UTC.
@@ -38,6 +39,7 @@ fn span(service: &str, attributes: Attributes) -> Span {
         start: UnixNanos(NOON),
         end: UnixNanos(NOON + 3_000_000),
         goid: 7,
+        gc: GcOverlap::Unknown,
         attributes,
     }
 }
@@ -86,4 +88,14 @@ pub(crate) fn log(service: &str, line: &str, correlated: bool) -> LogRecord {
         goid: 7,
         span: correlated.then_some((TraceId([0xab; 16]), SpanId([0xcd; 8]))),
     }
+}
+
+/// Cycles from 1 on with these pauses.
+pub(crate) fn ring_cycles(pauses_ns: impl IntoIterator<Item = u64>) -> Vec<RingCycle> {
+    let cycle = |(number, pause_ns)| RingCycle {
+        number,
+        pause_ns,
+        end: UnixNanos(NOON),
+    };
+    (1..).zip(pauses_ns).map(cycle).collect()
 }

@@ -73,7 +73,12 @@ fn the_child_answers_what_the_parser_finds() {
         let info = resolver.resolve(&open(&path)).expect("Go");
         assert_eq!(
             info.features,
-            [Feature::Log, Feature::Gc, Feature::Goroutine]
+            [
+                Feature::Log,
+                Feature::Gc,
+                Feature::Goroutine,
+                Feature::Sched
+            ]
         );
         assert_same(&info, &fs::read(&path).expect("readable"));
         fs::remove_file(path).expect("built by this test");

@@ -6,7 +6,7 @@ use std::{
 };
 
 use crate::support::{Target, build};
-use golens::runtime::{RUNTIME_STRUCTS, Reader, RuntimeFacts, RuntimeReading};
+use golens::runtime::{Figure, RUNTIME_STRUCTS, Reader, RingCycle, RuntimeFacts, RuntimeReading};
 use serde_json::Value;
 use symbols::GoBinary;
 
@@ -26,12 +26,18 @@ fn settled(reader: &mut Reader, truth: &Value) -> (RuntimeReading, Vec<u64>) {
     let mut told = Vec::new();
     loop {
         let reading = reader.read().expect("readable");
-        told.extend(&reading.new_gc_pauses_ns);
-        if reading.goroutines == truth["Goroutines"].as_u64() || Instant::now() > deadline {
+        told.extend(pauses(&reading.new_gc_cycles));
+        if reading.get(Figure::Goroutines) == truth["Goroutines"].as_u64()
+            || Instant::now() > deadline
+        {
             return (reading, told);
         }
         std::thread::yield_now();
     }
+}
+
+fn pauses(cycles: &[RingCycle]) -> Vec<u64> {
+    cycles.iter().map(|cycle| cycle.pause_ns).collect()
 }
 
 fn cycles(truth: &Value) -> u64 {
@@ -55,10 +61,13 @@ fn assert_equal(reading: &RuntimeReading, truth: &Value) {
         Some(reading.gc_pause_total_ns),
         truth["PauseTotalNs"].as_u64()
     );
-    assert_eq!(reading.goroutines, truth["Goroutines"].as_u64());
-    assert_eq!(reading.gomaxprocs.map(u64::from), truth["Procs"].as_u64());
-    assert_eq!(reading.heap_goal_bytes, truth["Goal"].as_u64());
-    assert_eq!(reading.heap_live_bytes, truth["Live"].as_u64());
+    assert_eq!(
+        reading.get(Figure::Goroutines),
+        truth["Goroutines"].as_u64()
+    );
+    assert_eq!(reading.get(Figure::MaxProcs), truth["Procs"].as_u64());
+    assert_eq!(reading.get(Figure::HeapGoal), truth["Goal"].as_u64());
+    assert_eq!(reading.get(Figure::HeapLive), truth["Live"].as_u64());
 }
 
 fn follow(flags: &[&str], name: &str) {
@@ -69,23 +78,23 @@ fn follow(flags: &[&str], name: &str) {
     let (reading, told) = settled(&mut reader, &truth);
     assert_equal(&reading, &truth);
     assert_eq!(told, [0; 0], "the first reading is a baseline");
-    assert_eq!(reader.history(), numbers(&truth["PauseNs"]));
+    assert_eq!(pauses(&reader.history()), numbers(&truth["PauseNs"]));
 
     let truth = target.ask("gc 40");
     let (reading, told) = settled(&mut reader, &truth);
     assert_equal(&reading, &truth);
     let all = numbers(&truth["PauseNs"]);
     assert_eq!(told, all[3..], "to the nanosecond");
-    assert_eq!(reader.history(), all);
+    assert_eq!(pauses(&reader.history()), all);
 
     let truth = target.ask("gc 300");
     let reading = reader.read().expect("readable");
-    assert_eq!(reading.new_gc_pauses_ns, numbers(&truth["PauseNs"]));
+    assert_eq!(pauses(&reading.new_gc_cycles), numbers(&truth["PauseNs"]));
     assert_eq!(reading.gc_pauses_lost, 300 - 256);
 
     let truth = target.ask(&format!("limit {}", 64 << 20));
     let reading = reader.read().expect("readable");
-    assert_eq!(reading.heap_goal_bytes, truth["Goal"].as_u64());
+    assert_eq!(reading.get(Figure::HeapGoal), truth["Goal"].as_u64());
 }
 
 #[test]
@@ -124,10 +133,12 @@ fn every_cycle_comes_once_while_the_target_works() {
             let reading = reader.read().expect("readable");
             assert_eq!(reading.gc_pauses_lost, 0);
             assert!(
-                reading.goroutines.is_none_or(|count| count < 1_000),
+                reading
+                    .get(Figure::Goroutines)
+                    .is_none_or(|count| count < 1_000),
                 "{reading:?}"
             );
-            told.extend(reading.new_gc_pauses_ns);
+            told.extend(pauses(&reading.new_gc_cycles));
             readings += 1;
         }
         answers.join().expect("answered")
@@ -135,7 +146,7 @@ fn every_cycle_comes_once_while_the_target_works() {
     assert!(cycles(&answered) > cycles(&before));
     // A cycle that allocation began may still run; a forced one waits for it, and then all rests.
     let last = target.ask("gc 1");
-    told.extend(reader.read().expect("readable").new_gc_pauses_ns);
+    told.extend(pauses(&reader.read().expect("readable").new_gc_cycles));
     assert_eq!(
         told.len() as u64,
         cycles(&last) - cycles(&before),

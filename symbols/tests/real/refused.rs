@@ -35,7 +35,21 @@ fn packed_programs_name_their_packer() {
     data[0x3c..0x40].fill(0);
     assert_eq!(refusal(&data), Error::Packed { packer: "upx" });
     data[record + 4..record + 8].fill(0);
-    assert_eq!(refusal(&data), Error::NotGo);
+    assert!(matches!(
+        refusal(&data),
+        Error::Truncated { size: 0x1000, .. }
+    ));
+}
+
+#[test]
+fn a_program_that_was_cut_short_is_no_stranger() {
+    let whole = tiny("cut").data;
+    let half = &whole[..whole.len() / 4];
+    let Error::Truncated { size, end } = refusal(half) else {
+        panic!("{}", refusal(half));
+    };
+    assert_eq!(size, half.len() as u64);
+    assert!(end > size && end <= whole.len() as u64);
 }
 
 #[test]

@@ -106,6 +106,31 @@ fn tables_say_what_the_debugging_information_says() {
     compare_tables(&servers().plain);
 }
 
+#[test]
+fn tables_say_what_type_descriptors_say() {
+    let servers = servers();
+    let fields = structs(&servers.plain);
+    for built in [&servers.stripped, &servers.pie_stripped] {
+        let binary = parse(built);
+        let table = binary.reference_layouts(reference::STRUCTS);
+        let read = binary.layouts(reference::STRUCTS);
+        let mut compared = 0;
+        for &name in reference::STRUCTS {
+            let told = |size: &symbols::Fact<u32>| size.provenance == Provenance::TypeDescriptors;
+            let Some(size) = read.size(name).ok().filter(told) else {
+                continue;
+            };
+            assert_eq!(table.size(name).unwrap().value, size.value, "{name}");
+            for (field, _) in fields[name].fields.iter().filter(|(field, _)| field != "_") {
+                let (known, told) = (table.field(name, field), read.field(name, field));
+                assert_eq!(known.unwrap().value, told.unwrap().value, "{name}.{field}");
+            }
+            compared += 1;
+        }
+        assert!(compared >= 8, "{compared} structs in {}", built.path());
+    }
+}
+
 /// Of the experiments that change nothing in the runtime, those that the installed release knows.
 #[test]
 fn tables_hold_for_experiments_that_concern_other_things() {

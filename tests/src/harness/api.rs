@@ -22,6 +22,21 @@ pub struct TargetRow {
     pub symbol_source: String,
     /// Attached probes.
     pub probes: Vec<ProbeRow>,
+    /// The last window of each probe that comes and goes.
+    pub windows: Vec<WindowRow>,
+}
+
+/// A window in which a hot probe was attached.
+#[derive(Clone, Debug, Deserialize)]
+pub struct WindowRow {
+    /// Subject.
+    pub feature: String,
+    /// How long it was open.
+    pub seconds: f64,
+    /// Hits.
+    pub hits: u64,
+    /// It closed early.
+    pub over_budget: bool,
 }
 
 /// One probe of a target.

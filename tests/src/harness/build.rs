@@ -112,8 +112,13 @@ impl Target {
         if let Toolchain::Version(version) = self.toolchain {
             // User settings may pin the installed toolchain or name flags an old one does not know.
             go.env("GOENV", "off").env("GOTOOLCHAIN", version);
-            // Indexes of the module cache that newer releases have written are not for those up to 1.19.
-            go.env("GODEBUG", "goindex=0");
+            if ["go1.17.", "go1.18.", "go1.19."]
+                .iter()
+                .any(|old| version.starts_with(old))
+            {
+                // Their index of the module cache is not the one that newer toolchains write.
+                go.env("GODEBUG", "goindex=0");
+            }
         }
         if self.stripped {
             go.arg("-ldflags=-s -w");

@@ -7,6 +7,7 @@ use serde_json::Value;
 
 use super::{
     api::{LogRow, RuntimeRow, ServiceRow, SpanRow, TargetRow},
+    gc::GcRow,
     http,
     metrics::Metrics,
     process::{kill, reap, wait_exit},
@@ -117,6 +118,12 @@ impl Golens {
     #[must_use]
     pub fn runtime(&self) -> Vec<RuntimeRow> {
         self.api("runtime", "")
+    }
+
+    /// Garbage collection cycles of a process, none before it is known.
+    #[must_use]
+    pub fn gc(&self, pid: u32) -> Option<GcRow> {
+        self.api::<Vec<GcRow>>("gc", &format!("pid={pid}")).pop()
     }
 
     /// All spans kept.

@@ -8,7 +8,9 @@
 mod api;
 mod build;
 mod cgroup;
+mod dialogue;
 mod fixed_pid;
+mod gc;
 mod golens;
 mod goroutines;
 mod http;
@@ -20,13 +22,16 @@ mod resolver;
 mod run_dir;
 mod settings;
 mod text;
+mod trace;
 mod truth;
 mod wait;
 
-pub use api::{LogRow, ProbeRow, RuntimeRow, ServiceRow, SpanRow, TargetRow};
+pub use api::{LogRow, ProbeRow, RuntimeRow, ServiceRow, SpanRow, TargetRow, WindowRow};
 pub use build::{Target, Toolchain};
 pub use cgroup::Cgroup;
 pub(crate) use cgroup::hierarchies;
+pub use dialogue::Dialogue;
+pub use gc::{CycleRow, GcRow, Pause, Pauses, StopRow};
 pub use golens::Golens;
 pub use goroutines::{
     Alike, Dump, GoroutineGroup, GoroutineProfile, Kind, Place, SourceLine, go_tool_pprof,
@@ -42,5 +47,6 @@ pub(crate) use run_dir::target_dir;
 pub use settings::Settings;
 pub use text::field;
 pub(crate) use text::listening;
-pub use truth::{HttpCountStats, MemoryStats};
+pub use trace::Trace;
+pub use truth::{HttpCountStats, MemoryStats, Spawned};
 pub use wait::{wait_for, wait_until};

@@ -33,6 +33,9 @@ func main() {
 	}()
 	http.HandleFunc("/churn", churn)
 	http.HandleFunc("/stats", func(w http.ResponseWriter, _ *http.Request) { target.WriteJSON(w, target.ReadMemory()) })
+	http.HandleFunc("/pauses", func(w http.ResponseWriter, _ *http.Request) { target.WriteJSON(w, readPauses()) })
+	http.HandleFunc("/collect", collect)
+	http.HandleFunc("/wait", wait)
 	target.Announce(listener.Addr())
 	target.Fail(http.Serve(listener, nil))
 }

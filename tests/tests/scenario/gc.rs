@@ -1,17 +1,24 @@
-//! Every garbage collection is reported with the pause the program itself knows.
+//! Every garbage collection is reported with what the program itself knows of it.
 
 use std::time::Duration;
 
 use serde_json::json;
 use tests::harness::{
-    Cgroup, Golens, MemoryStats, Program, RunDir, RuntimeRow, Settings, Spawn, Target, Toolchain,
-    wait_for,
+    Cgroup, CycleRow, Golens, MemoryStats, Pauses, Program, RunDir, RuntimeRow, Settings, Spawn,
+    Target, Toolchain, wait_for,
 };
 
 /// Series of the pause histogram.
 pub(super) const PAUSES: &str = "go_memory_gc_pause_duration_seconds_count";
+/// Series of stops by reason.
+const STOPS: &str = "golens_go_stop_duration_seconds_count";
+/// What the Go runtime calls the two stops of a cycle.
+const GC_REASONS: [&str; 2] = ["GC sweep termination", "GC mark termination"];
+/// Labels of the program.
+const LABELS: [(&str, &str); 1] = [("service_name", "collector")];
 
-/// Runs batches of collections and compares every pause of each with the program's record, to the ns.
+/// Runs batches of collections and compares each cycle with the program's record, to the ns: its pause, its
+/// end, whether it was forced, and in the runtime's own histograms the length of each stop.
 /// More than 256 cycles in total go around the runtime's ring.
 pub(super) fn exact(toolchain: Toolchain, stripped: bool, batches: usize) {
     let (run, cgroup) = (RunDir::new(), Cgroup::new());
@@ -27,33 +34,34 @@ pub(super) fn exact(toolchain: Toolchain, stripped: bool, batches: usize) {
 
     // The program collects only when asked, so its record stands still between the batches.
     let (first, mut known) = settled(&golens, &program);
-    let labels = [("service_name", "collector")];
-    let reported_before = golens.metrics().count(PAUSES, &labels);
+    let reported_before = golens.metrics().count(PAUSES, &LABELS);
     let cycles_before = first.gc_cycles;
     for _ in 0..batches {
-        let begun = known.num_gc;
+        let begun = known;
+        let pauses_before: Pauses = program.get("/pauses").json();
         assert_eq!(program.get("/churn?cycles=100&gap=3").status, 200);
         let row;
         (row, known) = settled(&golens, &program);
-        let cycles = usize::try_from(known.num_gc - begun).expect("a small number");
+        let pauses_after: Pauses = program.get("/pauses").json();
+        let cycles = usize::try_from(known.num_gc - begun.num_gc).expect("a small number");
         assert!((100..256).contains(&cycles), "{cycles} cycles in one batch");
 
         assert_eq!(row.gc_pauses_lost, 0);
         let total_ns = (row.gc_pause_total_seconds * 1e9).round();
         assert_eq!(total_ns, known.pause_total_ns as f64);
         let reported = &row.last_pauses_ns;
-        assert!(
-            reported.len() >= cycles,
-            "{} pauses of {cycles}",
-            reported.len()
-        );
+        assert!(reported.len() >= cycles, "{} of {cycles}", reported.len());
         assert_eq!(
             reported[reported.len() - cycles..],
             known.last_pauses(cycles)
         );
+        let seen = timeline(&golens, &program, &begun, &known);
+        every_cycle_is_there(&seen, &begun, &known);
+        stops_fit(&seen, &pauses_before, &pauses_after);
     }
-    let reported = golens.metrics().count(PAUSES, &labels) - reported_before;
+    let reported = golens.metrics().count(PAUSES, &LABELS) - reported_before;
     assert_eq!(reported, known.num_gc - cycles_before);
+    every_hit_is_a_stop(&golens, &program, &program.get("/pauses").json());
     golens.stop();
     program.stop();
 }
@@ -68,4 +76,110 @@ pub(super) fn settled(golens: &Golens, program: &Program) -> (RuntimeRow, Memory
         let row = own.find(|row| row.gc_cycles == known.num_gc)?;
         Some((row, known))
     })
+}
+
+/// The cycles of a batch, oldest first, once ring and probe have both told of the last one.
+fn timeline(
+    golens: &Golens,
+    program: &Program,
+    begun: &MemoryStats,
+    known: &MemoryStats,
+) -> Vec<CycleRow> {
+    wait_for(
+        "the last cycle in the timeline",
+        Duration::from_secs(20),
+        || {
+            let row = golens.gc(program.pid())?;
+            assert_eq!(row.cycles_lost, 0);
+            let newest = row.cycles.first()?;
+            let is_whole = newest.observed && newest.end_unix_nano.is_some();
+            if newest.number != known.num_gc || !is_whole {
+                return None;
+            }
+            let of_batch = row.cycles.into_iter().rev();
+            Some(
+                of_batch
+                    .filter(|cycle| cycle.number > begun.num_gc)
+                    .collect(),
+            )
+        },
+    )
+}
+
+fn every_cycle_is_there(seen: &[CycleRow], begun: &MemoryStats, known: &MemoryStats) {
+    let numbers = seen.iter().map(|cycle| cycle.number);
+    assert!(
+        numbers.eq(begun.num_gc + 1..=known.num_gc),
+        "each once, in order"
+    );
+    let pauses: Vec<u64> = seen.iter().map(|cycle| cycle.pause_ns).collect();
+    assert_eq!(pauses, known.last_pauses(seen.len()));
+    let ends: Vec<u64> = seen
+        .iter()
+        .filter_map(|cycle| cycle.end_unix_nano)
+        .collect();
+    assert_eq!(ends, known.last_ends(seen.len()));
+    let forced = seen
+        .iter()
+        .filter(|cycle| cycle.forced == Some(true))
+        .count() as u64;
+    assert_eq!(forced, known.num_forced_gc - begun.num_forced_gc);
+    for cycle in seen {
+        assert!(cycle.observed && cycle.forced.is_some(), "{cycle:?}");
+        assert!(cycle.stops_complete && cycle.stops.len() >= 2, "{cycle:?}");
+        assert_eq!(cycle.stops[0].reason, GC_REASONS[0]);
+        assert!(
+            cycle.stops[1..]
+                .iter()
+                .all(|stop| stop.reason == GC_REASONS[1])
+        );
+        assert!(cycle.stops.iter().all(|stop| stop.exact));
+        let lengths = cycle.stops.iter().filter_map(|stop| stop.length_ns);
+        assert_eq!(lengths.sum::<u64>(), cycle.pause_ns);
+    }
+}
+
+/// Each stop lies in the bucket in which the runtime counted it: total times in every release, times
+/// until the last P had stopped from 1.23 on, which passes them to where the probe is.
+fn stops_fit(seen: &[CycleRow], before: &Pauses, after: &Pauses) {
+    let stops = || seen.iter().flat_map(|cycle| &cycle.stops);
+    let total = "/gc/pauses:seconds";
+    let lengths = stops().filter_map(|stop| stop.length_ns);
+    let counted = after[total].since(&before[total]);
+    assert_eq!(after[total].of(lengths), counted, "{total}");
+    let stopping = "/sched/pauses/stopping/gc:seconds";
+    let times: Vec<u64> = stops().filter_map(|stop| stop.stopping_ns).collect();
+    match after.get(stopping) {
+        Some(histogram) if !times.is_empty() => {
+            assert_eq!(times.len(), stops().count(), "all or none");
+            let counted = histogram.since(&before[stopping]);
+            assert_eq!(histogram.of(times), counted, "{stopping}");
+        }
+        _ => assert_eq!(times, [0; 0], "a release that does not count them"),
+    }
+}
+
+/// From Go 1.22 on, when the runtime tells the bounds of each stop, the probe's hits are the stops that the
+/// metrics count, GC or not.
+fn every_hit_is_a_stop(golens: &Golens, program: &Program, pauses: &Pauses) {
+    if !pauses.contains_key("/sched/pauses/total/other:seconds") {
+        return;
+    }
+    let (mut hits, mut stops) = (0, 0);
+    for _ in 0..200 {
+        let row = golens.await_attached(program.pid(), &["gc"]);
+        let probe = row.probes.iter().find(|probe| probe.feature == "gc");
+        hits = probe.expect("attached").hits;
+        stops = golens.metrics().count(STOPS, &LABELS);
+        if hits == stops {
+            break;
+        }
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    assert_eq!(stops, hits, "stops of the world and hits of their probe");
+    let forced = [LABELS[0], ("golens_go_stop_reason", "read mem stats")];
+    assert!(
+        golens.metrics().count(STOPS, &forced) > 0,
+        "other reasons count, too"
+    );
 }

@@ -73,11 +73,7 @@ impl Builds {
 
     /// Builds the empty program with a release in one way, unless that was done before.
     pub(super) fn program(&self, release: &str, variant: &Variant) -> Result<PathBuf> {
-        let path = self
-            .directory
-            .join("built")
-            .join(release)
-            .join(variant.name);
+        let path = self.path(release, variant);
         if path.is_file() {
             return Ok(path);
         }
@@ -95,6 +91,20 @@ impl Builds {
         run(&mut build)?;
         fs::rename(&unfinished, &path)?;
         Ok(path)
+    }
+
+    fn path(&self, release: &str, variant: &Variant) -> PathBuf {
+        let built = self.directory.join("built");
+        built.join(release).join(variant.name)
+    }
+
+    /// Whether every program of a release was built before; `arm64-pie` is not built with newer releases.
+    pub(super) fn has_all(&self, release: &str) -> bool {
+        let needed = VARIANTS
+            .iter()
+            .filter(|variant| variant.name != "arm64-pie");
+        let mut paths = needed.map(|variant| self.path(release, variant));
+        paths.all(|path| path.is_file())
     }
 
     /// A go command of a release at low priority, with settings that do not depend on the user's.

@@ -36,7 +36,7 @@ Keys of --json; addresses are as linked, sizes and offsets in bytes:
               settings[key, value], symbol_table, debug_information,
               debug_information_unread (why none of it is used)
   sources     functions, layouts: where these are looked up first
-  features[]  feature, attach (yes, in_windows, not_used, no), why[what, reason, error_type]
+  features[]  feature, attach (yes, in_windows, on_demand, not_used, no), why[what, reason, error_type]
   functions[] feature, program, required, name, address, size, provenance, confidence,
               site (address, file_offset, instruction, kind) or why, returns, inlined_copies
   after_calls[] caller, callee, calls[address, site, results[]] or why
@@ -101,10 +101,16 @@ fn open_file(path: &Path) -> io::Result<File> {
 }
 
 fn open_process(pid: u32) -> Result<File, CliError> {
-    Procfs::default()
-        .open_executable(pid)
-        .map_err(|source| CliError::Process {
+    let procfs = Procfs::default();
+    procfs.open_executable(pid).map_err(|source| {
+        let is_missing = source.kind() == io::ErrorKind::NotFound;
+        let source = match is_missing && procfs.path(pid, "stat").exists() {
+            true => io::Error::other("it has none, as kernel threads and ended processes"),
+            false => source,
+        };
+        CliError::Process {
             pid,
             reason: RefusedReason::from_io("read its executable", source),
-        })
+        }
+    })
 }

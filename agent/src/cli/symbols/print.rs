@@ -95,6 +95,7 @@ fn features(features: &[FeatureFact], output: &mut Output) -> Result<(), CliErro
             Attach::Yes if feature.feature == "runtime" => "read",
             Attach::Yes => "yes",
             Attach::InWindows => "in windows",
+            Attach::OnDemand => "on demand",
             Attach::NotUsed => "not used",
             Attach::No => "no",
         };

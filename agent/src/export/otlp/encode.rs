@@ -99,6 +99,7 @@ fn attribute(name: &str, value: Value) -> KeyValue {
     let value = match value {
         Value::Text(text) => any_value::Value::StringValue(text),
         Value::Int(number) => any_value::Value::IntValue(number),
+        Value::Double(number) => any_value::Value::DoubleValue(number),
         Value::Bool(flag) => any_value::Value::BoolValue(flag),
     };
     KeyValue {

@@ -14,10 +14,13 @@ use super::{
 use crate::{
     probe::Feature,
     resolve::{
-        Plan, Verdict, WANTED, Wanted, binary::wanted_structs, offsets::wanted_fields,
+        Plan, Verdict, WANTED, Wanted,
+        binary::wanted_structs,
+        offsets::wanted_fields,
+        plan::{is_program, place},
         sites::AFTER_CALLS,
     },
-    runtime::{RUNTIME_FIELDS, RUNTIME_VARIABLES, RuntimeFacts},
+    runtime::{self, RuntimeFacts},
 };
 
 /// Variables beside those of the memory reader: the kernel side reads GC phases.
@@ -31,14 +34,14 @@ impl Report {
         let mut missing = BTreeSet::new();
         let file = file(binary, &layouts, size, &mut missing);
         let functions = functions(binary, &mut missing);
-        let fields = fields(&layouts, &mut missing);
+        let fields = fields(&layouts, binary.go_version().minor, &mut missing);
         let variables = variables(binary, &mut missing);
         let mut features: Vec<FeatureFact> = plan
             .verdicts
             .iter()
             .map(|decided| feature(decided, &plan.notes))
             .collect();
-        features.push(runtime(binary, &layouts));
+        features.push(memory_reader(binary, &layouts));
         let sources = binary.sources();
         Self {
             file,
@@ -125,6 +128,7 @@ fn feature(
 ) -> FeatureFact {
     let (attach, off) = match verdict {
         Verdict::Attach if feature.windowed() => (Attach::InWindows, &[][..]),
+        Verdict::Attach if feature.on_demand() => (Attach::OnDemand, &[][..]),
         Verdict::Attach => (Attach::Yes, &[][..]),
         Verdict::Absent => (Attach::NotUsed, &[][..]),
         Verdict::Off(missing) => (Attach::No, missing.as_slice()),
@@ -139,8 +143,11 @@ fn feature(
 }
 
 /// Whether the runtime's memory can be read.
-fn runtime(binary: &GoBinary<'_>, layouts: &Layouts) -> FeatureFact {
-    let (attach, why) = match RuntimeFacts::from_symbols(binary, layouts) {
+fn memory_reader(binary: &GoBinary<'_>, layouts: &Layouts) -> FeatureFact {
+    let facts = is_program(binary)
+        .map_err(|library| vec![library])
+        .and_then(|()| RuntimeFacts::from_symbols(binary, layouts));
+    let (attach, why) = match facts {
         Ok(facts) => (Attach::Yes, facts.unresolved),
         Err(unresolved) => (Attach::No, unresolved),
     };
@@ -178,7 +185,7 @@ fn function(
     })?;
     let program = wanted.program;
     let feature = Feature::of(program);
-    let (place, why) = match binary.probe_site(&function) {
+    let (found, why) = match place(binary, program, &function) {
         Ok(found) => (Some(site(found)), None),
         Err(unresolved) => (None, Some(unresolved.reason.to_string())),
     };
@@ -193,7 +200,7 @@ fn function(
         size: function.size,
         provenance: function.provenance.to_string(),
         confidence: function.provenance.confidence().to_string(),
-        site: place,
+        site: found,
         why,
         returns: returns.map(|addresses| addresses.len()),
         inlined_copies: copies.map(|fact| fact.value),
@@ -242,11 +249,10 @@ fn call(found: AfterCall) -> CallFact {
     }
 }
 
-fn fields(layouts: &Layouts, lost: &mut BTreeSet<MissingFact>) -> Vec<FieldFact> {
-    let runtime = RUNTIME_FIELDS
-        .into_iter()
-        .flat_map(|(structure, paths)| paths.iter().map(move |path| (structure, *path)));
-    let wanted: BTreeSet<(&str, &str)> = wanted_fields().chain(runtime).collect();
+fn fields(layouts: &Layouts, minor: u32, lost: &mut BTreeSet<MissingFact>) -> Vec<FieldFact> {
+    let wanted: BTreeSet<(&str, &str)> = wanted_fields()
+        .chain(runtime::wanted_fields(minor))
+        .collect();
     let mut found: Vec<FieldFact> = Vec::new();
     for (structure, paths) in wanted {
         match field(layouts, structure, paths) {
@@ -280,7 +286,11 @@ fn field(layouts: &Layouts, structure: &str, paths: &str) -> Result<FieldFact, U
 
 fn variables(binary: &GoBinary<'_>, lost: &mut BTreeSet<MissingFact>) -> Vec<VariableFact> {
     let mut found = Vec::new();
-    for name in RUNTIME_VARIABLES.into_iter().chain(FURTHER_VARIABLES) {
+    let minor = binary.go_version().minor;
+    let wanted: BTreeSet<&str> = runtime::wanted_variables(minor)
+        .chain(FURTHER_VARIABLES)
+        .collect();
+    for name in wanted {
         match binary.variable(name) {
             Ok(fact) => found.push(VariableFact {
                 name: name.to_owned(),

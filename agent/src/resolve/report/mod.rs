@@ -100,6 +100,8 @@ pub enum Attach {
     Yes,
     /// Attached for a short while from time to time.
     InWindows,
+    /// Attached when `golens trace` asks for it.
+    OnDemand,
     /// The program has no such code.
     NotUsed,
     /// Something is missing.
@@ -109,7 +111,7 @@ pub enum Attach {
 /// One feature.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FeatureFact {
-    /// `http`, `grpc`, `log`, `gc`, `goroutine`, `net`, or `runtime`, which is read and not attached.
+    /// `http`, `grpc`, `log`, `gc`, `goroutine`, `net`, `sched`, or `runtime`, which is read and not attached.
     pub feature: String,
     /// Whether it will be attached.
     pub attach: Attach,

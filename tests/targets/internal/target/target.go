@@ -14,6 +14,7 @@ import (
 // Memory is the runtime's own record of its garbage collections.
 type Memory struct {
 	NumGC        uint32      `json:"num_gc"`
+	NumForcedGC  uint32      `json:"num_forced_gc"`
 	PauseTotalNs uint64      `json:"pause_total_ns"`
 	PauseNs      [256]uint64 `json:"pause_ns"`
 	PauseEnd     [256]uint64 `json:"pause_end"`
@@ -24,7 +25,7 @@ type Memory struct {
 func ReadMemory() Memory {
 	var stats runtime.MemStats
 	runtime.ReadMemStats(&stats)
-	return Memory{stats.NumGC, stats.PauseTotalNs, stats.PauseNs, stats.PauseEnd, runtime.NumGoroutine()}
+	return Memory{stats.NumGC, stats.NumForcedGC, stats.PauseTotalNs, stats.PauseNs, stats.PauseEnd, runtime.NumGoroutine()}
 }
 
 // Announce says on stderr where the program listens.

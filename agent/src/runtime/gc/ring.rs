@@ -4,14 +4,30 @@
 //! entries, the total, the count. A copy is of one moment when the count is the same before and
 //! after it, and the end time after it is still that of the last counted cycle.
 
-use super::{GcFacts, memory::Piece};
+use crate::{
+    clock::UnixNanos,
+    runtime::{GcFacts, memory::Piece},
+};
 
 /// Cycles the runtime keeps.
-pub(super) const RING: u64 = 256;
+const RING: u64 = 256;
+
+/// What the ring says of one finished cycle.
+///
+/// # Source     go-off: runtime.mstats.pause_ns; go-off: runtime.mstats.pause_end
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct RingCycle {
+    /// Number of the cycle, from 1.
+    pub number: u32,
+    /// Sum of the cycle's stops of the world, as the runtime counts them.
+    pub pause_ns: u64,
+    /// End of its last stop, by the target's wall clock.
+    pub end: UnixNanos,
+}
 
 /// The copied variables, in the order they must be copied.
 #[derive(Debug)]
-pub(super) struct GcPieces {
+pub(in crate::runtime) struct GcPieces {
     before: Piece,
     span: Piece,
     after_end: Piece,
@@ -24,17 +40,17 @@ pub(super) struct GcPieces {
 
 /// What one copy holds.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct GcCopy {
+pub(in crate::runtime) struct GcCopy {
     /// All parts are of one moment.
-    pub(super) stable: bool,
-    pub(super) cycles: u32,
-    pub(super) total_ns: u64,
-    /// By `(cycle - 1) % 256`.
-    pub(super) ring: Vec<u64>,
+    pub(in crate::runtime) stable: bool,
+    pub(in crate::runtime) cycles: u32,
+    pub(in crate::runtime) total_ns: u64,
+    /// Pause and end by `(cycle - 1) % 256`.
+    pub(in crate::runtime) ring: Vec<(u64, u64)>,
 }
 
 impl GcPieces {
-    pub(super) fn new(facts: &GcFacts, base: u64) -> Self {
+    pub(in crate::runtime) fn new(facts: &GcFacts, base: u64) -> Self {
         let address = |offset: u32| {
             base.wrapping_add(facts.memstats)
                 .wrapping_add(u64::from(offset))
@@ -64,14 +80,14 @@ impl GcPieces {
     }
 
     /// Pieces to copy before and after all others.
-    pub(super) fn in_order(&mut self) -> ([&mut Piece; 2], [&mut Piece; 2]) {
+    pub(in crate::runtime) fn in_order(&mut self) -> ([&mut Piece; 2], [&mut Piece; 2]) {
         (
             [&mut self.before, &mut self.span],
             [&mut self.after_end, &mut self.after_count],
         )
     }
 
-    pub(super) fn copied(&self) -> GcCopy {
+    pub(in crate::runtime) fn copied(&self) -> GcCopy {
         let cycles = self.before.u32_at(0);
         let last = usize::try_from(u64::from(cycles.wrapping_sub(1)) % RING).unwrap_or_default();
         let last_end = if cycles == 0 {
@@ -85,7 +101,10 @@ impl GcPieces {
             cycles,
             total_ns: self.span.u64_at(self.total),
             ring: (0..entries)
-                .map(|entry| self.span.u64_at(self.pauses + 8 * entry))
+                .map(|entry| {
+                    let pause_ns = self.span.u64_at(self.pauses + 8 * entry);
+                    (pause_ns, self.span.u64_at(self.ends + 8 * entry))
+                })
                 .collect(),
         }
     }
@@ -93,28 +112,28 @@ impl GcPieces {
 
 /// Tells which cycles are new since the last look.
 #[derive(Debug, Default)]
-pub(super) struct GcHistory {
+pub(in crate::runtime) struct GcHistory {
     /// The last stable copy.
     last: Option<GcCopy>,
 }
 
 /// What a look adds.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub(super) struct GcNews {
-    pub(super) pauses_ns: Vec<u64>,
-    pub(super) lost: u64,
+pub(in crate::runtime) struct RingNews {
+    pub(in crate::runtime) cycles: Vec<RingCycle>,
+    pub(in crate::runtime) lost: u64,
 }
 
 impl GcHistory {
     /// Takes a stable copy in; cycles before the first one are a baseline, not news.
-    pub(super) fn advance(&mut self, copy: GcCopy) -> GcNews {
+    pub(in crate::runtime) fn advance(&mut self, copy: GcCopy) -> RingNews {
         let news = match &self.last {
-            None => GcNews::default(),
+            None => RingNews::default(),
             Some(last) => {
                 // The counter has 32 bits and may wrap.
                 let new = u64::from(copy.cycles.wrapping_sub(last.cycles));
-                GcNews {
-                    pauses_ns: newest(&copy, new),
+                RingNews {
+                    cycles: newest(&copy, new),
                     lost: new.saturating_sub(RING),
                 }
             }
@@ -123,12 +142,12 @@ impl GcHistory {
         news
     }
 
-    pub(super) fn last(&self) -> Option<&GcCopy> {
+    pub(in crate::runtime) fn last(&self) -> Option<&GcCopy> {
         self.last.as_ref()
     }
 
-    /// Pauses of the last cycles, newest last, up to 256.
-    pub(super) fn pauses_ns(&self) -> Vec<u64> {
+    /// The last cycles, newest last, up to 256.
+    pub(in crate::runtime) fn cycles(&self) -> Vec<RingCycle> {
         self.last
             .as_ref()
             .map(|copy| newest(copy, u64::from(copy.cycles)))
@@ -136,12 +155,18 @@ impl GcHistory {
     }
 }
 
-fn newest(copy: &GcCopy, count: u64) -> Vec<u64> {
-    (0..count.min(RING))
+fn newest(copy: &GcCopy, count: u64) -> Vec<RingCycle> {
+    (0..u32::try_from(count.min(RING)).unwrap_or_default())
         .rev()
         .filter_map(|back| {
-            let cycle = u64::from(copy.cycles).wrapping_sub(1).wrapping_sub(back);
-            copy.ring.get(usize::try_from(cycle % RING).ok()?).copied()
+            let number = copy.cycles.wrapping_sub(back);
+            let entry = u64::from(number.wrapping_sub(1)) % RING;
+            let &(pause_ns, end) = copy.ring.get(usize::try_from(entry).ok()?)?;
+            Some(RingCycle {
+                number,
+                pause_ns,
+                end: UnixNanos(end),
+            })
         })
         .collect()
 }
@@ -153,9 +178,9 @@ mod tests {
 
     /// The ring after a number of cycles, of which cycle n (from 1) paused for n ns.
     fn after(cycles: u32) -> GcCopy {
-        let mut ring = vec![0; 256];
+        let mut ring = vec![(0, 0); 256];
         for cycle in cycles.saturating_sub(255).max(1)..=cycles {
-            ring[(cycle as usize - 1) % 256] = u64::from(cycle);
+            ring[(cycle as usize - 1) % 256] = (u64::from(cycle), 1_000 + u64::from(cycle));
         }
         GcCopy {
             stable: true,
@@ -165,13 +190,21 @@ mod tests {
         }
     }
 
+    fn pauses(cycles: &[RingCycle]) -> Vec<u64> {
+        for cycle in cycles {
+            assert_eq!(u64::from(cycle.number), cycle.pause_ns, "of its own cycle");
+            assert_eq!(cycle.end.0, 1_000 + cycle.pause_ns);
+        }
+        cycles.iter().map(|cycle| cycle.pause_ns).collect()
+    }
+
     #[test]
     fn the_first_look_is_a_baseline_with_a_history() {
         let mut history = GcHistory::default();
-        assert_eq!(history.advance(after(3)), GcNews::default());
-        assert_eq!(history.pauses_ns(), [1, 2, 3]);
-        assert_eq!(history.advance(after(5)).pauses_ns, [4, 5]);
-        assert_eq!(history.advance(after(5)).pauses_ns, [0; 0]);
+        assert_eq!(history.advance(after(3)), RingNews::default());
+        assert_eq!(pauses(&history.cycles()), [1, 2, 3]);
+        assert_eq!(pauses(&history.advance(after(5)).cycles), [4, 5]);
+        assert_eq!(history.advance(after(5)).cycles, []);
     }
 
     #[test]
@@ -179,10 +212,10 @@ mod tests {
         let mut history = GcHistory::default();
         history.advance(after(0));
         let news = history.advance(after(256));
-        assert_eq!((news.pauses_ns.len(), news.lost), (256, 0));
+        assert_eq!((news.cycles.len(), news.lost), (256, 0));
         let news = history.advance(after(256 + 300));
-        assert_eq!((news.pauses_ns.len(), news.lost), (256, 44));
-        assert_eq!(news.pauses_ns.first(), Some(&301));
+        assert_eq!((news.cycles.len(), news.lost), (256, 44));
+        assert_eq!(pauses(&news.cycles).first(), Some(&301));
     }
 
     proptest! {
@@ -194,7 +227,7 @@ mod tests {
             for step in steps {
                 at += step;
                 let news = history.advance(after(at));
-                told.extend(news.pauses_ns);
+                told.extend(pauses(&news.cycles));
                 lost += news.lost;
             }
             prop_assert_eq!(told.len() as u64 + lost, u64::from(at));

@@ -1,0 +1,3 @@
+module golens.test/spawn
+
+go 1.17
