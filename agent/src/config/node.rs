@@ -69,8 +69,8 @@ impl Default for Runtime {
 pub struct Goroutines {
     /// Off: no profiles, and no leaks are found.
     pub enabled: bool,
-    /// Time between two profiles of one target. A profile never takes more than a hundredth of a
-    /// processor: targets with some 10,000 goroutines or more are read less often.
+    /// Time between two profiles of one target. They never take more than a hundredth of a processor:
+    /// targets with hundreds of thousands of goroutines are read less often.
     pub interval: Interval,
     /// Entries of a target's list of goroutines that are looked at; 24 bytes are kept of each.
     pub limit: usize,

@@ -106,9 +106,11 @@ impl Target {
     fn compile(&self, module: &Path, output: &Path) {
         let package = self.package.rsplit('/').next().unwrap_or(self.package);
         let mut go = Command::new("go");
-        go.current_dir(module)
-            .env("GOFLAGS", "")
-            .args(["build", "-buildvcs=false"]);
+        go.current_dir(module).env("GOFLAGS", "").arg("build");
+        if !self.toolchain.to_string().starts_with("go1.17") {
+            // A flag that go1.18 brought, like what it switches off.
+            go.arg("-buildvcs=false");
+        }
         if let Toolchain::Version(version) = self.toolchain {
             // User settings may pin the installed toolchain or name flags an old one does not know.
             go.env("GOENV", "off").env("GOTOOLCHAIN", version);

@@ -1,5 +1,6 @@
 //! Runs the benchmarks and files their results with the facts of the machine.
 
+mod goroutines;
 mod machine;
 mod report;
 mod runtime;
@@ -13,7 +14,7 @@ use anyhow::{Context, Result, bail};
 use clap::{Args, ValueEnum};
 use serde::de::DeserializeOwned;
 
-use self::machine::Machine;
+use self::{goroutines::Size, machine::Machine, report::Case};
 use crate::{
     build::cargo,
     paths::Paths,
@@ -27,13 +28,15 @@ enum Subject {
     Symbols,
     /// What reading Go runtimes costs the programs that are read and the one that reads.
     Runtime,
+    /// Time and memory of goroutine profiles, on targets of up to 100,000 goroutines.
+    Goroutines,
 }
 
 /// Options of `cargo xtask bench`.
 #[derive(Args)]
 #[command(after_help = "\
 Writes docs/bench/SUBJECT.json and docs/bench/SUBJECT.md; commit both with the change they measure.\n\
-The first run of symbols builds the large program (benches/large) from the Go module proxy: some minutes, 3 GB of Go \
+For symbols, the first run builds the large program (benches/large) from the Go module proxy: some minutes, 3 GB of Go \
 caches.\n\
 Let the machine rest: other work shows in the 95th percentile first.\n\n\
 `cargo bench -p symbols -- --help` has finer options and files nothing.")]
@@ -41,7 +44,7 @@ pub(crate) struct Options {
     /// What to measure.
     #[arg(value_enum, default_value = "symbols")]
     subject: Subject,
-    /// Timed processes per case.
+    /// Timed processes per case of symbols.
     #[arg(long, default_value_t = 15, value_parser = clap::value_parser!(u32).range(1..))]
     runs: u32,
     /// Prints the results and files nothing.
@@ -57,16 +60,23 @@ pub(crate) fn run(paths: &Paths, options: &Options) -> Result<()> {
     let machine = Machine::read(paths)?;
     let (name, json, markdown) = match options.subject {
         Subject::Symbols => {
-            let arguments = ["-p", "symbols", "--bench", "resolve"];
-            let cases = measure(paths, &arguments, options.runs)?;
-            let json = report::json(&machine, &cases)?;
-            ("symbols", json, report::markdown(&machine, &cases))
+            let runs = options.runs.to_string();
+            let arguments = ["--", "--json", "--runs", &runs];
+            let cases: Vec<Case> = measure(paths, "symbols", "resolve", &arguments)?;
+            let markdown = report::markdown(&machine, &cases);
+            ("symbols", report::json(&machine, &cases)?, markdown)
         }
         Subject::Runtime => {
-            let arguments = ["-p", "tests", "--bench", "runtime"];
-            let cases = measure(paths, &arguments, options.runs)?;
-            let json = report::json(&machine, &cases)?;
-            ("runtime", json, runtime::markdown(&machine, &cases))
+            let runs = options.runs.to_string();
+            let arguments = ["--", "--json", "--runs", &runs];
+            let cases = measure(paths, "tests", "runtime", &arguments)?;
+            let markdown = runtime::markdown(&machine, &cases);
+            ("runtime", report::json(&machine, &cases)?, markdown)
+        }
+        Subject::Goroutines => {
+            let sizes: Vec<Size> = measure(paths, "golens", "goroutines", &[])?;
+            let markdown = goroutines::markdown(&machine, &sizes);
+            ("goroutines", report::json(&machine, &sizes)?, markdown)
         }
     };
     if options.dry {
@@ -83,13 +93,17 @@ pub(crate) fn run(paths: &Paths, options: &Options) -> Result<()> {
     Ok(())
 }
 
-/// Runs the benchmark and reads a case from every line.
-fn measure<C: DeserializeOwned>(paths: &Paths, arguments: &[&str], runs: u32) -> Result<Vec<C>> {
+/// Runs a benchmark and reads a case from every line.
+fn measure<T: DeserializeOwned>(
+    paths: &Paths,
+    package: &str,
+    bench: &str,
+    arguments: &[&str],
+) -> Result<Vec<T>> {
     let mut command: Command = cargo();
     command
-        .args(["bench", "--locked"])
+        .args(["bench", "--locked", "-p", package, "--bench", bench])
         .args(arguments)
-        .args(["--", "--json", "--runs", &runs.to_string()])
         .current_dir(&paths.root)
         .stderr(Stdio::inherit());
     let shown = show(&command);

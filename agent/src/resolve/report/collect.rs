@@ -20,7 +20,7 @@ use crate::{
         plan::{is_program, place},
         sites::AFTER_CALLS,
     },
-    runtime::{self, RuntimeFacts},
+    runtime::{self, RuntimeFacts, profile},
 };
 
 /// Variables beside those of the memory reader: the kernel side reads GC phases.
@@ -252,6 +252,7 @@ fn call(found: AfterCall) -> CallFact {
 fn fields(layouts: &Layouts, minor: u32, lost: &mut BTreeSet<MissingFact>) -> Vec<FieldFact> {
     let wanted: BTreeSet<(&str, &str)> = wanted_fields()
         .chain(runtime::wanted_fields(minor))
+        .chain(profile::wanted_fields())
         .collect();
     let mut found: Vec<FieldFact> = Vec::new();
     for (structure, paths) in wanted {
@@ -288,6 +289,7 @@ fn variables(binary: &GoBinary<'_>, lost: &mut BTreeSet<MissingFact>) -> Vec<Var
     let mut found = Vec::new();
     let minor = binary.go_version().minor;
     let wanted: BTreeSet<&str> = runtime::wanted_variables(minor)
+        .chain(profile::wanted_variables())
         .chain(FURTHER_VARIABLES)
         .collect();
     for name in wanted {

@@ -6,6 +6,27 @@ use symbols::{GoBinary, Layouts, Unresolved};
 /// Struct whose layout [`ProfileFacts::from_symbols`] needs; ask for it in the one pass over layouts.
 pub const PROFILE_STRUCTS: [&str; 1] = ["runtime.g"];
 
+/// Variables that a profile is read from.
+const VARIABLES: [&str; 3] = [
+    "runtime.allglen",
+    "runtime.allgptr",
+    "runtime.waitReasonStrings",
+];
+/// Fields of a goroutine, in the order of [`GoroutineFields`].
+const FIELDS: [&str; 12] = [
+    "stack.lo",
+    "stack.hi",
+    "sched.sp",
+    "sched.pc",
+    "sched.bp",
+    "atomicstatus",
+    "goid",
+    "waitsince",
+    "waitreason",
+    "trackingSeq",
+    "gopc",
+    "startpc",
+];
 /// Size of a Go string in an array.
 const STRING: u64 = 16;
 /// The newest release has 47 wait reasons, and one byte names them.
@@ -81,8 +102,8 @@ impl ProfileFacts {
                 None
             }
         };
-        let (allglen, allgptr) = (variable("runtime.allglen"), variable("runtime.allgptr"));
-        let reasons = variable("runtime.waitReasonStrings").and_then(|names| {
+        let [allglen, allgptr, names] = VARIABLES.map(&mut variable);
+        let reasons = names.and_then(|names| {
             // A size of 0 is an unknown one.
             let count = u32::try_from((names.size / STRING).min(MAX_REASONS)).ok()?;
             (count > 0).then_some(WaitReasons {
@@ -119,20 +140,39 @@ impl ProfileFacts {
     }
 }
 
+/// Every field that a profile needs, by struct, for reports.
+pub(crate) fn wanted_fields() -> impl Iterator<Item = (&'static str, &'static str)> {
+    FIELDS.into_iter().map(|path| (PROFILE_STRUCTS[0], path))
+}
+
+/// Every variable that a profile needs, for reports.
+pub(crate) fn wanted_variables() -> impl Iterator<Item = &'static str> {
+    VARIABLES.into_iter()
+}
+
 impl GoroutineFields {
     fn find(layouts: &Layouts, unresolved: &mut Vec<Unresolved>) -> Option<Self> {
-        let mut at = |path: &str| match layouts.field("runtime.g", path) {
+        let mut at = |path: &str| match layouts.field(PROFILE_STRUCTS[0], path) {
             Ok(fact) => Some(fact.value),
             Err(missing) => {
                 unresolved.push(missing);
                 None
             }
         };
-        let (stack_low, stack_high) = (at("stack.lo"), at("stack.hi"));
-        let (stack_pointer, instruction) = (at("sched.sp"), at("sched.pc"));
-        let (frame_pointer, status, id) = (at("sched.bp"), at("atomicstatus"), at("goid"));
-        let (wait_since, wait_reason) = (at("waitsince"), at("waitreason"));
-        let (turns, creator, start) = (at("trackingSeq"), at("gopc"), at("startpc"));
+        let [
+            stack_low,
+            stack_high,
+            stack_pointer,
+            instruction,
+            frame_pointer,
+            status,
+            id,
+            wait_since,
+            wait_reason,
+            turns,
+            creator,
+            start,
+        ] = FIELDS.map(&mut at);
         Some(Self {
             stack_low: stack_low?,
             stack_high: stack_high?,

@@ -22,5 +22,6 @@ mod state;
 mod walk;
 
 pub use facts::{GoroutineFields, PROFILE_STRUCTS, ProfileFacts, WaitReasons};
+pub(crate) use facts::{wanted_fields, wanted_variables};
 pub use named::{Call, Group, Place, Profile, ProfileError};
 pub use profiler::Profiler;

@@ -1,10 +1,11 @@
 //! The stack of one parked goroutine, by frame pointers.
 //!
-//! go-sym: runtime.mcall 1.17..=1.27 asm_amd64.s
+//! go-sym: runtime.gopark 1.17..=1.27 proc.go
 //!
-//! A goroutine that parks leaves its stack pointer, its frame pointer and where it goes on in `g.sched`. At
-//! the frame pointer lies that of the caller, and behind it the address to return to. The process runs on
-//! meanwhile: what was copied counts only when the goroutine is afterwards what it was before.
+//! A goroutine that parks (through `mcall` in asm_amd64.s) leaves its stack pointer, its frame pointer and
+//! where it goes on in `g.sched`. At the frame pointer lies that of the caller, and behind it the address to
+//! return to. The process runs on meanwhile: what was copied counts only when the goroutine is afterwards
+//! what it was before.
 
 use super::{
     facts::GoroutineFields,

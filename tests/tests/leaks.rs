@@ -1,0 +1,10 @@
+//! Goroutine leaks are found in time, with their place in the source.
+
+#[path = "scenario/leaks.rs"]
+#[expect(dead_code, reason = "healthy programs take longer to show")]
+mod leaks;
+
+#[test]
+fn a_leak_among_busy_goroutines_is_told_within_half_a_minute() {
+    leaks::one_site_leaks();
+}

@@ -1,0 +1,127 @@
+//! A leak is told with its place in the source, and what is no leak is not.
+
+use std::time::{Duration, Instant};
+
+use serde::Deserialize;
+use tests::harness::{
+    Cgroup, Golens, Program, RunDir, Settings, SourceLine, Spawn, Target, read_dump, wait_for,
+};
+
+/// An entry of `/api/v1/goroutines`.
+#[derive(Debug, Deserialize)]
+pub(super) struct Row {
+    /// Process id.
+    pub(super) pid: u32,
+    /// Goroutines of the program.
+    pub(super) goroutines: u64,
+    /// Creation sites that leak.
+    pub(super) leaks: Vec<Leak>,
+}
+
+/// One of them.
+#[derive(Debug, Deserialize)]
+pub(super) struct Leak {
+    /// The `go` statement.
+    pub(super) created_by: SourceLine,
+    /// What they wait for.
+    pub(super) wait_reason: String,
+    /// How many.
+    pub(super) count: u64,
+    /// How fast they become more.
+    pub(super) per_second: f64,
+}
+
+/// A program in a group of its own with an agent that profiles it as it does by default.
+pub(super) fn observed(run: &RunDir, cgroup: &Cgroup) -> (Program, Golens) {
+    let program = Spawn::new(Target::new("goroutines/parked").stripped(true).build())
+        .service("parked")
+        .in_cgroup(cgroup)
+        .start(run);
+    let golens = Settings::for_cgroup(cgroup).start(run);
+    let what = "a profile of the program";
+    wait_for(what, Duration::from_secs(20), || row(&golens, &program));
+    (program, golens)
+}
+
+/// The last profile of the program.
+pub(super) fn row(golens: &Golens, program: &Program) -> Option<Row> {
+    let rows: Vec<Row> = golens.api("goroutines", &format!("pid={}", program.pid()));
+    rows.into_iter().find(|row| row.pid == program.pid())
+}
+
+/// Among ten thousand goroutines that come and go, one place leaks a hundred a second; it is told within
+/// half a minute, once, and nothing else is.
+pub(super) fn one_site_leaks() {
+    let (run, cgroup) = (RunDir::new(), Cgroup::new());
+    let (program, golens) = observed(&run, &cgroup);
+    assert_eq!(program.get("/busy?count=10000").status, 200);
+    wait_for("all of them", Duration::from_secs(20), || {
+        row(&golens, &program).filter(|row| row.goroutines >= 10_000)
+    });
+    assert_eq!(program.get("/leak?rate=100").status, 200);
+    let begun = Instant::now();
+    let leak = wait_for("the leak", Duration::from_secs(40), || {
+        row(&golens, &program)?.leaks.pop()
+    });
+    let passed = begun.elapsed();
+    assert!(passed < Duration::from_secs(30), "told after {passed:?}");
+
+    let site = leaking_site(&program);
+    let place = &leak.created_by;
+    assert_eq!(
+        (
+            place.function.clone(),
+            format!("{}:{}", place.file, place.line)
+        ),
+        site
+    );
+    assert_eq!(leak.wait_reason, "chan receive");
+    assert!(leak.count >= 1_000, "{leak:?}");
+    assert!((80.0..120.0).contains(&leak.per_second), "{leak:?}");
+
+    let (_, line) = site.1.rsplit_once(':').expect("file:line");
+    let metrics = golens.metrics();
+    let labels = [
+        ("service_name", "parked"),
+        ("code_function_name", site.0.as_str()),
+        ("code_line_number", line),
+    ];
+    assert!(metrics.count("golens_go_goroutine_leak_size", &labels) >= 1_000);
+    let found = metrics.count("golens_go_goroutine_leaks_total", &labels[..1]);
+    assert_eq!(found, 1);
+    let told = golens.output();
+    assert_eq!(told.matches("goroutines leak").count(), 1, "{told}");
+    assert!(told.contains(&site.1), "{told}");
+    golens.stop();
+    program.kill();
+}
+
+/// The place of the `go` statement by the program's own dump.
+fn leaking_site(program: &Program) -> (String, String) {
+    let dump = read_dump(&program.get("/dump?debug=2").body);
+    let mut sites = dump.into_keys().filter_map(|(_, site)| site);
+    sites
+        .find(|(function, _)| function.starts_with("main.leak."))
+        .expect("leaked goroutines")
+}
+
+/// Pools that grow and level off, workers, bursts and idle connections are no leak for all that time.
+pub(super) fn a_healthy_program(time: Duration) {
+    let (run, cgroup) = (RunDir::new(), Cgroup::new());
+    let (program, golens) = observed(&run, &cgroup);
+    assert_eq!(program.get("/healthy").status, 200);
+    assert_eq!(program.get("/busy?count=10000").status, 200);
+    let until = Instant::now() + time;
+    let mut most = 0;
+    while Instant::now() < until {
+        let row = row(&golens, &program).expect("still there");
+        assert!(row.leaks.is_empty(), "{:?}", row.leaks);
+        most = most.max(row.goroutines);
+        std::thread::sleep(Duration::from_secs(1));
+    }
+    assert!(most > 13_000, "{most} goroutines");
+    let told = golens.output();
+    assert!(!told.contains("goroutines leak"), "{told}");
+    golens.stop();
+    program.kill();
+}
