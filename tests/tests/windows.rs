@@ -76,7 +76,7 @@ fn a_target_over_its_budget_is_left_alone_until_the_next_window() {
         .service("spawn")
         .in_cgroup(&cgroup)
         .start(&run);
-    let window = json!({"enabled": true, "length": "5s", "every": "5s", "budget": 3_000});
+    let window = json!({"enabled": true, "length": "2s", "every": "2s", "budget": 3_000});
     let golens = Settings::for_cgroup(&cgroup)
         .set("probes.goroutines", window)
         .start(&run);

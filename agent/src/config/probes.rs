@@ -74,7 +74,8 @@ pub struct Window {
     pub every: Interval,
     /// Hits one target may cost in one window; past it, the probe leaves that target until the next one.
     ///
-    /// At 0.6 us a hit the default is 30 ms of CPU, 3 % of a core over a window of one second.
+    /// At 1 us a hit the default is 50 ms of CPU, 5 % of a core over a window of one second and 0.08 % over a
+    /// minute.
     pub budget: u64,
 }
 

@@ -201,11 +201,29 @@ fn fill_feature(
     if feature == Feature::Gc {
         offsets.stw_arguments = stop_arguments(binary.go_version())?;
     }
+    if feature == Feature::Goroutine {
+        creator_is_an_argument(binary.go_version())?;
+    }
     if feature == Feature::Grpc {
         (offsets.stream_method, offsets.stream_indirect) = stream_field(binary, layouts, "method")?;
         (offsets.stream_ctx, _) = stream_field(binary, layouts, "ctx")?;
     }
     Ok(())
+}
+
+/// Whether `newproc1` gets the address of the `go` statement where it is looked for, as its third argument;
+/// in 1.17 it was the fifth.
+fn creator_is_an_argument(version: &GoVersion) -> Result<(), Unresolved> {
+    match (version.major, version.minor) {
+        (1, 18..=27) => Ok(()),
+        _ => Err(Unresolved {
+            what: "runtime.newproc1".to_owned(),
+            reason: Reason::UnsupportedVersion {
+                what: "arguments",
+                version: version.to_string(),
+            },
+        }),
+    }
 }
 
 /// Where a server finds a field of its stream, and whether behind a pointer (1) or not (0).

@@ -9,6 +9,7 @@ use std::{
     process::{Command, Stdio},
 };
 
+use agent_ebpf::counter::Program;
 use golens::{
     probe::Feature,
     resolve::{BinaryInfo, Resolver, Sandbox, report::Attach},
@@ -46,7 +47,14 @@ fn assert_same(info: &BinaryInfo, bytes: &[u8]) {
     assert_eq!(info.segments.len(), binary.segments().len());
     for site in &info.sites {
         let function = binary.function(&site.function).expect("there");
-        let found = binary.probe_site(&function).expect("there");
+        let found = match site.program {
+            Program::GoroutineBorn | Program::CoroutineBorn => {
+                let callee = binary.function("runtime.newproc1").expect("there");
+                let mut calls = binary.after_calls(&function, &callee, 1).expect("there");
+                calls.remove(0).site
+            }
+            _ => binary.probe_site(&function).expect("there"),
+        };
         assert_eq!(
             (site.address, site.file_offset, &site.instruction),
             (found.address, found.file_offset, &found.instruction)
@@ -151,7 +159,7 @@ fn the_report_tells_what_will_be_attached_and_where_that_was_read() {
         let resolver = resolver();
         let info = resolver.resolve(&open(&path)).expect("Go");
         let report = resolver.report(&open(&path)).expect("Go");
-        let on = |attach| matches!(attach, Attach::Yes | Attach::InWindows);
+        let on = |attach| matches!(attach, Attach::Yes | Attach::InWindows | Attach::OnDemand);
         let features = report.features.iter();
         let attached: Vec<&str> = features
             .filter(|feature| on(feature.attach) && feature.feature != "runtime")

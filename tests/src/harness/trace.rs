@@ -45,13 +45,18 @@ impl Trace {
             .args(options)
             .stdin(Stdio::null())
             .stdout(file);
-        let trace = Self {
+        let mut trace = Self {
             pid: spawn(command, None),
             output,
             ended: false,
         };
         wait_for("the first line of a trace", PATIENCE, || {
-            trace.text().contains('\n').then_some(())
+            if trace.text().contains('\n') {
+                return Some(());
+            }
+            trace.ended = reap(trace.pid).is_some();
+            assert!(!trace.ended, "the trace ended before its first line");
+            None
         });
         trace
     }

@@ -33,7 +33,7 @@ pub(super) struct SiteArgs {
     /// Time between two tables.
     #[arg(long, value_name = "TIME", default_value = "1s", value_parser = interval)]
     pub(super) interval: Duration,
-    /// Remove the probes after this many hits, each of which costs the process about 0.6 us. They leave within
+    /// Remove the probes after this many hits, each of which costs the process about 1 us. They leave within
     /// a tenth of a second, so that some more hits follow, which count no more.
     #[arg(long, value_name = "HITS", default_value_t = 1_000_000,
           value_parser = clap::value_parser!(u64).range(1..))]
