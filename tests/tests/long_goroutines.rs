@@ -1,12 +1,11 @@
-//! The goroutine profile of every release from 1.17 on, plain, stripped and loaded anywhere.
+//! The goroutine profile of every release from 1.18 on, plain, stripped and loaded anywhere.
 
 #[path = "scenario/goroutines.rs"]
 mod goroutines;
 
 use tests::harness::{Target, Toolchain};
 
-const RELEASES: [&str; 11] = [
-    "go1.17.13",
+const RELEASES: [&str; 10] = [
     "go1.18.10",
     "go1.19.13",
     "go1.20.14",
