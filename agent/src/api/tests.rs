@@ -17,7 +17,7 @@ use crate::{
     discovery::{TargetReport, TargetState},
     recent::Recent,
     runtime::{
-        RuntimeReading,
+        Figure, Numbers, RuntimeReading,
         gc::{GcCycle, Observed, Phases, Stop, StopReason},
     },
     telemetry::{Telemetry, testing},
@@ -54,8 +54,8 @@ async fn server() -> Server {
     recent.log(Arc::new(testing::log("shop", "background", false)));
     telemetry.update_runtime(
         &testing::resource("shop"),
-        &RuntimeReading {
-            goroutines: Some(12),
+        RuntimeReading {
+            numbers: Numbers::default().with(Figure::Goroutines, 12),
             gc_cycles: 3,
             new_gc_cycles: testing::ring_cycles([20_000, 30_000]),
             complete: true,

@@ -40,8 +40,8 @@ impl Config {
 }
 
 /// Names of the sections, in the order of the sample file.
-const SECTIONS: [&str; 7] = [
-    "scope", "probes", "runtime", "http", "recent", "otlp", "loki",
+const SECTIONS: [&str; 8] = [
+    "scope", "probes", "runtime", "metrics", "http", "recent", "otlp", "loki",
 ];
 
 /// Checks that the text is YAML and that its outermost keys are sections.
@@ -89,6 +89,7 @@ fn sections(text: &str, problems: &mut Vec<Problem>) -> Config {
         scope: section!(scope),
         probes: section!(probes),
         runtime: section!(runtime),
+        metrics: section!(metrics),
         http: section!(http),
         recent: section!(recent),
         otlp: section!(otlp),

@@ -9,7 +9,7 @@ mod units;
 mod validate;
 
 pub use exporters::{LogMode, Loki, Otlp, OtlpProtocol};
-pub use node::{Http, Recent, Runtime, Scope};
+pub use node::{Http, Metrics, Recent, Runtime, RuntimeRule, Scope};
 pub use probes::{Attach, Probes, Window};
 pub use problem::{ConfigError, Problem};
 pub use units::{Bytes, Interval, Secret};
@@ -26,6 +26,8 @@ pub struct Config {
     pub probes: Probes,
     /// Memory reader of the Go runtime.
     pub runtime: Runtime,
+    /// What `/metrics` shows.
+    pub metrics: Metrics,
     /// The agent's own HTTP server.
     pub http: Http,
     /// Spans and log lines kept in memory.

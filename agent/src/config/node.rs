@@ -32,6 +32,22 @@ pub struct Runtime {
     pub enabled: bool,
     /// Time between two readings of one target.
     pub interval: Interval,
+    /// Other intervals for some targets; the first rule that fits counts.
+    pub rules: Vec<RuntimeRule>,
+}
+
+/// An interval for the targets that it names.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RuntimeRule {
+    /// Service names, `*` matching any run of characters; empty means all.
+    #[serde(default)]
+    pub services: Vec<String>,
+    /// Executables by path, same form.
+    #[serde(default)]
+    pub executables: Vec<String>,
+    /// Time between two readings.
+    pub interval: Interval,
 }
 
 impl Default for Runtime {
@@ -39,8 +55,18 @@ impl Default for Runtime {
         Self {
             enabled: true,
             interval: Interval(Duration::from_secs(10)),
+            rules: Vec::new(),
         }
     }
+}
+
+/// What `/metrics` shows.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Metrics {
+    /// Also the names that Go programs show by themselves with the Prometheus client library: `go_goroutines`,
+    /// `go_memstats_*`, `process_*`.
+    pub classic_names: bool,
 }
 
 /// The agent's own HTTP server: metrics, health, API and status page.

@@ -115,6 +115,15 @@ fn window(path: &str, window: &Window, found: &mut Found) {
 fn runtime(runtime: &Runtime, found: &mut Found) {
     let (least, most) = (Duration::from_millis(100), Duration::from_secs(3_600));
     found.interval("runtime.interval", runtime.interval, least, most);
+    for (at, rule) in runtime.rules.iter().enumerate() {
+        let path = format!("runtime.rules[{at}]");
+        found.interval(&format!("{path}.interval"), rule.interval, least, most);
+        found.unless(
+            !rule.services.is_empty() || !rule.executables.is_empty(),
+            &path,
+            || "names no service and no executable; runtime.interval is for all".to_owned(),
+        );
+    }
 }
 
 fn recent(recent: &Recent, found: &mut Found) {
@@ -178,6 +187,7 @@ fn is_http_address(text: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::RuntimeRule;
 
     fn paths(config: &Config) -> Vec<String> {
         let problems = config.validate();
@@ -198,6 +208,11 @@ mod tests {
         config.probes.ring = Bytes(5_000);
         config.probes.net.length = Interval(Duration::from_secs(90));
         config.runtime.interval = Interval(Duration::ZERO);
+        config.runtime.rules = vec![RuntimeRule {
+            services: Vec::new(),
+            executables: Vec::new(),
+            interval: Interval(Duration::from_millis(99)),
+        }];
         config.otlp.endpoint = Some("tempo:4317".into());
         config.otlp.queue = 0;
         config.loki.endpoint = Some("http://:3100".into());
@@ -211,6 +226,8 @@ mod tests {
                 "probes.ring",
                 "probes.net",
                 "runtime.interval",
+                "runtime.rules[0].interval",
+                "runtime.rules[0]",
                 "otlp.endpoint",
                 "otlp.queue",
                 "loki.endpoint",

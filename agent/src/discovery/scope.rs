@@ -165,8 +165,8 @@ fn components(path: &str) -> impl Iterator<Item = &str> {
     path.split('/').filter(|part| !part.is_empty())
 }
 
-/// Matches a path against a pattern in which `*` stands for any run of characters.
-fn matches(pattern: &str, path: &str) -> bool {
+/// Matches a text against a pattern in which `*` stands for any run of characters.
+pub(crate) fn matches(pattern: &str, path: &str) -> bool {
     let (pattern, path) = (pattern.as_bytes(), path.as_bytes());
     let (mut at, mut in_path) = (0, 0);
     // Where to go on after the last `*` when what follows it did not fit.

@@ -7,13 +7,17 @@ use std::{
 
 use agent_ebpf::{offsets::Offsets, target::TargetRef};
 
-use super::{NodeSink, target::Target};
+use super::{
+    NodeSink,
+    readers::{self, Readable},
+    target::Target,
+};
 use crate::{
     config,
     correlate::{Correlator, Identity},
     discovery::{BinaryKey, Candidate, Opener, Process, RefusedReason, UnresolvedReport},
     doctor::error_chain,
-    identity::{self, GoProgram, Node, ProcessFacts},
+    identity::{self, GoProgram, Node, ProcessFacts, Resource},
     probe::{Attachment, Feature, FileKey, Kernel, ProbeError, Slots},
     recent::Recent,
     resolve::{BinaryInfo, ResolveError, Resolver},
@@ -81,15 +85,14 @@ impl Adopter {
         match self.attach(&process, &binary, reference, bias) {
             Ok((attachment, problems)) => {
                 let process = Arc::new(process);
-                let reader = self.reader(&process, &binary);
+                let reader = self.reader(&process, &binary, &resource);
                 Ok(Target {
                     reference,
                     process,
-                    timeline: self.recent.gc_timeline(&resource),
                     resource,
                     binary,
                     attachment: Mutex::new(attachment),
-                    reader: Mutex::new(reader),
+                    reader,
                     problems,
                 })
             }
@@ -154,10 +157,21 @@ impl Adopter {
         Ok((attachment, problems))
     }
 
-    fn reader(&self, process: &Arc<Process>, binary: &BinaryInfo) -> Option<Reader> {
+    fn reader(
+        &self,
+        process: &Arc<Process>,
+        binary: &BinaryInfo,
+        resource: &Arc<Resource>,
+    ) -> Option<Arc<Readable>> {
         let facts = binary.runtime.as_ref().filter(|_| self.runtime.enabled)?;
         match Reader::new(Arc::clone(process), facts) {
-            Ok(reader) => Some(reader),
+            Ok(reader) => Some(Arc::new(Readable::new(
+                Arc::clone(process),
+                Arc::clone(resource),
+                self.recent.gc_timeline(resource),
+                reader,
+                readers::interval(&self.runtime, &resource.service_name, &process.executable),
+            ))),
             Err(error) => {
                 tracing::warn!(pid = process.id.pid, %error, "the Go runtime cannot be read");
                 None

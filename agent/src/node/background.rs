@@ -8,12 +8,11 @@ use std::{
 
 use agent_ebpf::target::TargetRef;
 use tokio::{
-    sync::mpsc,
     task::JoinSet,
     time::{Instant, sleep},
 };
 
-use super::{readers, report::Counters, target::Table, windows::Windows};
+use super::{report::Counters, target::Table, windows::Windows};
 use crate::{
     clock::{Clock, MonotonicNanos},
     config::Config,
@@ -34,7 +33,7 @@ pub(super) fn start(
     telemetry: &Arc<Telemetry>,
     clock: Arc<Clock>,
     counters: &Counters,
-    early_readings: mpsc::Receiver<u32>,
+    readings: impl Future<Output = ()> + Send + 'static,
 ) -> JoinSet<()> {
     let mut tasks = JoinSet::new();
     let every_second = counters.clone();
@@ -52,12 +51,7 @@ pub(super) fn start(
         counters.clone(),
     ));
     if config.runtime.enabled {
-        tasks.spawn(readers::run(
-            Arc::clone(table),
-            Arc::clone(telemetry),
-            config.runtime.interval.0,
-            early_readings,
-        ));
+        tasks.spawn(readings);
     }
     let windows = Arc::new(Windows {
         table: Arc::clone(table),

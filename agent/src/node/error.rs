@@ -33,6 +33,9 @@ pub enum NodeError {
     /// The event ring cannot be watched.
     #[error("cannot watch the event ring")]
     Ring(#[source] io::Error),
+    /// The threads that read targets cannot be started.
+    #[error("cannot start threads to read targets with")]
+    Readers(#[source] io::Error),
     /// The HTTP server's address cannot be used.
     #[error("cannot listen on {address}; set another with --listen or `http.listen`")]
     Listen {
@@ -64,6 +67,7 @@ impl NodeError {
             Self::Export(error) => error.error_type(),
             Self::Identity(_) => "identity",
             Self::Ring(_) => "ring",
+            Self::Readers(_) => "readers",
             Self::Listen { .. } => "listen",
             Self::Command { .. } => "command",
         }

@@ -35,7 +35,7 @@ use self::{
     adopt::Adopter,
     command::Stopped,
     pump::Pump,
-    readers::GcPace,
+    readers::{GcPace, Readers},
     report::Counters,
     sink::NodeSink,
     supervisor::{Request, Supervisor},
@@ -144,7 +144,8 @@ impl Agent {
         let kernel = Arc::new(kernel);
         report::refused_programs(&kernel);
 
-        let telemetry = Arc::new(Telemetry::new());
+        let telemetry = Telemetry::new().with_classic_names(config.metrics.classic_names);
+        let telemetry = Arc::new(telemetry);
         let recent = Arc::new(Recent::new(&config.recent));
         let otlp = export::start_otlp(&config.otlp, &telemetry)?;
         let loki = export::start_loki(&config.loki, &telemetry)?;
@@ -190,8 +191,15 @@ impl Agent {
             slots: Mutex::new(Slots::new()),
         });
         let scanner = Scanner::new(procfs, rules);
-        let supervisor =
-            Supervisor::new(adopter, Arc::clone(&table), Arc::clone(&telemetry), scanner);
+        let readers = Readers::start(Arc::clone(&telemetry)).map_err(NodeError::Readers)?;
+        let readers = Arc::new(readers);
+        let supervisor = Supervisor::new(
+            adopter,
+            Arc::clone(&table),
+            Arc::clone(&telemetry),
+            Arc::clone(&readers),
+            scanner,
+        );
         let abandoned = Arc::new(AtomicU64::new(0));
         let counters = Counters {
             kernel: Arc::clone(&kernel),
@@ -216,7 +224,7 @@ impl Agent {
             &telemetry,
             clock,
             &counters,
-            early_readings,
+            readers::run(readers, Arc::clone(&table), early_readings),
         );
         let server = serve(
             config, &table, kernel, telemetry, recent, counters, ready, stopped,

@@ -18,6 +18,7 @@ use tokio::{
 use super::{
     adopt::{AdoptError, Adopter},
     pump::ProcessChange,
+    readers::Readers,
     target::{Table, Target},
 };
 use crate::{
@@ -49,6 +50,7 @@ pub(super) struct Supervisor {
     pub(super) table: Arc<Table>,
     pub(super) telemetry: Arc<Telemetry>,
     pub(super) ready: Arc<AtomicBool>,
+    readers: Arc<Readers>,
     scanner: Scanner,
     exits: ExitWatch,
     adoptions: JoinSet<Outcome>,
@@ -64,12 +66,14 @@ impl Supervisor {
         adopter: Arc<Adopter>,
         table: Arc<Table>,
         telemetry: Arc<Telemetry>,
+        readers: Arc<Readers>,
         scanner: Scanner,
     ) -> Self {
         Self {
             adopter,
             table,
             telemetry,
+            readers,
             scanner,
             ready: Arc::default(),
             exits: ExitWatch::new(),
@@ -266,9 +270,10 @@ impl Supervisor {
     }
 
     /// Takes the first reading at once: the interval may be long, and later ones build on it.
-    fn read_runtime(&self, target: &Arc<Target>) {
-        let (target, telemetry) = (Arc::clone(target), Arc::clone(&self.telemetry));
-        tokio::task::spawn_blocking(move || super::readers::read(&target, &telemetry));
+    fn read_runtime(&self, target: &Target) {
+        if let Some(readable) = &target.reader {
+            self.readers.read(readable);
+        }
     }
 
     /// Ends the target with this pid, if there is one: its hits stop counting at once, its probes are

@@ -7,13 +7,12 @@ use std::{
 
 use agent_ebpf::target::TargetRef;
 
+use super::readers::Readable;
 use crate::{
     discovery::{ProbeReport, Process, RefusedReason, TargetReport, TargetState, UnresolvedReport},
     identity::Resource,
     probe::{Attachment, Feature, Kernel},
-    recent::GcTimeline,
     resolve::BinaryInfo,
-    runtime::Reader,
 };
 
 /// One Go process with its probes.
@@ -24,8 +23,8 @@ pub(super) struct Target {
     pub(super) resource: Arc<Resource>,
     pub(super) binary: Arc<BinaryInfo>,
     pub(super) attachment: Mutex<Attachment>,
-    pub(super) reader: Mutex<Option<Reader>>,
-    pub(super) timeline: Arc<GcTimeline>,
+    /// For readers of its memory; none when that is off, or the binary does not tell where to read.
+    pub(super) reader: Option<Arc<Readable>>,
     /// What went wrong at attach, beside what the binary lacks.
     pub(super) problems: Vec<UnresolvedReport>,
 }
@@ -139,6 +138,15 @@ impl Table {
             Entry::Refused(_) => None,
         };
         self.read().values().filter_map(live).collect()
+    }
+
+    /// What can be read of all live targets.
+    pub(super) fn readable(&self) -> Vec<Arc<Readable>> {
+        let readable = |entry: &Entry| match entry {
+            Entry::Live(target) => target.reader.clone(),
+            Entry::Refused(_) => None,
+        };
+        self.read().values().filter_map(readable).collect()
     }
 
     /// Live targets, and how many processes were refused.

@@ -155,13 +155,6 @@ fn runtime(facts: &RuntimeFacts, info: &BinaryInfo) -> Result<(), String> {
     require(facts.first_segment == info.base_address(), || {
         "the runtime begins elsewhere".to_owned()
     })?;
-    let global_free = facts
-        .goroutines
-        .as_ref()
-        .map_or(0, |goroutines| goroutines.global_free.len());
-    require(global_free <= 2, || {
-        format!("{global_free} global lists of goroutines")
-    })?;
     for address in facts.addresses() {
         require(in_memory(info, address), || {
             format!("variable at {address:#x} is not in memory")
@@ -172,7 +165,9 @@ fn runtime(facts: &RuntimeFacts, info: &BinaryInfo) -> Result<(), String> {
             format!("field at {offset}")
         })?;
     }
-    Ok(())
+    require(facts.is_compact(), || {
+        "fields of the runtime lie too far apart".to_owned()
+    })
 }
 
 fn profile(facts: &ProfileFacts, info: &BinaryInfo) -> Result<(), String> {
@@ -214,7 +209,12 @@ mod tests {
     use agent_ebpf::counter::Program;
 
     use super::*;
-    use crate::{resolve::Writers, runtime::GcFacts};
+    use std::collections::BTreeMap;
+
+    use crate::{
+        resolve::Writers,
+        runtime::{Cell, GcFacts, ProcessorFacts},
+    };
 
     const FILE: u64 = 0x3000;
 
@@ -263,9 +263,20 @@ mod tests {
                     pause_end: 32,
                     numgc: 40,
                 },
-                pacer: None,
-                goroutines: None,
-                gomaxprocs: None,
+                minor: 26,
+                cells: BTreeMap::from([(Cell::GcPhase, 0x500020)]),
+                heap: None,
+                processors: Some(ProcessorFacts {
+                    table: 0x500030,
+                    status: 4,
+                    queue_head: 400,
+                    queue_tail: 404,
+                    next: 2456,
+                    free: 2472,
+                    created: Some(13_792),
+                }),
+                threads: None,
+                histograms: None,
                 unresolved: Vec::new(),
             }),
             profile: None,

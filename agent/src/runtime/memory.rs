@@ -1,6 +1,9 @@
 //! `process_vm_readv`: many pieces of another process's memory in one system call.
 
-use std::io;
+use std::{
+    io,
+    sync::atomic::{AtomicU64, Ordering},
+};
 
 use super::ReadError;
 
@@ -33,12 +36,26 @@ impl Piece {
         u32::from_le_bytes(self.at(offset))
     }
 
+    /// As [`Piece::u64_at`], for 16-bit numbers.
+    pub(super) fn u16_at(&self, offset: usize) -> u16 {
+        u16::from_le_bytes(self.at(offset))
+    }
+
     fn at<const N: usize>(&self, offset: usize) -> [u8; N] {
         self.bytes
             .get(offset..offset.saturating_add(N))
             .and_then(|bytes| bytes.try_into().ok())
             .unwrap_or([0; N])
     }
+}
+
+/// System calls made so far.
+static CALLS: AtomicU64 = AtomicU64::new(0);
+
+/// How many times this process has read another's memory.
+#[must_use]
+pub fn calls() -> u64 {
+    CALLS.load(Ordering::Relaxed)
 }
 
 /// Copies all pieces, in their order; up to 1,024 in one call, so that they are of one moment as
@@ -69,6 +86,7 @@ fn read_chunk(pid: u32, pieces: &mut [&mut Piece]) -> Result<(), ReadError> {
             iov_len: piece.bytes.len(),
         })
         .collect();
+    CALLS.fetch_add(1, Ordering::Relaxed);
     let count = libc::c_ulong::try_from(local.len()).unwrap_or_default();
     let target = libc::pid_t::try_from(pid).unwrap_or(libc::pid_t::MAX);
     // SAFETY: `local` describes the buffers that `pieces` borrows mutably until this function ends;
@@ -111,6 +129,14 @@ fn failure(pid: u32, pieces: &[&mut Piece], source: io::Error) -> ReadError {
         },
         _ => ReadError::Io { pid, source },
     }
+}
+
+/// One number of a process.
+#[cfg(test)]
+pub(crate) fn copy_of(pid: u32, address: u64) -> Option<u64> {
+    let mut piece = Piece::new(address, 8);
+    read(pid, &mut [&mut piece]).ok()?;
+    Some(piece.u64_at(0))
 }
 
 #[cfg(test)]

@@ -1,20 +1,43 @@
 //! Reads the Go runtime's own variables from outside: no probe, no stop, nothing written.
+//!
+//! ```text
+//! facts      where a binary keeps what is read (made by the child that reads binaries)
+//! cells      single numbers; copies, heap, processors, threads, histogram, gc: what is copied
+//! reader     one vectored read, retried when its parts are not of one moment
+//! view       a copy -> figures: every number by name -> reading
+//! ```
 
+mod cells;
+mod copies;
 mod error;
 mod facts;
+mod figures;
 pub mod gc;
 mod goroutines;
+mod heap;
+mod histogram;
 mod memory;
 mod pacer;
+mod processors;
 pub mod profile;
 mod reader;
 mod reading;
+mod threads;
+mod view;
 
+pub use cells::Cell;
 pub use error::ReadError;
 pub use facts::{
-    GcFacts, GoroutineFacts, PacerFacts, RUNTIME_FIELDS, RUNTIME_STRUCTS, RUNTIME_VARIABLES,
-    RuntimeFacts,
+    GcFacts, HeapFacts, HistogramFacts, ProcessorFacts, RUNTIME_STRUCTS, RuntimeFacts, ThreadFacts,
+    wanted_fields, wanted_variables,
 };
+pub use figures::{Figure, Unit};
 pub use gc::RingCycle;
+pub use heap::SizeCounts;
+pub use histogram::{Distribution, TimeCounts};
+pub use memory::calls as memory_calls;
+#[cfg(test)]
+pub(crate) use memory::copy_of;
 pub use reader::Reader;
-pub use reading::RuntimeReading;
+pub use reading::{Numbers, RuntimeReading};
+pub use view::Absence;

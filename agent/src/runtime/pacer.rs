@@ -1,103 +1,96 @@
-//! Heap and goal, from the variables of the GC's pacer.
+//! Goal and trigger of the next GC cycle: the runtime computes them, and so does this, from the same numbers.
+//!
+//! # Source   go-sym: runtime.(*gcControllerState).trigger 1.19..=1.27 mgcpacer.go
 
-use super::{PacerFacts, memory::Piece};
+use super::{
+    cells::Cell,
+    view::{Absence, View},
+};
 
 /// Least headroom below a goal that follows from the memory limit.
 const LEAST_HEADROOM: u64 = 1 << 20;
-/// Headroom in hundredths of such a goal.
+/// Headroom in hundredths of such a goal, since Go 1.21.
 const HEADROOM_PERCENT: u64 = 3;
 /// Least distance from the size at which a cycle started to its goal.
 const LEAST_RUNWAY: u64 = 64 << 10;
 /// No limit is set.
 const NO_LIMIT: u64 = i64::MAX as u64;
+/// The heap at which a program collects for the first time.
+const FIRST_HEAP: u64 = 4 << 20;
 
-/// The copied variables.
-#[derive(Debug)]
-pub(super) struct PacerPiece {
-    pub(super) piece: Piece,
-    facts: PacerFacts,
-    start: u32,
+/// Releases whose computation is known to be this one.
+const KNOWN: std::ops::RangeInclusive<u32> = 19..=27;
+
+/// Heap size at which the next cycle should end.
+pub(super) fn goal(view: &View<'_>) -> Result<u64, Absence> {
+    goal_and_least_trigger(view).map(|(goal, _)| goal)
 }
 
-impl PacerPiece {
-    pub(super) fn new(facts: &PacerFacts, base: u64) -> Self {
-        let offsets = [
-            facts.memory_limit,
-            facts.percent_goal,
-            facts.sweep_trigger,
-            facts.triggered,
-            facts.heap_marked,
-            facts.heap_free,
-            facts.total_alloc,
-            facts.total_free,
-            facts.mapped_ready,
-        ];
-        let start = offsets.into_iter().min().unwrap_or(0);
-        let end = offsets.into_iter().max().unwrap_or(0).saturating_add(8);
-        let address = base
-            .wrapping_add(facts.controller)
-            .wrapping_add(u64::from(start));
-        Self {
-            piece: Piece::new(address, usize::try_from(end - start).unwrap_or_default()),
-            facts: facts.clone(),
-            start,
+/// Heap size at which the next cycle begins.
+pub(super) fn trigger(view: &View<'_>) -> Result<u64, Absence> {
+    let (goal, least) = goal_and_least_trigger(view)?;
+    let marked = view.cell(Cell::HeapMarked)?;
+    if marked >= goal {
+        return Ok(goal);
+    }
+    let share = |of_64: u64| ((goal - marked) / 64).saturating_mul(of_64) + marked;
+    let least = least.max(marked).max(share(45));
+    let most = share(61).max(goal.saturating_sub(FIRST_HEAP)).max(least);
+    let runway = view.cell(Cell::Runway)?;
+    let wanted = goal.checked_sub(runway).unwrap_or(least);
+    Ok(wanted.clamp(least, most))
+}
+
+/// The goal, and the trigger that the sweeper needs at least.
+fn goal_and_least_trigger(view: &View<'_>) -> Result<(u64, u64), Absence> {
+    if !KNOWN.contains(&view.minor) {
+        return Err(Absence::Release);
+    }
+    let percent = view.cell(Cell::PercentHeapGoal)?;
+    let limit = view.cell(Cell::MemoryLimit)?;
+    if limit != NO_LIMIT {
+        let by_limit = limit_goal(view, limit)?;
+        if by_limit < percent {
+            return Ok((by_limit, 0));
         }
     }
-
-    /// Heap that the last cycle found alive.
-    pub(super) fn live_bytes(&self) -> u64 {
-        self.at(self.facts.heap_marked)
+    let sweep = view.cell(Cell::SweepTrigger)?;
+    let triggered = view.cell(Cell::Triggered)?;
+    let floor = if triggered == u64::MAX {
+        0
+    } else {
+        triggered.saturating_add(LEAST_RUNWAY)
+    };
+    match percent.max(sweep).max(floor) {
+        u64::MAX => Err(Absence::Off),
+        goal => Ok((goal, sweep)),
     }
+}
 
-    /// Heap size at which the next cycle should end.
-    pub(super) fn goal_bytes(&self) -> Option<u64> {
-        let limit = self.at(self.facts.memory_limit);
-        let percent = self.at(self.facts.percent_goal);
-        if limit != NO_LIMIT {
-            if !self.facts.limit_is_known {
-                return None;
-            }
-            let by_limit = self.limit_goal(limit)?;
-            if by_limit < percent {
-                return Some(by_limit);
-            }
-        }
-        let triggered = self.at(self.facts.triggered);
-        let floor = if triggered == u64::MAX {
-            0
-        } else {
-            triggered.saturating_add(LEAST_RUNWAY)
-        };
-        let goal = percent.max(self.at(self.facts.sweep_trigger)).max(floor);
-        (goal != u64::MAX).then_some(goal)
+/// The goal that keeps the process within its memory limit.
+///
+/// `Moving` while the parts, which the runtime changes one after the other, do not fit together.
+///
+/// # Source     go-sym: runtime.(*gcControllerState).memoryLimitHeapGoal 1.19..=1.27 mgcpacer.go
+fn limit_goal(view: &View<'_>, limit: u64) -> Result<u64, Absence> {
+    let allocated = view
+        .cell(Cell::TotalAlloc)?
+        .wrapping_sub(view.cell(Cell::TotalFree)?);
+    let mapped = view.cell(Cell::MappedReady)?;
+    let marked = view.cell(Cell::HeapMarked)?;
+    let heap = allocated.checked_add(view.cell(Cell::HeapFree)?);
+    let other = heap.and_then(|heap| mapped.checked_sub(heap));
+    let used = other.and_then(|other| other.checked_add(mapped.saturating_sub(limit)));
+    let used = used.ok_or(Absence::Moving)?;
+    if used >= limit {
+        return Ok(marked);
     }
-
-    /// The goal that keeps the process within its memory limit.
-    ///
-    /// None while the parts, which the runtime changes one after the other, do not fit together.
-    ///
-    /// # Source     go-sym: runtime.(*gcControllerState).memoryLimitHeapGoal 1.21..=1.27 mgcpacer.go
-    fn limit_goal(&self, limit: u64) -> Option<u64> {
-        let allocated = self
-            .at(self.facts.total_alloc)
-            .wrapping_sub(self.at(self.facts.total_free));
-        let mapped = self.at(self.facts.mapped_ready);
-        let heap = allocated.checked_add(self.at(self.facts.heap_free))?;
-        let other = mapped.checked_sub(heap)?;
-        let marked = self.live_bytes();
-        let used = other.checked_add(mapped.saturating_sub(limit))?;
-        if used >= limit {
-            return Some(marked);
-        }
-        let goal = limit - used;
-        let headroom = (goal / 100 * HEADROOM_PERCENT).max(LEAST_HEADROOM);
-        let goal = goal.saturating_sub(headroom).max(headroom);
-        Some(goal.max(marked))
-    }
-
-    fn at(&self, offset: u32) -> u64 {
-        let within = offset - self.start;
-        self.piece
-            .u64_at(usize::try_from(within).unwrap_or(usize::MAX))
-    }
+    let goal = limit - used;
+    let headroom = if view.minor < 21 {
+        LEAST_HEADROOM
+    } else {
+        (goal / 100 * HEADROOM_PERCENT).max(LEAST_HEADROOM)
+    };
+    let goal = goal.saturating_sub(headroom).max(headroom);
+    Ok(goal.max(marked))
 }

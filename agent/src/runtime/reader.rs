@@ -1,28 +1,69 @@
-//! One target's reader.
+//! One target's reader: all that is read of it, copied in one system call.
 
 use std::sync::Arc;
 
 use super::{
-    ReadError, RingCycle, RuntimeFacts, RuntimeReading,
+    Absence, Distribution, Figure, Numbers, ReadError, RingCycle, RuntimeFacts, RuntimeReading,
+    TimeCounts,
+    copies::Copies,
+    facts::HistogramFacts,
     gc::{GcHistory, GcPieces, RingNews},
     goroutines::Goroutines,
+    heap::{HeapCopy, HeapTotals},
     memory::{self, Piece},
-    pacer::PacerPiece,
+    processors::Processors,
+    threads::Threads,
+    view::View,
 };
 use crate::{clock::MonotonicNanos, discovery::Process};
 
-/// How often a copy is taken again when a GC cycle ended in the middle of it.
+/// How often a copy is taken again when its parts are not of one moment.
 const RETRIES: usize = 2;
 
 /// Reads one process; what to copy from where is worked out once.
 #[derive(Debug)]
 pub struct Reader {
     process: Arc<Process>,
+    minor: u32,
     gc: GcPieces,
-    pacer: Option<PacerPiece>,
-    gomaxprocs: Option<Piece>,
-    goroutines: Option<Goroutines>,
+    copies: Copies,
+    goroutines: Goroutines,
+    heap: Option<HeapCopy>,
+    processors: Option<Processors>,
+    threads: Option<Threads>,
+    histograms: Option<Histograms>,
     history: GcHistory,
+    /// Pauses of the last cycles, as of the last cycle that was seen.
+    recent: Arc<[u64]>,
+}
+
+/// The copied histograms.
+#[derive(Debug)]
+struct Histograms {
+    facts: HistogramFacts,
+    pieces: Vec<(Distribution, Piece)>,
+}
+
+/// Which parts of a copy are of one moment.
+#[derive(Clone, Copy)]
+struct Steady {
+    gc: bool,
+    processors: bool,
+    threads: bool,
+    goroutines: bool,
+    heap: bool,
+}
+
+impl Steady {
+    /// Nothing is left to be copied again.
+    fn is_settled(self) -> bool {
+        self.is_whole() && self.goroutines
+    }
+
+    /// All parts are of one moment. Goroutines may be many more within it: their middle count stands.
+    fn is_whole(self) -> bool {
+        self.gc && self.processors && self.threads && self.heap
+    }
 }
 
 impl Reader {
@@ -35,48 +76,46 @@ impl Reader {
         let base = process
             .load_base(facts.first_segment)
             .map_err(|reason| ReadError::Gone { pid, reason })?;
+        let processors = facts.processors.as_ref();
+        let threads = facts.threads.as_ref();
+        let histograms = facts.histograms.as_ref();
         Ok(Self {
+            minor: facts.minor,
             gc: GcPieces::new(&facts.gc, base),
-            pacer: facts
-                .pacer
-                .as_ref()
-                .map(|pacer| PacerPiece::new(pacer, base)),
-            gomaxprocs: facts
-                .gomaxprocs
-                .map(|address| Piece::new(base.wrapping_add(address), 4)),
-            goroutines: facts
-                .goroutines
-                .as_ref()
-                .map(|goroutines| Goroutines::new(pid, goroutines, base)),
+            copies: Copies::new(facts, base, |_| true),
+            goroutines: Goroutines::new(facts, base),
+            heap: facts.heap.as_ref().map(|heap| HeapCopy::new(heap, base)),
+            processors: processors.map(|facts| Processors::new(facts, base)),
+            threads: threads.map(|facts| Threads::new(facts, base)),
+            histograms: histograms.map(|facts| Histograms::new(facts, base)),
             history: GcHistory::default(),
+            recent: Arc::default(),
             process,
         })
     }
 
     /// Takes a reading; nothing of it is kept when the process went away meanwhile.
     ///
+    /// One system call, unless a GC cycle ended, or processors or threads came or went, in the middle of it.
+    ///
     /// # Errors
     /// `Gone` when the process has ended or runs another program: drop the reader then.
     pub fn read(&mut self) -> Result<RuntimeReading, ReadError> {
         let pid = self.process.id.pid;
-        let mut stable = false;
-        for _attempt in 0..=RETRIES {
-            self.copy()?;
-            stable = self.gc.copied().stable;
-            if stable {
+        self.goroutines.forget();
+        let mut steady = self.attempt()?;
+        for _retry in 0..RETRIES {
+            if steady.is_settled() {
                 break;
             }
+            self.look_up(steady)?;
+            steady = self.attempt()?;
         }
         let read_at = MonotonicNanos::now();
-        let goroutines = match &mut self.goroutines {
-            Some(goroutines) => goroutines.count()?,
-            None => None,
-        };
         self.process
             .recheck()
             .map_err(|reason| ReadError::Gone { pid, reason })?;
-        let counted = self.goroutines.is_none() || goroutines.is_some();
-        Ok(self.publish(stable, counted, goroutines, read_at))
+        Ok(self.publish(steady, read_at))
     }
 
     /// The last GC cycles as of the last reading, newest last, up to 256.
@@ -85,40 +124,165 @@ impl Reader {
         self.history.cycles()
     }
 
+    /// Copies everything; what was looked up before may be gone, and is forgotten then.
+    fn attempt(&mut self) -> Result<Steady, ReadError> {
+        match self.copy() {
+            Err(ReadError::Unmapped { .. }) => {
+                self.processors.iter_mut().for_each(Processors::forget);
+                self.threads.iter_mut().for_each(Threads::forget);
+                self.copy()?;
+            }
+            copied => copied?,
+        }
+        let processors = self.processors.as_ref().is_none_or(Processors::is_whole);
+        let free = self.processors.as_ref().map(|all| all.totals().free);
+        Ok(Steady {
+            gc: self.gc.copied().stable,
+            processors,
+            threads: self.threads.as_ref().is_none_or(Threads::is_whole),
+            goroutines: !processors || self.goroutines.count(free),
+            heap: self
+                .heap
+                .as_ref()
+                .is_none_or(|heap| heap.totals().is_some()),
+        })
+    }
+
+    /// One vectored read, in an order that shows whether something changed on the way: the number of
+    /// GC cycles and the table of processors come first and last.
     fn copy(&mut self) -> Result<(), ReadError> {
-        let (first, last) = self.gc.in_order();
-        let mut order: Vec<&mut Piece> = first.into_iter().collect();
-        order.extend(self.pacer.as_mut().map(|pacer| &mut pacer.piece));
-        order.extend(self.gomaxprocs.as_mut());
-        order.extend(last);
+        let (gc_first, gc_last) = self.gc.in_order();
+        let (goroutines_first, goroutines_last) = self.goroutines.pieces();
+        let (processors_first, processors_last) = match &mut self.processors {
+            Some(processors) => processors.pieces(),
+            None => (Vec::new(), Vec::new()),
+        };
+        let mut order: Vec<&mut Piece> = gc_first.into_iter().collect();
+        order.extend(goroutines_first);
+        order.extend(processors_first);
+        order.extend(self.copies.pieces());
+        order.extend(self.heap.iter_mut().flat_map(HeapCopy::pieces));
+        order.extend(self.histograms.iter_mut().flat_map(Histograms::pieces));
+        order.extend(self.threads.iter_mut().flat_map(Threads::pieces));
+        order.extend(goroutines_last);
+        order.extend(processors_last);
+        order.extend(gc_last);
         memory::read(self.process.id.pid, &mut order)
     }
 
-    fn publish(
-        &mut self,
-        stable: bool,
-        counted: bool,
-        goroutines: Option<u64>,
-        read_at: MonotonicNanos,
-    ) -> RuntimeReading {
+    /// Looks up again what is elsewhere now. What moves on while it is looked up is left for the next copy.
+    fn look_up(&mut self, steady: Steady) -> Result<(), ReadError> {
+        let pid = self.process.id.pid;
+        if let (Some(processors), false) = (&mut self.processors, steady.processors)
+            && let Err(error) = processors.look_up(pid)
+        {
+            passing(error)?;
+            processors.forget();
+        }
+        if let (Some(threads), false) = (&mut self.threads, steady.threads)
+            && let Err(error) = threads.follow(pid)
+        {
+            passing(error)?;
+            threads.forget();
+        }
+        Ok(())
+    }
+
+    fn publish(&mut self, steady: Steady, read_at: MonotonicNanos) -> RuntimeReading {
         let copy = self.gc.copied();
-        let news = if stable {
+        let before = self.history.last().map(|last| last.cycles);
+        let news = if steady.gc {
             self.history.advance(copy.clone())
         } else {
             RingNews::default()
         };
+        if self.history.last().map(|last| last.cycles) != before {
+            let recent = self.history.cycles();
+            self.recent = recent.iter().map(|cycle| cycle.pause_ns).collect();
+        }
         let shown = self.history.last().unwrap_or(&copy);
+        let heap = self.heap.as_ref().and_then(HeapCopy::totals);
+        let view = View {
+            minor: self.minor,
+            copies: &self.copies,
+            gc: shown,
+            goroutines: match (&self.processors, steady.processors) {
+                (None, _) => Err(Absence::Unknown),
+                (Some(_), false) => Err(Absence::Moving),
+                (Some(_), true) => self.goroutines.median(),
+            },
+            heap: match (&self.heap, &heap) {
+                (None, _) => Err(Absence::Unknown),
+                (Some(_), totals) => totals.as_ref().ok_or(Absence::Moving),
+            },
+            processors: part(
+                self.processors.as_ref(),
+                steady.processors,
+                Processors::totals,
+            ),
+            threads: part(self.threads.as_ref(), steady.threads, Threads::totals),
+        };
+        let numbers = Numbers::new(|figure: Figure| figure.of(&view));
         RuntimeReading {
-            goroutines,
+            numbers,
+            times: self
+                .histograms
+                .as_ref()
+                .map(Histograms::counts)
+                .unwrap_or_default(),
             gc_cycles: u64::from(shown.cycles),
             new_gc_cycles: news.cycles,
             gc_pauses_lost: news.lost,
             gc_pause_total_ns: shown.total_ns,
-            heap_live_bytes: self.pacer.as_ref().map(PacerPiece::live_bytes),
-            heap_goal_bytes: self.pacer.as_ref().and_then(PacerPiece::goal_bytes),
-            gomaxprocs: self.gomaxprocs.as_ref().map(|piece| piece.u32_at(0)),
-            complete: stable && counted,
+            recent_gc_pauses_ns: Arc::clone(&self.recent),
+            complete: steady.is_whole(),
             read_at,
+            allocated: heap
+                .as_ref()
+                .map(|heap: &HeapTotals| heap.allocated.clone()),
+            freed: heap.map(|heap| heap.freed),
         }
+    }
+}
+
+/// Lets errors pass that come of following pointers while the program changes them.
+fn passing(error: ReadError) -> Result<(), ReadError> {
+    match error {
+        ReadError::Unmapped { .. } | ReadError::Nonsense { .. } => Ok(()),
+        other => Err(other),
+    }
+}
+
+/// The sums of a part, or why there are none.
+fn part<T, U>(part: Option<&T>, is_steady: bool, totals: impl Fn(&T) -> U) -> Result<U, Absence> {
+    match part {
+        None => Err(Absence::Unknown),
+        Some(_) if !is_steady => Err(Absence::Moving),
+        Some(part) => Ok(totals(part)),
+    }
+}
+
+impl Histograms {
+    fn new(facts: &HistogramFacts, base: u64) -> Self {
+        let piece = |(one, address): (&Distribution, &u64)| {
+            (
+                *one,
+                Piece::new(base.wrapping_add(*address), facts.length()),
+            )
+        };
+        Self {
+            pieces: facts.places.iter().map(piece).collect(),
+            facts: facts.clone(),
+        }
+    }
+
+    fn pieces(&mut self) -> impl Iterator<Item = &mut Piece> {
+        self.pieces.iter_mut().map(|(_, piece)| piece)
+    }
+
+    fn counts(&self) -> std::collections::BTreeMap<Distribution, TimeCounts> {
+        let counts =
+            |(one, piece): &(Distribution, Piece)| (*one, TimeCounts::read(&self.facts, piece));
+        self.pieces.iter().map(counts).collect()
     }
 }

@@ -128,7 +128,7 @@ pub static PHASE_SECONDS: &[f64] = &[
 ];
 
 macro_rules! catalogue {
-    ($($(#[$doc:meta])* $id:ident: $owner:ident $name:literal, $instrument:expr, $unit:literal,
+    ($list:ident: $about:literal; $($(#[$doc:meta])* $id:ident: $owner:ident $name:literal, $instrument:expr, $unit:literal,
        [$($attribute:literal),*], $stability:expr, $description:literal;)*) => {
         $(
             #[doc = $description]
@@ -143,12 +143,20 @@ macro_rules! catalogue {
             };
         )*
 
-        /// Every metric, in the order in which pages show them.
-        pub static ALL: &[&Metric] = &[$(&$id),*];
+        #[doc = $about]
+        pub static $list: &[&Metric] = &[$(&$id),*];
     };
+}
+pub(super) use catalogue;
+
+/// Every metric, in the order in which pages show them.
+pub fn all() -> impl Iterator<Item = &'static Metric> {
+    ALL.iter().chain(super::go::METRICS).copied()
 }
 
 catalogue! {
+    ALL: "Metrics of requests, of the collector and of the agent itself.";
+
     HTTP_SERVER_REQUEST_DURATION: Target "http.server.request.duration",
         Histogram(REQUEST_SECONDS), "s",
         ["http.request.method", "http.route", "http.response.status_code", "url.scheme", "error.type"],
@@ -168,8 +176,8 @@ catalogue! {
         Counter, "{gc_cycle}", [],
         Development, "Finished garbage collection cycles.";
     GC_PAUSE_DURATION: Target "go.memory.gc.pause.duration",
-        Histogram(PAUSE_SECONDS), "s", [],
-        Development, "Time the world was stopped in one garbage collection cycle, all stops of the cycle together.";
+        Histogram(super::go::TIME_SECONDS), "s", [],
+        Development, "Time the world was stopped for garbage collection, each stop by itself, as the runtime counts it; the sum is estimated.";
     STOP_DURATION: Target "golens.go.stop.duration",
         Histogram(PAUSE_SECONDS), "s", ["golens.go.stop.reason"],
         Development, "Time of one stop of the world, from its request to the restart.";
@@ -275,7 +283,7 @@ mod tests {
     #[test]
     fn prometheus_names_are_those_of_the_golden_file() {
         let mut table = String::new();
-        for metric in ALL {
+        for metric in all() {
             let labels: Vec<_> = metric.labels().collect();
             writeln!(
                 table,
@@ -293,7 +301,7 @@ mod tests {
     #[test]
     fn names_are_unique_and_legal() {
         let mut seen = BTreeSet::new();
-        for metric in ALL {
+        for metric in all() {
             let name = metric.prometheus_name();
             assert!(seen.insert(name.clone()), "{name} appears twice");
             assert!(
@@ -318,7 +326,7 @@ mod tests {
     /// Without this a histogram would show a bucket twice or out of order.
     #[test]
     fn bounds_rise() {
-        for metric in ALL {
+        for metric in all() {
             if let Histogram(bounds) = metric.instrument {
                 assert!(bounds.is_sorted_by(|a, b| a < b), "{}", metric.name);
             }
@@ -328,7 +336,7 @@ mod tests {
     /// The conventions have their own names for what they cover; everything else is under ours.
     #[test]
     fn names_outside_the_conventions_carry_our_prefix() {
-        for metric in ALL {
+        for metric in all() {
             let ours = metric.name.starts_with("golens.");
             let theirs = ["http.", "rpc.", "go.", "process."]
                 .iter()

@@ -38,6 +38,17 @@ impl Histogram {
         }
     }
 
+    /// A histogram that something else has counted; `counts` has one entry more than there are bounds.
+    pub(super) fn of(bounds: &'static [f64], counts: Vec<u64>, sum: f64) -> Self {
+        debug_assert_eq!(counts.len(), bounds.len() + 1);
+        Self {
+            exemplars: vec![None; counts.len()].into(),
+            counts: counts.into(),
+            sum,
+            ..Self::new(bounds)
+        }
+    }
+
     /// Counts a value in the first bucket whose bound is not below it.
     pub(super) fn observe(&mut self, value: f64, time: UnixNanos, exemplar: Option<Exemplar>) {
         let bucket = self.bounds.partition_point(|bound| *bound < value);

@@ -1,7 +1,9 @@
 //! Metric catalogue, series, aggregation and exemplars.
 
 pub mod catalog;
+mod classic;
 pub mod expose;
+pub mod go;
 mod histogram;
 mod own;
 mod process;
@@ -22,7 +24,10 @@ use self::{
     catalog::Metric,
     store::{Sample, Store},
 };
-use crate::{clock::UnixNanos, correlate::Span, identity::Resource, runtime::RuntimeReading};
+use crate::{
+    clock::UnixNanos, correlate::Span, discovery::Usage, identity::Resource,
+    runtime::RuntimeReading,
+};
 
 /// Series one target may have; further ones are summed in an overflow series.
 const SERIES_PER_TARGET: usize = 2_000;
@@ -32,6 +37,7 @@ const SERIES_PER_TARGET: usize = 2_000;
 pub struct Telemetry {
     store: Store,
     own: Own,
+    classic_names: bool,
 }
 
 impl Telemetry {
@@ -41,7 +47,21 @@ impl Telemetry {
         Self {
             store: Store::new(SERIES_PER_TARGET),
             own: Own::new(),
+            classic_names: false,
         }
+    }
+
+    /// Also shows the names of the Prometheus client library for Go, or not.
+    #[must_use]
+    pub fn with_classic_names(mut self, shown: bool) -> Self {
+        self.classic_names = shown;
+        self
+    }
+
+    /// Whether those names are shown; only then what a process uses is needed.
+    #[must_use]
+    pub fn shows_classic_names(&self) -> bool {
+        self.classic_names
     }
 
     /// The agent's own counters and gauges.
@@ -60,8 +80,13 @@ impl Telemetry {
     }
 
     /// Takes over one reading of a target's Go runtime.
-    pub fn update_runtime(&self, resource: &Arc<Resource>, reading: &RuntimeReading) {
-        runtime::update(&self.store, resource, reading);
+    pub fn update_runtime(&self, resource: &Arc<Resource>, reading: RuntimeReading) {
+        runtime::update(&self.store, resource, Arc::new(reading));
+    }
+
+    /// Takes over what a target's process uses.
+    pub fn update_usage(&self, resource: &Arc<Resource>, usage: Usage) {
+        self.store.target(resource).lock().runtime.usage = Some(usage);
     }
 
     /// Adds a value to a histogram of a target.
@@ -141,10 +166,14 @@ impl Telemetry {
         let targets = self.store.targets();
         let series: Vec<_> = targets
             .iter()
-            .flat_map(|target| target.snapshot())
+            .flat_map(|target| target.snapshot_with_runtime())
             .collect();
         self.own.series(series.len());
-        expose::page(format, &series, &self.own.gather())
+        let classic: Vec<_> = match self.classic_names {
+            true => targets.iter().filter_map(|target| target.shown()).collect(),
+            false => Vec::new(),
+        };
+        expose::page(format, &series, &self.own.gather(), &classic)
     }
 
     /// The latest runtime reading of each live target.

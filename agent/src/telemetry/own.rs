@@ -9,6 +9,7 @@ use prometheus::{
 
 use super::{
     catalog::{self, Metric},
+    go,
     process::ProcessMetrics,
 };
 
@@ -29,6 +30,7 @@ pub struct Own {
     export_items: IntCounterVec,
     export_requests: IntCounterVec,
     export_queued: IntGaugeVec,
+    readings: IntCounterVec,
     process: ProcessMetrics,
 }
 
@@ -54,6 +56,7 @@ impl Own {
             export_items: new.counter_vec(&catalog::EXPORT_ITEMS),
             export_requests: new.counter_vec(&catalog::EXPORT_REQUESTS),
             export_queued: new.int_gauge_vec(&catalog::EXPORT_QUEUED),
+            readings: new.counter_vec(&go::READINGS),
             process: ProcessMetrics::new(&new),
             registry,
         }
@@ -90,6 +93,11 @@ impl Own {
     pub fn log_line(&self, correlated: bool) {
         let correlated = if correlated { "true" } else { "false" };
         self.log_lines.with_label_values(&[correlated]).inc();
+    }
+
+    /// Counts a reading of a target's Go runtime, by how it ended.
+    pub fn reading(&self, outcome: &str) {
+        self.readings.with_label_values(&[outcome]).inc();
     }
 
     pub(super) fn span(&self) {

@@ -9,6 +9,7 @@ use std::{
 
 use super::{
     catalog::{Instrument, Metric},
+    classic::Shown,
     expose::escape_label,
     histogram::Histogram,
     runtime::RuntimeState,
@@ -187,11 +188,38 @@ impl Target {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Copies of all series, ordered by labels; the lock is held for the copy only.
+    /// Copies of all series that were counted, ordered by labels; the lock is held for the copy only.
     pub(super) fn snapshot(&self) -> Vec<Series> {
         let mut all: Vec<Series> = self.lock().series.values().flatten().cloned().collect();
         all.sort_by(|a, b| a.labels.cmp(&b.labels));
         all
+    }
+
+    /// As [`Target::snapshot`], with the series of the last runtime reading.
+    pub(super) fn snapshot_with_runtime(&self) -> Vec<Series> {
+        let mut all = self.snapshot();
+        let reading = self.lock().runtime.last();
+        if let Some(reading) = reading {
+            all.extend(super::go::series(self, &reading));
+        }
+        all.sort_by(|a, b| a.labels.cmp(&b.labels));
+        all
+    }
+
+    /// What the classic names show of it; nothing before the first reading.
+    pub(super) fn shown(&self) -> Option<Shown> {
+        let (reading, usage) = {
+            let state = self.lock();
+            (state.runtime.last()?, state.runtime.usage)
+        };
+        let mut labels = self.resource_labels.clone();
+        push_label(&mut labels, "source", "golens");
+        Some(Shown {
+            labels,
+            resource: Arc::clone(&self.resource),
+            reading,
+            usage,
+        })
     }
 
     /// Whether the process is still there.
@@ -199,7 +227,7 @@ impl Target {
         self.lock().ended.is_none()
     }
 
-    fn series(&self, metric: &'static Metric, values: &[&str]) -> Series {
+    pub(super) fn series(&self, metric: &'static Metric, values: &[&str]) -> Series {
         let mut labels = self.resource_labels.clone();
         for (name, value) in metric.labels().zip(values) {
             push_label(&mut labels, &name, value);

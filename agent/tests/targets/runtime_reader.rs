@@ -6,7 +6,9 @@ use std::{
 };
 
 use crate::support::{Target, build};
-use golens::runtime::{RUNTIME_STRUCTS, Reader, RingCycle, RuntimeFacts, RuntimeReading};
+use golens::runtime::{
+    Figure, RUNTIME_STRUCTS, Reader, RingCycle, RuntimeFacts, RuntimeReading, memory_calls,
+};
 use serde_json::Value;
 use symbols::GoBinary;
 
@@ -27,7 +29,9 @@ fn settled(reader: &mut Reader, truth: &Value) -> (RuntimeReading, Vec<u64>) {
     loop {
         let reading = reader.read().expect("readable");
         told.extend(pauses(&reading.new_gc_cycles));
-        if reading.goroutines == truth["Goroutines"].as_u64() || Instant::now() > deadline {
+        if reading.get(Figure::Goroutines) == truth["Goroutines"].as_u64()
+            || Instant::now() > deadline
+        {
             return (reading, told);
         }
         std::thread::yield_now();
@@ -59,10 +63,13 @@ fn assert_equal(reading: &RuntimeReading, truth: &Value) {
         Some(reading.gc_pause_total_ns),
         truth["PauseTotalNs"].as_u64()
     );
-    assert_eq!(reading.goroutines, truth["Goroutines"].as_u64());
-    assert_eq!(reading.gomaxprocs.map(u64::from), truth["Procs"].as_u64());
-    assert_eq!(reading.heap_goal_bytes, truth["Goal"].as_u64());
-    assert_eq!(reading.heap_live_bytes, truth["Live"].as_u64());
+    assert_eq!(
+        reading.get(Figure::Goroutines),
+        truth["Goroutines"].as_u64()
+    );
+    assert_eq!(reading.get(Figure::MaxProcs), truth["Procs"].as_u64());
+    assert_eq!(reading.get(Figure::HeapGoal), truth["Goal"].as_u64());
+    assert_eq!(reading.get(Figure::HeapLive), truth["Live"].as_u64());
 }
 
 fn follow(flags: &[&str], name: &str) {
@@ -89,7 +96,7 @@ fn follow(flags: &[&str], name: &str) {
 
     let truth = target.ask(&format!("limit {}", 64 << 20));
     let reading = reader.read().expect("readable");
-    assert_eq!(reading.heap_goal_bytes, truth["Goal"].as_u64());
+    assert_eq!(reading.get(Figure::HeapGoal), truth["Goal"].as_u64());
 }
 
 #[test]
@@ -128,7 +135,9 @@ fn every_cycle_comes_once_while_the_target_works() {
             let reading = reader.read().expect("readable");
             assert_eq!(reading.gc_pauses_lost, 0);
             assert!(
-                reading.goroutines.is_none_or(|count| count < 1_000),
+                reading
+                    .get(Figure::Goroutines)
+                    .is_none_or(|count| count < 1_000),
                 "{reading:?}"
             );
             told.extend(pauses(&reading.new_gc_cycles));
@@ -149,6 +158,33 @@ fn every_cycle_comes_once_while_the_target_works() {
     let all = numbers(&last["PauseNs"]);
     let common = all.len().min(told.len());
     assert_eq!(told[told.len() - common..], all[all.len() - common..]);
+}
+
+/// A stopped process answers nothing, and is read like any other: in one system call.
+#[test]
+fn a_stopped_process_is_read_in_one_call() {
+    let mut target = Target::start(build("runtimeload", "stopped", &[]), &[]);
+    let truth = target.ask("hold 12");
+    let mut reader = reader(&target);
+    settled(&mut reader, &truth);
+    let signal = |number| {
+        let pid = libc::pid_t::try_from(target.pid()).expect("a pid");
+        // SAFETY: `kill` with a process of this test's own, which is not waited for yet, reaches nothing else.
+        assert_eq!(unsafe { libc::kill(pid, number) }, 0);
+    };
+    signal(libc::SIGSTOP);
+    reader
+        .read()
+        .expect("threads that came since are looked up");
+    let calls = memory_calls();
+    let reading = reader.read().expect("readable");
+    assert_eq!(memory_calls() - calls, 1);
+    signal(libc::SIGCONT);
+    assert!(reading.complete);
+    assert_eq!(
+        reading.get(Figure::Goroutines),
+        truth["Goroutines"].as_u64()
+    );
 }
 
 #[test]

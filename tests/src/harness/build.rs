@@ -112,10 +112,13 @@ impl Target {
         if let Toolchain::Version(version) = self.toolchain {
             // User settings may pin the installed toolchain or name flags an old one does not know.
             go.env("GOENV", "off").env("GOTOOLCHAIN", version);
-            // The index of the module cache that newer releases leave crashes the command up to 1.19.
-            go.env("GODEBUG", "goindex=0");
-            // Indexes of the module cache that newer releases have written are not for those up to 1.19.
-            go.env("GODEBUG", "goindex=0");
+            // The index of the module cache that newer releases write is too new for these.
+            if ["go1.17", "go1.18", "go1.19"]
+                .iter()
+                .any(|old| version.starts_with(old))
+            {
+                go.env("GODEBUG", "goindex=0");
+            }
         }
         if self.stripped {
             go.arg("-ldflags=-s -w");

@@ -8,6 +8,7 @@
 mod api;
 mod build;
 mod cgroup;
+mod dialogue;
 mod fixed_pid;
 mod gc;
 mod golens;
@@ -28,6 +29,7 @@ pub use api::{LogRow, ProbeRow, RuntimeRow, ServiceRow, SpanRow, TargetRow};
 pub use build::{Target, Toolchain};
 pub use cgroup::Cgroup;
 pub(crate) use cgroup::hierarchies;
+pub use dialogue::Dialogue;
 pub use gc::{CycleRow, GcRow, Pause, Pauses, StopRow};
 pub use golens::Golens;
 pub use goroutines::{

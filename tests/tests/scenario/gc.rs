@@ -8,8 +8,8 @@ use tests::harness::{
     Target, Toolchain, wait_for,
 };
 
-/// Series of the pause histogram.
-pub(super) const PAUSES: &str = "go_memory_gc_pause_duration_seconds_count";
+/// Series of the histogram of pauses by cycle.
+pub(super) const PAUSES: &str = "golens_go_gc_cycle_pause_duration_seconds_count";
 /// Series of stops by reason.
 const STOPS: &str = "golens_go_stop_duration_seconds_count";
 /// What the Go runtime calls the two stops of a cycle.

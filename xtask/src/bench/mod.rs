@@ -2,6 +2,7 @@
 
 mod machine;
 mod report;
+mod runtime;
 
 use std::{
     fs,
@@ -10,8 +11,9 @@ use std::{
 
 use anyhow::{Context, Result, bail};
 use clap::{Args, ValueEnum};
+use serde::de::DeserializeOwned;
 
-use self::{machine::Machine, report::Case};
+use self::machine::Machine;
 use crate::{
     build::cargo,
     paths::Paths,
@@ -23,13 +25,15 @@ use crate::{
 enum Subject {
     /// Time and memory of resolving a binary, on programs of 10 MB and of more than 100 MB.
     Symbols,
+    /// What reading Go runtimes costs the programs that are read and the one that reads.
+    Runtime,
 }
 
 /// Options of `cargo xtask bench`.
 #[derive(Args)]
 #[command(after_help = "\
-Writes docs/bench/symbols.json and docs/bench/symbols.md; commit both with the change they measure.\n\
-The first run builds the large program (benches/large) from the Go module proxy: some minutes, 3 GB of Go \
+Writes docs/bench/SUBJECT.json and docs/bench/SUBJECT.md; commit both with the change they measure.\n\
+The first run of symbols builds the large program (benches/large) from the Go module proxy: some minutes, 3 GB of Go \
 caches.\n\
 Let the machine rest: other work shows in the 95th percentile first.\n\n\
 `cargo bench -p symbols -- --help` has finer options and files nothing.")]
@@ -50,21 +54,29 @@ pub(crate) struct Options {
 /// # Errors
 /// When a program cannot be built or read; a missed goal is a result, no error.
 pub(crate) fn run(paths: &Paths, options: &Options) -> Result<()> {
-    let Subject::Symbols = options.subject;
     let machine = Machine::read(paths)?;
-    let cases = measure(paths, options.runs)?;
-    let markdown = report::markdown(&machine, &cases);
+    let (name, json, markdown) = match options.subject {
+        Subject::Symbols => {
+            let arguments = ["-p", "symbols", "--bench", "resolve"];
+            let cases = measure(paths, &arguments, options.runs)?;
+            let json = report::json(&machine, &cases)?;
+            ("symbols", json, report::markdown(&machine, &cases))
+        }
+        Subject::Runtime => {
+            let arguments = ["-p", "tests", "--bench", "runtime"];
+            let cases = measure(paths, &arguments, options.runs)?;
+            let json = report::json(&machine, &cases)?;
+            ("runtime", json, runtime::markdown(&machine, &cases))
+        }
+    };
     if options.dry {
         say(markdown);
         return Ok(());
     }
     let directory = paths.root.join("docs/bench");
     fs::create_dir_all(&directory)?;
-    for (name, text) in [
-        ("symbols.json", report::json(&machine, &cases)?),
-        ("symbols.md", markdown),
-    ] {
-        let path = directory.join(name);
+    for (extension, text) in [("json", json), ("md", markdown)] {
+        let path = directory.join(name).with_extension(extension);
         fs::write(&path, text).with_context(|| path.display().to_string())?;
         say(format_args!("    {}", path.display()));
     }
@@ -72,10 +84,11 @@ pub(crate) fn run(paths: &Paths, options: &Options) -> Result<()> {
 }
 
 /// Runs the benchmark and reads a case from every line.
-fn measure(paths: &Paths, runs: u32) -> Result<Vec<Case>> {
+fn measure<C: DeserializeOwned>(paths: &Paths, arguments: &[&str], runs: u32) -> Result<Vec<C>> {
     let mut command: Command = cargo();
     command
-        .args(["bench", "--locked", "-p", "symbols", "--bench", "resolve"])
+        .args(["bench", "--locked"])
+        .args(arguments)
         .args(["--", "--json", "--runs", &runs.to_string()])
         .current_dir(&paths.root)
         .stderr(Stdio::inherit());

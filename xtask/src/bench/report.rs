@@ -67,11 +67,11 @@ impl Case {
 }
 
 /// All figures as one JSON document.
-pub(super) fn json(machine: &Machine, cases: &[Case]) -> Result<String> {
+pub(super) fn json<C: Serialize>(machine: &Machine, cases: &[C]) -> Result<String> {
     #[derive(Serialize)]
-    struct Document<'a> {
+    struct Document<'a, C> {
         machine: &'a Machine,
-        cases: &'a [Case],
+        cases: &'a [C],
     }
     let mut text = serde_json::to_string_pretty(&Document { machine, cases })?;
     text.push('\n');

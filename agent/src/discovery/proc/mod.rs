@@ -7,6 +7,7 @@ mod cgroup;
 mod environ;
 mod maps;
 mod stat;
+mod usage;
 
 use std::{
     fs::{self, File},
@@ -19,6 +20,7 @@ pub use cgroup::cgroup_paths;
 pub use environ::environment;
 pub use maps::{Mapping, load_base, mappings};
 pub use stat::Stat;
+pub use usage::Usage;
 
 /// Names one process for as long as the machine runs: pids are reused, start times are not.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]

@@ -17,7 +17,7 @@ use crate::{
         Plan, Verdict, WANTED, Wanted, binary::wanted_structs, offsets::wanted_fields,
         sites::AFTER_CALLS,
     },
-    runtime::{RUNTIME_FIELDS, RUNTIME_VARIABLES, RuntimeFacts},
+    runtime::{self, RuntimeFacts},
 };
 
 /// Variables beside those of the memory reader: the kernel side reads GC phases.
@@ -31,14 +31,14 @@ impl Report {
         let mut missing = BTreeSet::new();
         let file = file(binary, &layouts, size, &mut missing);
         let functions = functions(binary, &mut missing);
-        let fields = fields(&layouts, &mut missing);
+        let fields = fields(&layouts, binary.go_version().minor, &mut missing);
         let variables = variables(binary, &mut missing);
         let mut features: Vec<FeatureFact> = plan
             .verdicts
             .iter()
             .map(|decided| feature(decided, &plan.notes))
             .collect();
-        features.push(runtime(binary, &layouts));
+        features.push(memory_reader(binary, &layouts));
         let sources = binary.sources();
         Self {
             file,
@@ -139,7 +139,7 @@ fn feature(
 }
 
 /// Whether the runtime's memory can be read.
-fn runtime(binary: &GoBinary<'_>, layouts: &Layouts) -> FeatureFact {
+fn memory_reader(binary: &GoBinary<'_>, layouts: &Layouts) -> FeatureFact {
     let (attach, why) = match RuntimeFacts::from_symbols(binary, layouts) {
         Ok(facts) => (Attach::Yes, facts.unresolved),
         Err(unresolved) => (Attach::No, unresolved),
@@ -242,11 +242,10 @@ fn call(found: AfterCall) -> CallFact {
     }
 }
 
-fn fields(layouts: &Layouts, lost: &mut BTreeSet<MissingFact>) -> Vec<FieldFact> {
-    let runtime = RUNTIME_FIELDS
-        .into_iter()
-        .flat_map(|(structure, paths)| paths.iter().map(move |path| (structure, *path)));
-    let wanted: BTreeSet<(&str, &str)> = wanted_fields().chain(runtime).collect();
+fn fields(layouts: &Layouts, minor: u32, lost: &mut BTreeSet<MissingFact>) -> Vec<FieldFact> {
+    let wanted: BTreeSet<(&str, &str)> = wanted_fields()
+        .chain(runtime::wanted_fields(minor))
+        .collect();
     let mut found: Vec<FieldFact> = Vec::new();
     for (structure, paths) in wanted {
         match field(layouts, structure, paths) {
@@ -280,7 +279,11 @@ fn field(layouts: &Layouts, structure: &str, paths: &str) -> Result<FieldFact, U
 
 fn variables(binary: &GoBinary<'_>, lost: &mut BTreeSet<MissingFact>) -> Vec<VariableFact> {
     let mut found = Vec::new();
-    for name in RUNTIME_VARIABLES.into_iter().chain(FURTHER_VARIABLES) {
+    let minor = binary.go_version().minor;
+    let wanted: BTreeSet<&str> = runtime::wanted_variables(minor)
+        .chain(FURTHER_VARIABLES)
+        .collect();
+    for name in wanted {
         match binary.variable(name) {
             Ok(fact) => found.push(VariableFact {
                 name: name.to_owned(),

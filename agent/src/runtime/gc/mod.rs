@@ -15,4 +15,4 @@ pub(crate) mod testing;
 pub use assembler::{Assembler, GcNews};
 pub use cycle::{GcCycle, MarkCpu, Observed, Phases, Stop, StopReason};
 pub use ring::RingCycle;
-pub(super) use ring::{GcHistory, GcPieces, RingNews};
+pub(super) use ring::{GcCopy, GcHistory, GcPieces, RingNews};

@@ -15,6 +15,7 @@ pub(crate) use writer::escape_label;
 
 use super::{
     catalog,
+    classic::{self, Shown},
     own::value,
     store::{Sample, Series},
 };
@@ -40,12 +41,17 @@ impl Format {
 }
 
 /// Writes the series of targets and the agent's own families, in catalogue order.
-pub(super) fn page(format: Format, series: &[Series], own: &[MetricFamily]) -> String {
+pub(super) fn page(
+    format: Format,
+    series: &[Series],
+    own: &[MetricFamily],
+    classic: &[Shown],
+) -> String {
     let mut writer = Writer::new(format);
-    for metric in catalog::ALL {
+    for metric in catalog::all() {
         let of_targets: Vec<&Series> = series
             .iter()
-            .filter(|series| std::ptr::eq(series.metric, *metric))
+            .filter(|series| std::ptr::eq(series.metric, metric))
             .collect();
         let name = metric.prometheus_name();
         let of_agent = own.iter().find(|family| family.name() == name);
@@ -68,5 +74,58 @@ pub(super) fn page(format: Format, series: &[Series], own: &[MetricFamily]) -> S
             writer.number(&writer::labels(pairs), value(family, row));
         }
     }
+    write_classic(&mut writer, classic);
     writer.finish()
+}
+
+/// Writes the families that the Prometheus client library for Go would show.
+fn write_classic(writer: &mut Writer, targets: &[Shown]) {
+    if targets.is_empty() {
+        return;
+    }
+    writer.head("go_info", "gauge", "Information about the Go environment.");
+    for target in targets {
+        let version =
+            writer::labels([("version", target.resource.runtime_version.as_str())].into_iter());
+        writer.number(&format!("{},{version}", target.labels), 1.0);
+    }
+    writer.head(
+        "go_gc_duration_seconds",
+        "summary",
+        "A summary of the wall-time pause (stop-the-world) duration in garbage collection cycles.",
+    );
+    for target in targets {
+        let reading = &target.reading;
+        let sum = reading.gc_pause_total_ns as f64 / 1e9;
+        writer.summary(
+            &target.labels,
+            &target.pause_quantiles(),
+            sum,
+            reading.gc_cycles,
+        );
+    }
+    for number in classic::NUMBERS {
+        let values = targets
+            .iter()
+            .filter_map(|target| Some((target, (number.value)(target)?)));
+        let values: Vec<_> = values.collect();
+        if !values.is_empty() {
+            writer.classic_head(number.name, number.kind, number.help);
+        }
+        for (target, value) in values {
+            writer.number(&target.labels, value);
+        }
+    }
+    for times in classic::HISTOGRAMS {
+        let values = targets
+            .iter()
+            .filter_map(|target| Some((target, target.histogram(times.of)?)));
+        let values: Vec<_> = values.collect();
+        if !values.is_empty() {
+            writer.head(times.name, "histogram", times.help);
+        }
+        for (target, histogram) in values {
+            writer.histogram(&target.labels, &histogram);
+        }
+    }
 }

@@ -5,6 +5,7 @@ use std::fmt::Write;
 use super::Format;
 use crate::telemetry::{
     catalog::{Instrument, Metric},
+    classic::{Kind, NUMBERS},
     histogram::{Exemplar, Histogram},
 };
 
@@ -43,6 +44,45 @@ impl Writer {
         if let (Format::OpenMetrics, Some(unit)) = (self.format, metric.prometheus_unit()) {
             self.line(format_args!("# UNIT {family} {unit}"));
         }
+    }
+
+    /// Starts a family whose samples carry its own name.
+    pub(super) fn head(&mut self, name: &str, kind: &str, help: &str) {
+        name.clone_into(&mut self.sample);
+        self.line(format_args!("# HELP {name} {help}"));
+        self.line(format_args!("# TYPE {name} {kind}"));
+    }
+
+    /// Starts a family of the client library.
+    ///
+    /// OpenMetrics names a counter's family without `_total`; where a gauge has that name already
+    /// (`go_memstats_alloc_bytes`), the type is left open, which is the one way to keep both names.
+    pub(super) fn classic_head(&mut self, name: &str, kind: Kind, help: &str) {
+        let family = name.strip_suffix("_total").unwrap_or(name);
+        let is_taken = NUMBERS.iter().any(|other| other.name == family);
+        match (self.format, kind) {
+            (_, Kind::Gauge) => self.head(name, "gauge", help),
+            (Format::Text, Kind::Counter) => self.head(name, "counter", help),
+            (Format::OpenMetrics, Kind::Counter) if is_taken => self.head(name, "unknown", help),
+            (Format::OpenMetrics, Kind::Counter) => {
+                self.head(family, "counter", help);
+                name.clone_into(&mut self.sample);
+            }
+        }
+    }
+
+    /// Writes quantiles, sum and count.
+    pub(super) fn summary(&mut self, labels: &str, quantiles: &[(f64, f64)], sum: f64, count: u64) {
+        let sample = self.sample.clone();
+        for (quantile, value) in quantiles {
+            let (quantile, value) = (self.bound(*quantile), Number(*value));
+            self.line(format_args!(
+                "{sample}{{{labels},quantile=\"{quantile}\"}} {value}"
+            ));
+        }
+        let sum = Number(sum);
+        self.line(format_args!("{sample}_sum{{{labels}}} {sum}"));
+        self.line(format_args!("{sample}_count{{{labels}}} {count}"));
     }
 
     /// Writes a counter or gauge.
@@ -161,8 +201,13 @@ pub(super) fn labels<'a>(pairs: impl Iterator<Item = (&'a str, &'a str)>) -> Str
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
     use super::*;
-    use crate::telemetry::{Telemetry, expose, testing};
+    use crate::{
+        runtime::{Distribution, Figure, Numbers, TimeCounts},
+        telemetry::{Telemetry, expose, testing},
+    };
 
     fn golden_series() -> Vec<crate::telemetry::store::Series> {
         let telemetry = Telemetry::new();
@@ -170,31 +215,38 @@ mod tests {
         telemetry.record_span(&testing::http_span("shop", None, 503));
         telemetry.record_span(&testing::grpc_span("cart \"9\"", 0));
         let reading = crate::telemetry::RuntimeReading {
-            goroutines: Some(12),
+            numbers: Numbers::default()
+                .with(Figure::Goroutines, 12)
+                .with(Figure::GcCycles, 3)
+                .with(Figure::GcPauseTotal, 63_000)
+                .with(Figure::HeapGoal, 4 << 20),
+            times: BTreeMap::from([(
+                Distribution::SchedulingLatency,
+                TimeCounts::new((0..160).map(|bucket| bucket % 3).collect(), 0, 1),
+            )]),
             gc_cycles: 3,
             new_gc_cycles: testing::ring_cycles([21_000]),
             gc_pause_total_ns: 63_000,
-            heap_goal_bytes: Some(4 << 20),
             ..Default::default()
         };
-        telemetry.update_runtime(&testing::resource("shop"), &reading);
+        telemetry.update_runtime(&testing::resource("shop"), reading);
         telemetry
             .store
             .targets()
             .iter()
-            .flat_map(|target| target.snapshot())
+            .flat_map(|target| target.snapshot_with_runtime())
             .collect()
     }
 
     #[test]
     fn text_is_the_golden_page() {
-        let page = expose::page(Format::Text, &golden_series(), &[]);
+        let page = expose::page(Format::Text, &golden_series(), &[], &[]);
         assert_eq!(page, include_str!("../golden/page.txt"));
     }
 
     #[test]
     fn openmetrics_is_the_golden_page() {
-        let page = expose::page(Format::OpenMetrics, &golden_series(), &[]);
+        let page = expose::page(Format::OpenMetrics, &golden_series(), &[], &[]);
         assert_eq!(page, include_str!("../golden/page.openmetrics"));
     }
 
@@ -216,6 +268,48 @@ mod tests {
         assert!(open.contains("# UNIT process_memory_usage_bytes bytes\n"));
         assert!(open.contains("golens_targets{state=\"attached\"} 2\n"));
         assert!(open.ends_with("# EOF\n"));
+    }
+
+    /// A gauge and a counter of the client library would be one family in OpenMetrics.
+    #[test]
+    fn classic_names_are_families_of_their_own_in_both_formats() {
+        let telemetry = Telemetry::new().with_classic_names(true);
+        let reading = crate::telemetry::RuntimeReading {
+            numbers: Numbers::default()
+                .with(Figure::ClassHeapObjects, 7)
+                .with(Figure::HeapAllocatedBytes, 9)
+                .with(Figure::HeapFrees, 2)
+                .with(Figure::TinyAllocations, 3),
+            gc_cycles: 2,
+            gc_pause_total_ns: 30_000,
+            recent_gc_pauses_ns: [20_000, 10_000].into(),
+            ..Default::default()
+        };
+        telemetry.update_runtime(&testing::resource("shop"), reading);
+        let labels = "service_name=\"shop\",service_instance_id=\"shop-1\",source=\"golens\"";
+        let open = telemetry.render(Format::OpenMetrics);
+        for line in [
+            "# TYPE go_memstats_alloc_bytes gauge".to_owned(),
+            format!("go_memstats_alloc_bytes{{{labels}}} 7"),
+            "# TYPE go_memstats_alloc_bytes_total unknown".to_owned(),
+            format!("go_memstats_alloc_bytes_total{{{labels}}} 9"),
+            "# TYPE go_memstats_frees counter".to_owned(),
+            format!("go_memstats_frees_total{{{labels}}} 5"),
+            format!("go_info{{{labels},version=\"go1.26.8\"}} 1"),
+            format!("go_gc_duration_seconds{{{labels},quantile=\"0.0\"}} 0.00001"),
+            format!("go_gc_duration_seconds{{{labels},quantile=\"1.0\"}} 0.00002"),
+            format!("go_gc_duration_seconds_sum{{{labels}}} 0.00003"),
+            format!("go_gc_duration_seconds_count{{{labels}}} 2"),
+        ] {
+            assert!(open.contains(&format!("\n{line}\n")), "{line}\n{open}");
+        }
+        let heads = open.lines().filter(|line| line.starts_with("# TYPE "));
+        let families: Vec<_> = heads.filter_map(|line| line.split(' ').nth(2)).collect();
+        let unique: std::collections::BTreeSet<_> = families.iter().collect();
+        assert_eq!(families.len(), unique.len(), "{families:?}");
+        let text = telemetry.render(Format::Text);
+        assert!(text.contains("# TYPE go_memstats_alloc_bytes_total counter\n"));
+        assert!(!text.contains("go_memstats_sys_bytes"), "it was not read");
     }
 
     #[test]

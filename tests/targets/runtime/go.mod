@@ -1,0 +1,3 @@
+module golens.test/runtime
+
+go 1.17

@@ -1,0 +1,6 @@
+//go:build !withc
+// +build !withc
+
+package main
+
+func callC() {}
