@@ -20,7 +20,7 @@ use crate::{
     doctor::error_chain,
     identity::{self, GoProgram, Node, ProcessFacts, Resource},
     probe::{Attachment, Feature, FileKey, Kernel, ProbeError, Slots},
-    recent::{GcTimeline, Recent},
+    recent::Recent,
     resolve::{BinaryInfo, ResolveError, Resolver},
     runtime::Reader,
 };
@@ -86,8 +86,7 @@ impl Adopter {
         match self.attach(&process, &binary, reference, bias) {
             Ok((attachment, problems)) => {
                 let process = Arc::new(process);
-                let timeline = self.recent.gc_timeline(&resource);
-                let reader = self.reader(&process, &binary, &resource, &timeline);
+                let reader = self.reader(&process, &binary, &resource);
                 let goroutines = Goroutines::of(&process, &binary, &self.runtime);
                 Ok(Target {
                     reference,
@@ -169,14 +168,13 @@ impl Adopter {
         process: &Arc<Process>,
         binary: &BinaryInfo,
         resource: &Arc<Resource>,
-        timeline: &Arc<GcTimeline>,
     ) -> Option<Arc<Readable>> {
         let facts = binary.runtime.as_ref().filter(|_| self.runtime.enabled)?;
         match Reader::new(Arc::clone(process), facts) {
             Ok(reader) => Some(Arc::new(Readable::new(
                 Arc::clone(process),
                 Arc::clone(resource),
-                Arc::clone(timeline),
+                self.recent.gc_timeline(resource),
                 reader,
                 readers::interval(&self.runtime, &resource.service_name, &process.executable),
             ))),
