@@ -54,10 +54,7 @@ impl Goroutines {
 
     /// Takes the counts of one copy in, given the free goroutines of all processors at its beginning and
     /// its end; `false` when they contradict each other.
-    pub(super) fn count(&mut self, free: Option<[u64; 2]>) -> bool {
-        let Some(free) = free else {
-            return true;
-        };
+    pub(super) fn count(&mut self, free: [u64; 2]) -> bool {
         let counts = [0, 1].map(|at| Self::sum(&self.copies[at], self.minor, free[at]));
         self.counts.extend(counts.iter().flatten());
         match counts {

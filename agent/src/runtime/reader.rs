@@ -11,7 +11,7 @@ use super::{
     goroutines::Goroutines,
     heap::{HeapCopy, HeapTotals},
     memory::{self, Piece},
-    processors::Processors,
+    processors::{ProcessorTotals, Processors},
     threads::Threads,
     view::View,
 };
@@ -44,25 +44,28 @@ struct Histograms {
     pieces: Vec<(Distribution, Piece)>,
 }
 
-/// Which parts of a copy are of one moment.
-#[derive(Clone, Copy)]
+/// Which parts of a copy are of one moment, and the sums that showed it.
 struct Steady {
     gc: bool,
-    processors: bool,
     threads: bool,
     goroutines: bool,
-    heap: bool,
+    processors: Result<ProcessorTotals, Absence>,
+    heap: Result<HeapTotals, Absence>,
 }
 
 impl Steady {
     /// Nothing is left to be copied again.
-    fn is_settled(self) -> bool {
+    fn is_settled(&self) -> bool {
         self.is_whole() && self.goroutines
     }
 
     /// All parts are of one moment. Goroutines may be many more within it: their middle count stands.
-    fn is_whole(self) -> bool {
-        self.gc && self.processors && self.threads && self.heap
+    fn is_whole(&self) -> bool {
+        let moves = |absent| absent == Absence::Moving;
+        self.gc
+            && self.threads
+            && !self.processors.is_err_and(moves)
+            && !self.heap.as_ref().is_err_and(|absent| moves(*absent))
     }
 }
 
@@ -108,7 +111,7 @@ impl Reader {
             if steady.is_settled() {
                 break;
             }
-            self.look_up(steady)?;
+            self.look_up(&steady)?;
             steady = self.attempt()?;
         }
         let read_at = MonotonicNanos::now();
@@ -134,17 +137,22 @@ impl Reader {
             }
             copied => copied?,
         }
-        let processors = self.processors.as_ref().is_none_or(Processors::is_whole);
-        let free = self.processors.as_ref().map(|all| all.totals().free);
+        let processors = part(
+            self.processors.as_ref(),
+            Processors::is_whole,
+            Processors::totals,
+        );
+        let heap = match &self.heap {
+            None => Err(Absence::Unknown),
+            Some(heap) => heap.totals().ok_or(Absence::Moving),
+        };
+        let free = processors.map(|totals| totals.free);
         Ok(Steady {
-            gc: self.gc.copied().stable,
-            processors,
+            gc: self.gc.is_stable(),
             threads: self.threads.as_ref().is_none_or(Threads::is_whole),
-            goroutines: !processors || self.goroutines.count(free),
-            heap: self
-                .heap
-                .as_ref()
-                .is_none_or(|heap| heap.totals().is_some()),
+            goroutines: free.map_or(true, |free| self.goroutines.count(free)),
+            processors,
+            heap,
         })
     }
 
@@ -171,9 +179,9 @@ impl Reader {
     }
 
     /// Looks up again what is elsewhere now. What moves on while it is looked up is left for the next copy.
-    fn look_up(&mut self, steady: Steady) -> Result<(), ReadError> {
+    fn look_up(&mut self, steady: &Steady) -> Result<(), ReadError> {
         let pid = self.process.id.pid;
-        if let (Some(processors), false) = (&mut self.processors, steady.processors)
+        if let (Some(processors), Err(Absence::Moving)) = (&mut self.processors, steady.processors)
             && let Err(error) = processors.look_up(pid)
         {
             passing(error)?;
@@ -188,41 +196,44 @@ impl Reader {
         Ok(())
     }
 
-    fn publish(&mut self, steady: Steady, read_at: MonotonicNanos) -> RuntimeReading {
-        let copy = self.gc.copied();
-        let before = self.history.last().map(|last| last.cycles);
-        let news = if steady.gc {
-            self.history.advance(copy.clone())
-        } else {
-            RingNews::default()
-        };
-        if self.history.last().map(|last| last.cycles) != before {
-            let cycles = self.history.cycles();
-            self.recent = cycles.iter().map(|cycle| cycle.pause_ns).collect();
+    /// Cycles since the last reading; the ring is looked at only when there are some.
+    fn news(&mut self, is_stable: bool) -> RingNews {
+        let known = self.history.last().map(|last| last.cycles);
+        if !is_stable || known == Some(self.gc.cycles()) {
+            return RingNews::default();
         }
-        let shown = self.history.last().unwrap_or(&copy);
-        let heap = self.heap.as_ref().and_then(HeapCopy::totals);
+        let news = self.history.advance(self.gc.copied());
+        let cycles = self.history.cycles();
+        self.recent = cycles.iter().map(|cycle| cycle.pause_ns).collect();
+        news
+    }
+
+    fn publish(&mut self, steady: Steady, read_at: MonotonicNanos) -> RuntimeReading {
+        let news = self.news(steady.gc);
+        let first;
+        let shown = match self.history.last() {
+            Some(last) => last,
+            // Not one copy was of one moment yet.
+            None => {
+                first = self.gc.copied();
+                &first
+            }
+        };
+        let complete = steady.is_whole();
         let view = View {
             minor: self.minor,
             copies: &self.copies,
             gc: shown,
-            goroutines: match (&self.processors, steady.processors) {
-                (None, _) => Err(Absence::Unknown),
-                (Some(_), false) => Err(Absence::Moving),
-                (Some(_), true) => self.goroutines.median(),
-            },
-            heap: match (&self.heap, &heap) {
-                (None, _) => Err(Absence::Unknown),
-                (Some(_), totals) => totals.as_ref().ok_or(Absence::Moving),
-            },
-            processors: part(
-                self.processors.as_ref(),
-                steady.processors,
-                Processors::totals,
-            ),
-            threads: part(self.threads.as_ref(), steady.threads, Threads::totals),
+            goroutines: steady.processors.and_then(|_| self.goroutines.median()),
+            heap: steady.heap.as_ref().map_err(|absent| *absent),
+            processors: steady.processors,
+            threads: part(self.threads.as_ref(), |_| steady.threads, Threads::totals),
         };
         let numbers = Numbers::new(|figure: Figure| figure.of(&view));
+        let (allocated, freed) = match steady.heap {
+            Ok(heap) => (Some(heap.allocated), Some(heap.freed)),
+            Err(_) => (None, None),
+        };
         RuntimeReading {
             numbers,
             times: self
@@ -235,12 +246,10 @@ impl Reader {
             gc_pauses_lost: news.lost,
             gc_pause_total_ns: shown.total_ns,
             recent_gc_pauses_ns: Arc::clone(&self.recent),
-            complete: steady.is_whole(),
+            complete,
             read_at,
-            allocated: heap
-                .as_ref()
-                .map(|heap: &HeapTotals| heap.allocated.clone()),
-            freed: heap.map(|heap| heap.freed),
+            allocated,
+            freed,
         }
     }
 }
@@ -254,10 +263,14 @@ fn passing(error: ReadError) -> Result<(), ReadError> {
 }
 
 /// The sums of a part, or why there are none.
-fn part<T, U>(part: Option<&T>, is_steady: bool, totals: impl Fn(&T) -> U) -> Result<U, Absence> {
+fn part<T, U>(
+    part: Option<&T>,
+    is_steady: impl Fn(&T) -> bool,
+    totals: impl Fn(&T) -> U,
+) -> Result<U, Absence> {
     match part {
         None => Err(Absence::Unknown),
-        Some(_) if !is_steady => Err(Absence::Moving),
+        Some(part) if !is_steady(part) => Err(Absence::Moving),
         Some(part) => Ok(totals(part)),
     }
 }

@@ -42,8 +42,6 @@ pub(in crate::runtime) struct GcPieces {
 /// What one copy holds.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(in crate::runtime) struct GcCopy {
-    /// All parts are of one moment.
-    pub(in crate::runtime) stable: bool,
     pub(in crate::runtime) cycles: u32,
     pub(in crate::runtime) total_ns: u64,
     /// Pause and end by `(cycle - 1) % 256`.
@@ -88,18 +86,27 @@ impl GcPieces {
         )
     }
 
-    pub(in crate::runtime) fn copied(&self) -> GcCopy {
-        let cycles = self.before.u32_at(0);
+    /// Finished cycles, as of the copy.
+    pub(in crate::runtime) fn cycles(&self) -> u32 {
+        self.before.u32_at(0)
+    }
+
+    /// Whether all parts of the copy are of one moment.
+    pub(in crate::runtime) fn is_stable(&self) -> bool {
+        let cycles = self.cycles();
         let last = usize::try_from(u64::from(cycles.wrapping_sub(1)) % RING).unwrap_or_default();
         let last_end = if cycles == 0 {
             0
         } else {
             self.span.u64_at(self.ends + 8 * last)
         };
+        self.after_count.u32_at(0) == cycles && self.after_end.u64_at(0) == last_end
+    }
+
+    pub(in crate::runtime) fn copied(&self) -> GcCopy {
         let entries = usize::try_from(RING).unwrap_or_default();
         GcCopy {
-            stable: self.after_count.u32_at(0) == cycles && self.after_end.u64_at(0) == last_end,
-            cycles,
+            cycles: self.cycles(),
             total_ns: self.span.u64_at(self.total),
             ring: (0..entries)
                 .map(|entry| {
@@ -184,7 +191,6 @@ mod tests {
             ring[(cycle as usize - 1) % 256] = (u64::from(cycle), 1_000 + u64::from(cycle));
         }
         GcCopy {
-            stable: true,
             cycles,
             total_ns: 0,
             ring,
