@@ -195,7 +195,7 @@ impl RuntimeFacts {
 /// Buckets that histograms of times have had.
 const BUCKETS: [u32; 2] = [160, 720];
 /// Most bytes from the first to the last field of what is copied in one piece.
-const MAX_SPREAD: u32 = 1_024;
+const MAX_SPREAD: u32 = 2_048;
 /// Most bytes of one generation of heap statistics.
 const MAX_HEAP_STATS: u32 = 16_384;
 
