@@ -11,7 +11,10 @@ mod caller;
 pub mod consul;
 mod engine;
 mod error;
+pub mod listen;
 pub mod model;
+pub mod standalone;
+pub mod tls;
 mod view;
 mod wheel;
 

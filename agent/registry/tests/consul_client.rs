@@ -65,7 +65,7 @@ async fn open(folder: &Folder, settings: &Settings) -> Registry {
 fn go_tests(address: SocketAddr) -> Result<(), String> {
     let module = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/targets/consul");
     let output = Command::new("go")
-        .args(["test", "-count=1", "-p=2", "./..."])
+        .args(["test", "-count=1", "."])
         .env("CONSUL_HTTP_ADDR", address.to_string())
         .current_dir(module)
         .output()

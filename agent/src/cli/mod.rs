@@ -1,10 +1,12 @@
 //! The command line: one file per verb.
 
+mod compat;
 mod config;
 mod doctor;
 mod logging;
 mod output;
 mod ps;
+mod registry;
 mod run;
 mod symbols;
 
@@ -24,6 +26,7 @@ Examples:
   golens ps                         What is instrumented, what is not, and why
   golens symbols 4711               What golens knows of the binary of process 4711
   golens config check golens.yaml   All mistakes of a configuration at once
+  golens registry serve             A service registry that Consul's clients can use
 
 Exit status: 0 done, 1 failed or found a problem, 2 wrong use of the command line.";
 
@@ -51,6 +54,10 @@ enum Verb {
     Doctor(doctor::DoctorArgs),
     /// Check a configuration, or show the effective one.
     Config(config::ConfigArgs),
+    /// Serve the service registry alone.
+    Registry(registry::RegistryArgs),
+    /// Stand in for another program that somebody wants to start.
+    Compat(compat::CompatArgs),
 }
 
 /// Runs the command line and returns the exit status.
@@ -60,11 +67,17 @@ pub fn main() -> ExitCode {
     if let Some(code) = crate::resolve::run_if_asked() {
         return code;
     }
+    if let Some(code) = compat::run_if_named() {
+        return code;
+    }
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(usage) => return output::usage(&usage),
     };
-    if let Err(error) = logging::start(&cli.log_level) {
+    // Messages of a stand-in go by its own configuration.
+    if !matches!(cli.verb, Verb::Compat(_))
+        && let Err(error) = logging::start(&cli.log_level)
+    {
         return output::failure(&error);
     }
     let mut output = Output::stdout();
@@ -85,6 +98,8 @@ fn dispatch(verb: Verb, output: &mut Output) -> Result<ExitCode, CliError> {
         Verb::Symbols(args) => symbols::run(&args, output),
         Verb::Doctor(args) => doctor::run(&args, output),
         Verb::Config(args) => config::run(&args, output),
+        Verb::Registry(args) => block_on(registry::run(args)),
+        Verb::Compat(args) => Ok(compat::run(args)),
     }
 }
 

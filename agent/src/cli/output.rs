@@ -86,6 +86,12 @@ pub enum CliError {
         /// What came back.
         detail: String,
     },
+    /// The registry did not start.
+    #[error("the registry cannot start")]
+    Registry {
+        /// Why.
+        source: registry::standalone::StartError,
+    },
     /// The agent could not start or had to stop.
     #[error("golens cannot run")]
     Node {
@@ -109,6 +115,7 @@ impl CliError {
             Self::Process { reason, .. } => reason.error_type(),
             Self::Binary { .. } => "binary",
             Self::Agent { .. } => "agent",
+            Self::Registry { .. } => "registry",
             Self::Node { .. } => "node",
         }
     }

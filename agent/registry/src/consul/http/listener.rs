@@ -7,12 +7,14 @@ use http::{Request, Response};
 use http_body_util::Full;
 use hyper::{body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
+use rustls::ServerConfig;
 use tokio::{
     io::{AsyncRead, AsyncWrite},
     net::{TcpListener, UnixListener, UnixStream},
     sync::watch,
     task::JoinSet,
 };
+use tokio_rustls::TlsAcceptor;
 use tracing::{debug, warn};
 
 use crate::Peer;
@@ -21,6 +23,8 @@ use crate::Peer;
 const BUFFER: usize = 8 * 1024;
 /// How long a client may take to send the head of a request.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(30);
+/// How long a client may take to agree on encryption.
+const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
 /// Pause after a failed accept (no descriptors left): trying again at once would only burn the processor.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 /// How long open connections may finish their requests at the end.
@@ -31,6 +35,8 @@ const DRAIN: Duration = Duration::from_secs(2);
 pub enum Listener {
     /// TCP.
     Tcp(TcpListener),
+    /// TCP, encrypted.
+    Tls(TcpListener, Arc<ServerConfig>),
     /// A Unix socket; the kernel says who connects.
     Unix(UnixListener),
 }
@@ -64,7 +70,8 @@ pub(crate) async fn accept(listener: Listener, handler: Arc<impl Handler>, mut s
             accepted = next(&listener) => match accepted {
                 Ok((stream, peer)) => {
                     let handler = Arc::clone(&handler);
-                    connections.spawn(connection(stream, peer, handler, shutdown.clone()));
+                    let tls = listener.encryption();
+                    connections.spawn(connection(stream, peer, tls, handler, shutdown.clone()));
                 }
                 Err(error) => {
                     warn!(%error, "cannot accept a connection");
@@ -86,9 +93,18 @@ pub(crate) async fn accept(listener: Listener, handler: Arc<impl Handler>, mut s
 trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
 impl<T: AsyncRead + AsyncWrite + Send + Unpin> Stream for T {}
 
+impl Listener {
+    fn encryption(&self) -> Option<TlsAcceptor> {
+        match self {
+            Self::Tls(_, config) => Some(TlsAcceptor::from(Arc::clone(config))),
+            _ => None,
+        }
+    }
+}
+
 async fn next(listener: &Listener) -> io::Result<(Box<dyn Stream>, Peer)> {
     match listener {
-        Listener::Tcp(listener) => {
+        Listener::Tcp(listener) | Listener::Tls(listener, _) => {
             let (stream, remote) = listener.accept().await?;
             stream.set_nodelay(true)?;
             let local = stream.local_addr()?;
@@ -114,9 +130,20 @@ fn unix_peer(stream: &UnixStream) -> io::Result<Peer> {
 async fn connection(
     stream: Box<dyn Stream>,
     peer: Peer,
+    tls: Option<TlsAcceptor>,
     handler: Arc<impl Handler>,
     mut shutdown: Shutdown,
 ) {
+    let stream = match tls {
+        None => stream,
+        Some(tls) => match encrypt(stream, &tls).await {
+            Ok(stream) => stream,
+            Err(error) => {
+                debug!(%error, ?peer, "no encryption was agreed on");
+                return;
+            }
+        },
+    };
     let service = service_fn(move |request| {
         let handler = Arc::clone(&handler);
         async move { Ok::<_, Infallible>(handler.handle(request, peer).await) }
@@ -138,4 +165,9 @@ async fn connection(
     if let Err(error) = ended {
         debug!(%error, "a connection ended early");
     }
+}
+
+async fn encrypt(stream: Box<dyn Stream>, tls: &TlsAcceptor) -> io::Result<Box<dyn Stream>> {
+    let agreed = tokio::time::timeout(HANDSHAKE_TIMEOUT, tls.accept(stream)).await??;
+    Ok(Box::new(agreed))
 }

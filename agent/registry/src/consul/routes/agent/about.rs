@@ -2,6 +2,7 @@
 
 use std::{
     collections::BTreeMap,
+    net::SocketAddr,
     time::{SystemTime, UNIX_EPOCH},
 };
 
@@ -22,24 +23,25 @@ pub(super) fn this(server: &Server, head: &Head) -> Result<Answer, ApiError> {
     let settings = server.settings();
     let entry = server.registry().node(server.node());
     let meta = entry.as_ref().map(|entry| &entry.node.meta);
-    let serf = format!(
-        "tcp://{}",
-        std::net::SocketAddr::new(settings.address, settings.serf_port)
-    );
+    let serf = |port| format!("tcp://{}", SocketAddr::new(settings.address, port));
+    let primary = match settings.primary_datacenter.as_str() {
+        "" => &settings.datacenter,
+        given => given,
+    };
     let answer = json!({
         "Config": {
             "Datacenter": settings.datacenter,
-            "PrimaryDatacenter": settings.datacenter,
+            "PrimaryDatacenter": primary,
             "NodeName": &**server.node(),
             "NodeID": settings.node_id,
-            "Server": true,
+            "Server": settings.is_server,
             "Revision": "",
             "Version": settings.version,
             "BuildDate": "1970-01-01T00:00:00Z",
         },
         "DebugConfig": {
-            "SerfAdvertiseAddrLAN": serf,
-            "SerfAdvertiseAddrWAN": serf,
+            "SerfAdvertiseAddrLAN": serf(settings.serf_port),
+            "SerfAdvertiseAddrWAN": serf(settings.serf_wan_port),
             "Datacenter": settings.datacenter,
             "NodeName": &**server.node(),
         },

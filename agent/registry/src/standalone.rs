@@ -1,0 +1,209 @@
+//! A registry by itself: state and listeners, nothing else of the agent.
+
+use std::{
+    collections::BTreeMap,
+    fs::DirBuilder,
+    io,
+    os::unix::fs::DirBuilderExt,
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
+
+use thiserror::Error;
+use tokio::{
+    signal::unix::{Signal, SignalKind, signal},
+    sync::watch,
+};
+
+use crate::{
+    CallerIdentity, OpenError, Options, Peer, Registry, RegistryError,
+    consul::{self, Listener, Reload, Server, Settings},
+    listen::{Address, ListenError},
+    model::Name,
+};
+
+/// Name of the state's file in its folder.
+const STATE: &str = "golens.redb";
+
+/// What to start.
+#[derive(Clone, Debug)]
+pub struct Plan {
+    /// Folder of the state; made if it is not there.
+    pub data: PathBuf,
+    /// Name of the node; empty for the name of the machine.
+    pub node: String,
+    /// Metadata of the node.
+    pub node_meta: BTreeMap<String, String>,
+    /// Where to listen.
+    pub listen: Vec<Address>,
+    /// Time between snapshots beside the state; none are kept without.
+    pub snapshot_interval: Option<Duration>,
+    /// What the Consul API says of itself.
+    pub settings: Settings,
+}
+
+/// Why a registry did not start.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum StartError {
+    /// The folder of the state cannot be made.
+    #[error("cannot make the data directory {}", folder.display())]
+    Folder {
+        /// The folder.
+        folder: PathBuf,
+        /// The kernel's answer.
+        source: io::Error,
+    },
+    /// The machine does not tell its name.
+    #[error("cannot read the name of this machine")]
+    HostName(#[source] io::Error),
+    /// Signals cannot be waited for.
+    #[error("cannot wait for signals")]
+    Signals(#[source] io::Error),
+    /// A listener cannot be set up.
+    #[error(transparent)]
+    Listen(#[from] ListenError),
+    /// The state could not be opened.
+    #[error(transparent)]
+    Open(#[from] OpenError),
+    /// The service that stands for Consul itself was not taken.
+    #[error("cannot register the registry itself")]
+    Announce(#[source] RegistryError),
+}
+
+/// A registry whose state is open and whose sockets are bound. Nobody is answered yet.
+pub struct Standalone {
+    registry: Registry,
+    settings: Settings,
+    listeners: Vec<Listener>,
+    addresses: Vec<Address>,
+}
+
+impl Standalone {
+    /// Binds the sockets, then opens the state: whoever connects in between is answered later, and a second
+    /// registry for the same addresses fails before it touches the state.
+    ///
+    /// # Errors
+    /// When an address is taken, or the state cannot be opened.
+    pub async fn open(plan: Plan) -> Result<Self, StartError> {
+        let mut listeners = Vec::with_capacity(plan.listen.len());
+        let mut addresses = Vec::with_capacity(plan.listen.len());
+        for address in plan.listen {
+            let (listener, address) = address.bind().await?;
+            listeners.push(listener);
+            addresses.push(address);
+        }
+        make_folder(&plan.data)?;
+        let node = match plan.node.as_str() {
+            "" => host_name().map_err(StartError::HostName)?,
+            given => given.to_owned(),
+        };
+        let options = Options {
+            node: plan.settings.node(&node, plan.node_meta),
+            node_checks: vec![Settings::serf_check()],
+            state: state::Options::default(),
+            snapshot_interval: plan.snapshot_interval,
+        };
+        let (registry, recovery) = Registry::open(&plan.data.join(STATE), options).await?;
+        if let Some(recovery) = recovery {
+            tracing::error!(?recovery, "the state was damaged");
+        }
+        consul::announce(&registry, &plan.settings)
+            .await
+            .map_err(StartError::Announce)?;
+        Ok(Self {
+            registry,
+            settings: plan.settings,
+            listeners,
+            addresses,
+        })
+    }
+
+    /// The registry.
+    #[must_use]
+    pub fn registry(&self) -> &Registry {
+        &self.registry
+    }
+
+    /// Where it listens, with the ports that were really taken.
+    #[must_use]
+    pub fn addresses(&self) -> &[Address] {
+        &self.addresses
+    }
+
+    /// What `/v1/agent/reload` does.
+    pub fn on_reload(&mut self, reload: Reload) {
+        self.settings.reload = Some(reload);
+    }
+
+    /// Answers until `end`; requests that are under way are answered still.
+    pub async fn serve(self, identity: Arc<dyn CallerIdentity>, end: impl Future<Output = ()>) {
+        let (ending, ends) = watch::channel(false);
+        let server = Server::new(self.registry, self.settings, identity, ends.clone());
+        let served = consul::serve(self.listeners, server, ends);
+        tokio::pin!(served);
+        tokio::select! {
+            () = served.as_mut() => return,
+            () = end => {}
+        }
+        ending.send_replace(true);
+        served.await;
+    }
+}
+
+/// The signals that end a program: SIGINT and SIGTERM. Asked for first, so that none is lost in the start.
+#[derive(Debug)]
+pub struct Signals {
+    interrupt: Signal,
+    terminate: Signal,
+}
+
+impl Signals {
+    /// Takes them from now on.
+    ///
+    /// # Errors
+    /// When the system refuses.
+    pub fn take() -> Result<Self, StartError> {
+        let take = |kind| signal(kind).map_err(StartError::Signals);
+        Ok(Self {
+            interrupt: take(SignalKind::interrupt())?,
+            terminate: take(SignalKind::terminate())?,
+        })
+    }
+
+    /// Waits for the first.
+    pub async fn received(mut self) {
+        tokio::select! {
+            _ = self.interrupt.recv() => {}
+            _ = self.terminate.recv() => {}
+        }
+    }
+}
+
+/// Tells callers apart as far as the kernel does: nothing here knows processes.
+#[derive(Debug)]
+pub struct ByPeer;
+
+impl CallerIdentity for ByPeer {
+    fn identify(&self, peer: &Peer) -> Name {
+        match peer {
+            Peer::Tcp { remote, .. } => remote.ip().to_string().into(),
+            Peer::Unix { pid, uid } => format!("uid {uid} pid {pid}").into(),
+        }
+    }
+}
+
+/// Others need not read which hashes tokens have.
+fn make_folder(folder: &Path) -> Result<(), StartError> {
+    let made = DirBuilder::new().recursive(true).mode(0o700).create(folder);
+    made.map_err(|source| StartError::Folder {
+        folder: folder.to_owned(),
+        source,
+    })
+}
+
+fn host_name() -> io::Result<String> {
+    let name = std::fs::read_to_string("/proc/sys/kernel/hostname")?;
+    Ok(name.trim().to_owned())
+}
