@@ -10,7 +10,7 @@ use bytes::Bytes;
 use http::{Method, Request, Response, StatusCode, request::Parts};
 use http_body_util::Full;
 use hyper::body::Incoming;
-use state::tokens::{self, Rights};
+use state::tokens::Rights;
 
 use super::{
     error::ApiError,
@@ -19,9 +19,7 @@ use super::{
     routes,
     settings::Settings,
 };
-use crate::{
-    Caller, CallerIdentity, Peer, Registry, RegistryError, Revision, WatchKey, model::Name,
-};
+use crate::{Caller, CallerIdentity, Peer, Registry, Revision, WatchKey, model::Name};
 
 /// Consul's API in front of a registry.
 pub struct Server {
@@ -129,10 +127,12 @@ impl Server {
             // Where everybody may do everything, tokens say nothing.
             _ => return Ok(Caller::new(name, Arc::clone(anonymous))),
         };
-        let reader = self.registry.store().read().map_err(RegistryError::from)?;
-        let token = tokens::authenticate(&reader, secret, SystemTime::now());
-        match token.map_err(RegistryError::from)? {
-            Some(token) => Ok(Caller::new(name, Arc::new(token.rights))),
+        match self
+            .registry
+            .store()
+            .authenticate(secret, SystemTime::now())
+        {
+            Some(bearer) => Ok(Caller::new(name, bearer.rights)),
             None => Err(ApiError::denied("ACL not found")),
         }
     }
