@@ -19,7 +19,7 @@ mod view;
 mod wheel;
 
 pub use caller::{Caller, CallerIdentity, Peer};
-pub use engine::{Changed, Options, Registry, Statistics, WatchKey};
+pub use engine::{Changed, Options, Registry, Statistics, Transaction, WatchKey};
 pub use error::{OpenError, RegistryError};
 pub use state;
 pub use state::Revision;

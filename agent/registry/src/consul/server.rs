@@ -137,6 +137,22 @@ impl Server {
         }
     }
 
+    async fn note_denial(&self, peer: &Peer, method: &Method, path: &str) {
+        let caller = self.identity.identify(peer);
+        let action = method.as_str();
+        if let Err(error) = self.registry.note_denial(&caller, action, path).await {
+            tracing::error!(%error, %caller, action, path, "a denial was not noted");
+        }
+    }
+
+    /// What callers without a token get.
+    fn policy(&self) -> &'static str {
+        match *self.settings.anonymous == Rights::all() {
+            true => "allow",
+            false => "deny",
+        }
+    }
+
     fn check_datacenter(&self, options: &Options) -> Result<(), ApiError> {
         match &options.datacenter {
             Some(datacenter) if *datacenter != self.settings.datacenter => {
@@ -154,8 +170,17 @@ impl Handler for Server {
         peer: Peer,
     ) -> Response<Full<Bytes>> {
         let (parts, body) = request.into_parts();
+        // Where everybody may do everything, nobody is refused.
+        let asked = (*self.settings.anonymous != Rights::all())
+            .then(|| (parts.method.clone(), parts.uri.path().to_owned()));
         let answer = self.answer(parts, body, peer).await;
-        answer.unwrap_or_else(Answer::from).into_response()
+        let answer = answer.unwrap_or_else(Answer::from);
+        if answer.status == StatusCode::FORBIDDEN
+            && let Some((method, path)) = asked
+        {
+            self.note_denial(&peer, &method, &path).await;
+        }
+        answer.with_policy(self.policy()).into_response()
     }
 }
 

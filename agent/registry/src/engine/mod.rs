@@ -4,6 +4,7 @@
 //! closure to the state. On the writer's thread it decides by [`pending`], writes rows and index rows; when
 //! they are on disk, [`published`] follows, which is all that readers see, and then the waiters are woken.
 
+mod audit;
 mod cell;
 mod change;
 mod checks;
@@ -19,6 +20,7 @@ mod pending;
 mod published;
 mod results;
 mod tables;
+mod transaction;
 mod watch;
 
 use std::{
@@ -30,6 +32,7 @@ use std::{
 use state::{Reader, Recovery, Store, Tx, tokens::Right};
 
 use self::{
+    audit::Denials,
     change::{Change, Model},
     checks::Checks,
     pending::Pending,
@@ -43,6 +46,7 @@ use crate::{
 };
 
 pub use options::{Changed, Options, Statistics};
+pub use transaction::Transaction;
 pub use watch::WatchKey;
 
 /// A registry. Cheap to clone; the state is closed with the last clone.
@@ -55,6 +59,7 @@ struct Inner {
     store: Store,
     model: Arc<Model>,
     node: Name,
+    denials: Denials,
 }
 
 impl Registry {
@@ -82,6 +87,7 @@ impl Registry {
                 store: opened.store,
                 model,
                 node: Name::clone(&options.node.name),
+                denials: Denials::default(),
             }),
         };
         registry
@@ -119,7 +125,10 @@ impl Registry {
                 tracing::error!(%error, "the restored state cannot be read");
             }
         });
-        Ok(restored.await?)
+        let revision = restored.await?;
+        self.note_done(&caller.name, "snapshot.restore", "*")
+            .await?;
+        Ok(revision)
     }
 
     /// The services of a namespace that have instances.

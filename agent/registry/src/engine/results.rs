@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Instant};
 use state::tokens::Right;
 
 use super::{
-    Changed, Registry,
+    Changed, Registry, audit,
     change::Change,
     checks::{Alarm, Live},
     instances, merge, nodes,
@@ -144,7 +144,11 @@ impl Registry {
                     set_status(change, &key, owner, Status::Critical, output)
                 }
                 (Alarm::Remove, Some(owner)) => match change.instance(owner) {
-                    Some(_) => instances::deregister(change, owner),
+                    Some(_) => {
+                        instances::deregister(change, owner)?;
+                        let target = instances::path(owner);
+                        audit::note(change, &"golens".into(), "instance.reap", &target)
+                    }
                     None => Ok(()),
                 },
                 // A node does not go because of a check.

@@ -9,3 +9,4 @@ mod folder;
 mod merging;
 mod model;
 mod services;
+mod transactions;

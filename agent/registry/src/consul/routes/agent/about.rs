@@ -6,6 +6,7 @@ use std::{
     time::{SystemTime, UNIX_EPOCH},
 };
 
+use http::StatusCode;
 use serde::Serialize;
 use serde_json::json;
 
@@ -178,6 +179,16 @@ pub(super) fn members(server: &Server, head: &Head) -> Result<Answer, ApiError> 
     let filter = Filter::given(head.options.filter.as_deref(), &&member(server))?;
     members.retain(|member| filter.accepts(&member));
     Answer::render(&members, &head.options)
+}
+
+/// Consul streams its log here; ours is where the service manager keeps it, and this says so.
+pub(super) fn monitor(head: &Head) -> Result<Answer, ApiError> {
+    const MESSAGE: &str = "agent: golens writes its messages to stderr";
+    if head.query().has("logjson") {
+        let line = json!({"@level": "info", "@message": MESSAGE, "@module": "agent"});
+        return Ok(Answer::json(format!("{line}\n")));
+    }
+    Ok(Answer::text(StatusCode::OK, format!("[INFO]  {MESSAGE}\n")))
 }
 
 pub(super) async fn reload(server: &Server) -> Result<Answer, ApiError> {
