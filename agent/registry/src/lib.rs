@@ -9,6 +9,7 @@
 
 mod caller;
 pub mod consul;
+pub mod dns;
 mod engine;
 mod error;
 pub mod listen;

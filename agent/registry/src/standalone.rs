@@ -4,6 +4,7 @@ use std::{
     collections::BTreeMap,
     fs::DirBuilder,
     io,
+    net::SocketAddr,
     os::unix::fs::DirBuilderExt,
     path::{Path, PathBuf},
     sync::Arc,
@@ -19,6 +20,7 @@ use tokio::{
 use crate::{
     CallerIdentity, OpenError, Options, Peer, Registry, RegistryError,
     consul::{self, Listener, Reload, Server, Settings},
+    dns,
     listen::{Address, ListenError},
     model::Name,
 };
@@ -35,8 +37,12 @@ pub struct Plan {
     pub node: String,
     /// Metadata of the node.
     pub node_meta: BTreeMap<String, String>,
-    /// Where to listen.
+    /// Where to listen for HTTP.
     pub listen: Vec<Address>,
+    /// Where to listen for DNS, by UDP and TCP.
+    pub dns: Vec<SocketAddr>,
+    /// How DNS names are answered.
+    pub names: dns::Options,
     /// Time between snapshots beside the state; none are kept without.
     pub snapshot_interval: Option<Duration>,
     /// What the Consul API says of itself.
@@ -78,6 +84,8 @@ pub struct Standalone {
     settings: Settings,
     listeners: Vec<Listener>,
     addresses: Vec<Address>,
+    dns: Vec<dns::Sockets>,
+    names: dns::Options,
 }
 
 impl Standalone {
@@ -93,6 +101,11 @@ impl Standalone {
             let (listener, address) = address.bind().await?;
             listeners.push(listener);
             addresses.push(address);
+        }
+        let mut dns = Vec::with_capacity(plan.dns.len());
+        for address in plan.dns {
+            let refused = ListenError::bind(format!("dns://{address}"));
+            dns.push(dns::Sockets::bind(address).await.map_err(refused)?);
         }
         make_folder(&plan.data)?;
         let node = match plan.node.as_str() {
@@ -117,6 +130,8 @@ impl Standalone {
             settings: plan.settings,
             listeners,
             addresses,
+            dns,
+            names: plan.names,
         })
     }
 
@@ -126,10 +141,11 @@ impl Standalone {
         &self.registry
     }
 
-    /// Where it listens, with the ports that were really taken.
-    #[must_use]
-    pub fn addresses(&self) -> &[Address] {
-        &self.addresses
+    /// Where it listens, with the ports that were really taken, such as `http://127.0.0.1:8500`.
+    pub fn addresses(&self) -> impl Iterator<Item = String> {
+        let http = self.addresses.iter().map(Address::to_string);
+        let dns = self.dns.iter().map(|sockets| sockets.address());
+        http.chain(dns.map(|address| format!("dns://{address}")))
     }
 
     /// What `/v1/agent/reload` does.
@@ -140,8 +156,14 @@ impl Standalone {
     /// Answers until `end`; requests that are under way are answered still.
     pub async fn serve(self, identity: Arc<dyn CallerIdentity>, end: impl Future<Output = ()>) {
         let (ending, ends) = watch::channel(false);
+        let resolver = dns::Resolver::new(self.registry.clone(), self.names);
         let server = Server::new(self.registry, self.settings, identity, ends.clone());
-        let served = consul::serve(self.listeners, server, ends);
+        let served = async {
+            tokio::join!(
+                consul::serve(self.listeners, server, ends.clone()),
+                dns::serve(self.dns, resolver, ends),
+            );
+        };
         tokio::pin!(served);
         tokio::select! {
             () = served.as_mut() => return,

@@ -1,10 +1,17 @@
 //! `golens registry`: the service registry without the rest of the agent.
 
-use std::{net::IpAddr, path::PathBuf, process::ExitCode, sync::Arc, time::Duration};
+use std::{
+    net::{IpAddr, SocketAddr},
+    path::PathBuf,
+    process::ExitCode,
+    sync::Arc,
+    time::Duration,
+};
 
 use clap::{Args, Subcommand};
 use registry::{
     consul::Settings,
+    dns,
     listen::Address,
     standalone::{ByPeer, Plan, Signals, Standalone, StartError},
     state::tokens::Rights,
@@ -23,6 +30,7 @@ Examples:
 Then, from any Consul client:
   curl -X PUT -d '{\"Name\":\"web\",\"Port\":8080}' http://127.0.0.1:8500/v1/agent/service/register
   curl 'http://127.0.0.1:8500/v1/health/service/web?passing'
+  dig @127.0.0.1 -p 8600 web.service.consul SRV
 
 What was registered survives a restart. SIGINT and SIGTERM answer what is under way and end with
 status 0.";
@@ -55,7 +63,7 @@ struct ServeArgs {
     http: Vec<Address>,
     /// Address of the Consul API with encryption; may be repeated.
     #[arg(long, value_name = "ADDRESS:PORT", requires_all = ["cert", "key"])]
-    https: Vec<std::net::SocketAddr>,
+    https: Vec<SocketAddr>,
     /// Certificate chain of --https, PEM.
     #[arg(long, value_name = "FILE")]
     cert: Option<PathBuf>,
@@ -65,6 +73,21 @@ struct ServeArgs {
     /// Clients of --https must show a certificate of one of these authorities, PEM.
     #[arg(long, value_name = "FILE")]
     client_ca: Option<PathBuf>,
+    /// Address of DNS, by UDP and TCP; may be repeated.
+    #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:8600")]
+    dns: Vec<SocketAddr>,
+    /// Serve no DNS.
+    #[arg(long, conflicts_with = "dns")]
+    no_dns: bool,
+    /// Zone that DNS answers for; may be repeated. Questions for others are refused.
+    #[arg(long, value_name = "ZONE", default_value = "consul")]
+    dns_zone: Vec<dns::Zone>,
+    /// Leave instances whose checks warn out of DNS, as those that are critical always are.
+    #[arg(long)]
+    dns_only_passing: bool,
+    /// How long DNS answers may be kept, such as 5s.
+    #[arg(long, value_name = "TIME", default_value = "0s", value_parser = humantime::parse_duration)]
+    dns_ttl: Duration,
     /// Name of this node; by default that of the machine.
     #[arg(long, value_name = "NAME", default_value = "")]
     node: String,
@@ -121,19 +144,28 @@ fn plan(args: ServeArgs) -> Plan {
         let encrypted = args.https.into_iter();
         listen.extend(encrypted.map(|address| Address::Tls(address, files.clone())));
     }
+    let anonymous = Arc::new(match args.default_policy {
+        Policy::Allow => Rights::all(),
+        Policy::Deny => Rights::none(),
+    });
     Plan {
         data: args.data,
         node: args.node,
         node_meta: Default::default(),
         listen,
+        dns: if args.no_dns { Vec::new() } else { args.dns },
+        names: dns::Options {
+            zones: args.dns_zone,
+            datacenter: args.datacenter.clone(),
+            only_passing: args.dns_only_passing,
+            ttl: args.dns_ttl,
+            anonymous: Arc::clone(&anonymous),
+        },
         snapshot_interval: Some(args.snapshot_interval).filter(|time| !time.is_zero()),
         settings: Settings {
             datacenter: args.datacenter,
             address: args.address,
-            anonymous: Arc::new(match args.default_policy {
-                Policy::Allow => Rights::all(),
-                Policy::Deny => Rights::default(),
-            }),
+            anonymous,
             ..Settings::default()
         },
     }

@@ -1,8 +1,11 @@
 //! `golens compat consul`: started by programs that look for `consul` in their PATH.
 
-use std::{env, os::unix::fs::symlink, path::Path, process::Command};
+use std::{env, os::unix::fs::symlink, process::Command};
 
-use super::process::{Folder, GOLENS};
+use crate::{
+    go::go_tests,
+    process::{Folder, GOLENS},
+};
 
 #[test]
 fn programs_that_start_consul_get_golens() {
@@ -12,18 +15,8 @@ fn programs_that_start_consul_get_golens() {
     let folders = [folder.0.clone()]
         .into_iter()
         .chain(env::split_paths(&path));
-    let output = Command::new("go")
-        .args(["test", "-count=1", "-p=2", "./compat"])
-        .env("PATH", env::join_paths(folders).unwrap())
-        .current_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/targets/consul"))
-        .output()
-        .unwrap();
-    let printed = [output.stdout, output.stderr].concat();
-    let printed = String::from_utf8_lossy(&printed);
-    assert!(
-        output.status.success(),
-        "the tests of the Go module failed:\n{printed}"
-    );
+    let path = env::join_paths(folders).unwrap();
+    go_tests("./compat", &[("PATH", path)]);
 }
 
 #[test]

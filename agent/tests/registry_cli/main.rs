@@ -5,5 +5,7 @@
 )]
 
 mod compat;
+mod dns;
+mod go;
 mod process;
 mod serve;

@@ -20,6 +20,7 @@ use std::sync::Arc;
 
 use tokio::task::JoinSet;
 
+pub(crate) use self::http::ending;
 pub use self::{
     http::{Listener, Shutdown},
     server::Server,

@@ -88,6 +88,14 @@ impl Registry {
         )))
     }
 
+    /// One service that has or lately had instances, from memory alone: for those who ask for any name and
+    /// need no index of an absent one.
+    pub fn find_service(&self, namespace: &str, service: &str) -> Option<Arc<ServiceView>> {
+        let published = &self.inner.model.published;
+        let cell = published.cell(namespace, service)?;
+        Some(cell.view(|| published.nodes()))
+    }
+
     /// Index of what one can wait for: the revision of its last change. At least 2, and never goes back.
     /// To be asked before the content is read, so that the content is at least as new.
     ///

@@ -9,6 +9,7 @@ use crate::{
         settings::{Reload, Settings},
         types::ServiceDefinition,
     },
+    dns,
     listen::Address,
     model::{DEFAULT_NAMESPACE, Name},
     standalone::{ByPeer, Plan, Signals, Standalone},
@@ -30,6 +31,11 @@ fn plan(config: &Config) -> Result<Plan, CompatError> {
         node: config.node_name.clone(),
         node_meta: config.node_meta.clone(),
         listen: addresses(config)?,
+        dns: dns_addresses(config)?,
+        names: dns::Options {
+            datacenter: config.datacenter.clone(),
+            ..dns::Options::default()
+        },
         snapshot_interval: None,
         settings: Settings {
             datacenter: config.datacenter.clone(),
@@ -71,6 +77,16 @@ fn addresses(config: &Config) -> Result<Vec<Address>, CompatError> {
         ),
     }
     Ok(addresses)
+}
+
+fn dns_addresses(config: &Config) -> Result<Vec<SocketAddr>, CompatError> {
+    let Some(port) = config.ports.dns.given() else {
+        return Ok(Vec::new());
+    };
+    let addresses = words_or_local(&config.addresses.dns).map(ip);
+    addresses
+        .map(|address| Ok(SocketAddr::new(address?, port)))
+        .collect()
 }
 
 fn words_or_local(text: &str) -> impl Iterator<Item = &str> {

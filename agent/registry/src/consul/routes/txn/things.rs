@@ -42,6 +42,7 @@ impl FoundCheck {
             instance: self.instance.as_deref(),
             check: &self.check,
             output,
+            is_raw: true,
         }
     }
 
