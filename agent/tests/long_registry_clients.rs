@@ -1,5 +1,5 @@
-//! Programs that look for Consul, unmodified, against `golens registry serve`: kratos, viper, grpc-go.
-//! Long, because Go builds them.
+//! Programs that look for Consul, unmodified, against `golens registry serve`: kratos, viper, grpc-go,
+//! Prometheus and Traefik. Long, because Go builds them.
 #![expect(clippy::unwrap_used, reason = "a test that cannot start go must stop")]
 
 use std::{path::Path, process::Command};
@@ -24,4 +24,14 @@ fn go_tests(module: &str) {
 #[test]
 fn kratos_viper_and_grpc_find_their_services() {
     go_tests("clients");
+}
+
+#[test]
+fn prometheus_finds_its_targets() {
+    go_tests("clients/prometheus");
+}
+
+#[test]
+fn traefik_finds_its_routers() {
+    go_tests("clients/traefik");
 }
