@@ -71,7 +71,7 @@ fn addresses(config: &Config) -> Result<Vec<Address>, CompatError> {
                 addresses.push(Address::Tls(address, files.clone()));
             }
         }
-        None => tracing::warn!(
+        None => tracing::info!(
             port,
             "HTTPS is not served: there is no cert_file or no key_file"
         ),
