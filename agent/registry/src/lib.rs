@@ -8,6 +8,7 @@
 #![forbid(unsafe_code)]
 
 mod caller;
+mod checks;
 pub mod consul;
 mod engine;
 mod error;
@@ -16,6 +17,7 @@ mod view;
 mod wheel;
 
 pub use caller::{Caller, CallerIdentity, Peer};
+pub use checks::ProbeOptions;
 pub use engine::{Changed, Options, Registry, Statistics, WatchKey};
 pub use error::{OpenError, RegistryError};
 pub use state;

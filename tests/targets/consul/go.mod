@@ -1,8 +1,11 @@
 module golens.test/targets/consul
 
-go 1.26
+go 1.26.0
 
-require github.com/hashicorp/consul/api v1.34.4
+require (
+	github.com/hashicorp/consul/api v1.34.4
+	google.golang.org/grpc v1.85.0
+)
 
 require (
 	github.com/armon/go-metrics v0.4.1 // indirect
@@ -21,5 +24,9 @@ require (
 	github.com/mattn/go-isatty v0.0.22 // indirect
 	github.com/mitchellh/go-homedir v1.1.0 // indirect
 	golang.org/x/exp v0.0.0-20260218203240-3dfff04db8fa // indirect
-	golang.org/x/sys v0.46.0 // indirect
+	golang.org/x/net v0.60.0 // indirect
+	golang.org/x/sys v0.48.0 // indirect
+	golang.org/x/text v0.42.0 // indirect
+	google.golang.org/genproto/googleapis/rpc v0.0.0-20260817212433-ac3dfec99bb1 // indirect
+	google.golang.org/protobuf v1.36.12 // indirect
 )

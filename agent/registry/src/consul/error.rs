@@ -8,6 +8,8 @@ use state::snapshot::SnapshotError;
 
 use crate::RegistryError;
 
+pub(super) use crate::error::chain;
+
 /// A failed request. The Go client shows both as `Unexpected response code: 400 (text)`.
 ///
 /// A 500 makes clients try again, so it is kept for faults of ours; what the caller did wrong is a 4xx.
@@ -78,16 +80,4 @@ impl From<RegistryError> for ApiError {
             _ => Self::bad_request(chain(&error)),
         }
     }
-}
-
-/// An error with its causes in one line.
-pub(super) fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        text.push_str(": ");
-        text.push_str(&error.to_string());
-        cause = error.source();
-    }
-    text
 }

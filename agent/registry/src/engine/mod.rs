@@ -4,6 +4,8 @@
 //! closure to the state. On the writer's thread it decides by [`pending`], writes rows and index rows; when
 //! they are on disk, [`published`] follows, which is all that readers see, and then the waiters are woken.
 
+mod alarms;
+mod aliases;
 mod cell;
 mod change;
 mod checks;
@@ -18,6 +20,7 @@ mod options;
 mod pending;
 mod published;
 mod results;
+mod runs;
 mod tables;
 mod watch;
 
@@ -38,6 +41,7 @@ use self::{
 };
 use crate::{
     Caller, OpenError, RegistryError, Revision,
+    checks::Prober,
     model::{Check, CheckKey, DEFAULT_NAMESPACE, Instance, InstanceKey, Name, NodeEntry},
     view::{NodeList, ServiceList},
 };
@@ -55,6 +59,7 @@ struct Inner {
     store: Store,
     model: Arc<Model>,
     node: Name,
+    prober: Arc<Prober>,
 }
 
 impl Registry {
@@ -74,7 +79,7 @@ impl Registry {
         let model = Arc::new(Model {
             pending: Mutex::default(),
             published: Published::new(),
-            checks: Checks::new(Instant::now()),
+            checks: Checks::new(Name::clone(&options.node.name), Instant::now()),
         });
         model.reload(&opened.store.read().map_err(state::OpenError::from)?)?;
         let registry = Self {
@@ -82,6 +87,7 @@ impl Registry {
                 store: opened.store,
                 model,
                 node: Name::clone(&options.node.name),
+                prober: Arc::new(Prober::new(options.probes)),
             }),
         };
         registry
@@ -184,6 +190,7 @@ impl Registry {
             services: model.published.service_count() as u64,
             checks: model.checks.count() as u64,
             heartbeats: model.checks.heartbeats(),
+            check_runs: model.checks.runs(),
             state: self.inner.store.statistics(),
         }
     }

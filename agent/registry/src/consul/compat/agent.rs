@@ -10,7 +10,7 @@ use tokio::{
 
 use super::{CompatError, config::Config};
 use crate::{
-    Caller, CallerIdentity, Options, Peer, Registry,
+    Caller, CallerIdentity, Options, Peer, ProbeOptions, Registry,
     consul::{
         Listener, Server, announce, serve,
         settings::{Reload, Settings, VERSION},
@@ -82,6 +82,7 @@ async fn open(config: &Config, settings: &Settings) -> Result<Registry, CompatEr
         node: settings.node(&name, config.node_meta.clone()),
         node_checks: vec![Settings::serf_check()],
         state: state::Options::default(),
+        probes: ProbeOptions::default(),
         snapshot_interval: None,
     };
     let (registry, recovery) = Registry::open(&folder.join("golens.redb"), options).await?;
