@@ -12,14 +12,16 @@ mod checks;
 pub mod consul;
 mod engine;
 mod error;
+mod limits;
 pub mod model;
 mod view;
 mod wheel;
 
-pub use caller::{Caller, CallerIdentity, Peer};
+pub use caller::{ByPeer, Caller, CallerIdentity, Peer};
 pub use checks::ProbeOptions;
 pub use engine::{Changed, Options, Registry, Statistics, WatchKey};
 pub use error::{OpenError, RegistryError};
+pub use limits::{Limited, Limiter, Limits, Wait};
 pub use state;
 pub use state::Revision;
 pub use view::{Entry, NodeList, Rendering, ServiceList, ServiceSummary, ServiceView};

@@ -6,7 +6,7 @@ use http::StatusCode;
 
 use state::snapshot::SnapshotError;
 
-use crate::RegistryError;
+use crate::{Limited, RegistryError};
 
 pub(super) use crate::error::chain;
 
@@ -20,6 +20,8 @@ pub(crate) struct ApiError {
     pub(crate) status: StatusCode,
     /// Body of the answer.
     pub(crate) text: Cow<'static, str>,
+    /// When to try again, in seconds, if that will help.
+    pub(crate) retry_after_s: Option<u64>,
 }
 
 impl ApiError {
@@ -28,6 +30,7 @@ impl ApiError {
         Self {
             status,
             text: text.into(),
+            retry_after_s: None,
         }
     }
 
@@ -55,6 +58,15 @@ impl ApiError {
 impl From<super::filter::FilterError> for ApiError {
     fn from(error: super::filter::FilterError) -> Self {
         Self::bad_request(error.to_string())
+    }
+}
+
+impl From<Limited> for ApiError {
+    fn from(limited: Limited) -> Self {
+        Self {
+            retry_after_s: Some(limited.retry_after_s()),
+            ..Self::new(StatusCode::TOO_MANY_REQUESTS, limited.to_string())
+        }
     }
 }
 

@@ -20,7 +20,8 @@ use super::{
     settings::Settings,
 };
 use crate::{
-    Caller, CallerIdentity, Peer, Registry, RegistryError, Revision, WatchKey, model::Name,
+    Caller, CallerIdentity, Limiter, Limits, Peer, Registry, RegistryError, Revision, WatchKey,
+    model::Name,
 };
 
 /// Consul's API in front of a registry.
@@ -28,6 +29,7 @@ pub struct Server {
     registry: Registry,
     settings: Settings,
     identity: Arc<dyn CallerIdentity>,
+    limiter: Arc<Limiter>,
     ends: Shutdown,
 }
 
@@ -44,8 +46,15 @@ impl Server {
             registry,
             settings,
             identity,
+            limiter: Arc::new(Limiter::new(Limits::default())),
             ends,
         }
+    }
+
+    /// The same server with budgets that it shares with others.
+    #[must_use]
+    pub fn limited_by(self, limiter: Arc<Limiter>) -> Self {
+        Self { limiter, ..self }
     }
 
     /// What is asked.
@@ -108,6 +117,12 @@ impl Server {
         drop(parts);
         self.check_datacenter(&head.options)?;
         let caller = self.caller(&head.options, &peer)?;
+        self.limiter.request(&caller)?;
+        let _place = head
+            .options
+            .may_wait()
+            .then(|| self.limiter.wait(&caller))
+            .transpose()?;
         if head.method == Method::GET || head.method == Method::HEAD {
             drop(body);
             return routes::read(self, head, caller).await;
@@ -132,8 +147,12 @@ impl Server {
         let reader = self.registry.store().read().map_err(RegistryError::from)?;
         let token = tokens::authenticate(&reader, secret, SystemTime::now());
         match token.map_err(RegistryError::from)? {
-            Some(token) => Ok(Caller::new(name, Arc::new(token.rights))),
-            None => Err(ApiError::denied("ACL not found")),
+            Some(token) => Ok(Caller::new(name, Arc::new(token.rights)).with_token(token.accessor)),
+            None => {
+                self.limiter
+                    .request(&Caller::new(name, Arc::new(Rights::none())))?;
+                Err(ApiError::denied("ACL not found"))
+            }
         }
     }
 

@@ -10,7 +10,7 @@ use tokio::{
 
 use super::{CompatError, config::Config};
 use crate::{
-    Caller, CallerIdentity, Options, Peer, ProbeOptions, Registry,
+    ByPeer, Caller, Options, ProbeOptions, Registry,
     consul::{
         Listener, Server, announce, serve,
         settings::{Reload, Settings, VERSION},
@@ -41,19 +41,6 @@ pub(super) async fn run(files: Vec<PathBuf>) -> Result<(), CompatError> {
     end.send_replace(true);
     served.await.map_err(std::io::Error::from)?;
     Ok(())
-}
-
-/// Tells callers apart as far as the kernel does: this agent knows no processes.
-#[derive(Debug)]
-struct ByPeer;
-
-impl CallerIdentity for ByPeer {
-    fn identify(&self, peer: &Peer) -> Name {
-        match peer {
-            Peer::Tcp { remote, .. } => remote.ip().to_string().into(),
-            Peer::Unix { pid, uid } => format!("uid {uid} pid {pid}").into(),
-        }
-    }
 }
 
 fn settings(config: &Config) -> Settings {
