@@ -12,6 +12,7 @@ mod checks;
 mod clock;
 mod directory;
 mod endpoints;
+mod history;
 mod instances;
 mod load;
 mod merge;
@@ -47,7 +48,7 @@ use crate::{
 };
 
 pub use options::{Changed, Options, Statistics};
-pub use watch::WatchKey;
+pub use watch::{News, WatchKey};
 
 /// A registry. Cheap to clone; the state is closed with the last clone.
 #[derive(Clone)]

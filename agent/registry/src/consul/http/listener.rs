@@ -22,9 +22,9 @@ const BUFFER: usize = 8 * 1024;
 /// How long a client may take to send the head of a request.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(30);
 /// Pause after a failed accept (no descriptors left): trying again at once would only burn the processor.
-const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+pub(crate) const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 /// How long open connections may finish their requests at the end.
-const DRAIN: Duration = Duration::from_secs(2);
+pub(crate) const DRAIN: Duration = Duration::from_secs(2);
 
 /// A bound socket.
 #[derive(Debug)]
@@ -83,10 +83,11 @@ pub(crate) async fn accept(listener: Listener, handler: Arc<impl Handler>, mut s
 }
 
 /// A connected stream of either kind.
-trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
+pub(crate) trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
 impl<T: AsyncRead + AsyncWrite + Send + Unpin> Stream for T {}
 
-async fn next(listener: &Listener) -> io::Result<(Box<dyn Stream>, Peer)> {
+/// The next connection, with what the kernel says of its other end.
+pub(crate) async fn next(listener: &Listener) -> io::Result<(Box<dyn Stream>, Peer)> {
     match listener {
         Listener::Tcp(listener) => {
             let (stream, remote) = listener.accept().await?;
