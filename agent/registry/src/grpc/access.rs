@@ -71,11 +71,6 @@ impl Access {
         Ok(caller)
     }
 
-    /// Takes one message of a stream from the caller's budget.
-    pub(super) fn message(&self, caller: &Caller) -> Result<(), Status> {
-        Ok(self.limiter.request(caller)?)
-    }
-
     /// Takes a place among those who wait.
     pub(super) fn wait(&self, caller: &Caller) -> Result<Wait, Status> {
         Ok(self.limiter.wait(caller)?)

@@ -5,53 +5,59 @@ use std::time::Duration;
 use futures_util::stream;
 use tonic::{Status as Refusal, Streaming};
 
-use super::{access::Access, read, service::Messages, v1, write};
+use super::{
+    access::{Access, Credentials},
+    read,
+    service::Messages,
+    v1, write,
+};
 use crate::{
-    Caller, Registry, RegistryError,
+    Registry, RegistryError,
+    consul::{Shutdown, http::ending},
     model::{CheckKey, InstanceKey, Status},
 };
 
 /// One answer for each heartbeat, in order. The next heartbeat is read when the answer to the last one was
 /// taken, so nothing queues up here.
 pub(super) fn answers(
-    registry: Registry,
-    access: Access,
-    caller: Caller,
+    taker: Taker,
     beats: Streaming<v1::KeepAliveRequest>,
+    ends: Shutdown,
 ) -> Messages<v1::KeepAliveResponse> {
-    let taker = Taker {
-        registry,
-        access,
-        caller,
-    };
     Box::pin(stream::try_unfold(
-        (taker, beats),
-        |(taker, mut beats)| async move {
-            let Some(beat) = beats.message().await? else {
+        (taker, beats, ends),
+        |(taker, mut beats, mut ends)| async move {
+            let beat = tokio::select! {
+                beat = beats.message() => beat?,
+                () = ending(&mut ends) => None,
+            };
+            let Some(beat) = beat else {
                 return Ok(None);
             };
             let answer = taker.take(beat).await?;
-            Ok(Some((answer, (taker, beats))))
+            Ok(Some((answer, (taker, beats, ends))))
         },
     ))
 }
 
-struct Taker {
-    registry: Registry,
-    access: Access,
-    caller: Caller,
+/// Takes the heartbeats of one stream.
+pub(super) struct Taker {
+    pub(super) registry: Registry,
+    pub(super) access: Access,
+    pub(super) shown: Credentials,
 }
 
 impl Taker {
     async fn take(&self, beat: v1::KeepAliveRequest) -> Result<v1::KeepAliveResponse, Refusal> {
-        self.access.message(&self.caller)?;
+        // Looked at each time: a stream may outlive its token.
+        let caller = self.access.caller(&self.shown)?;
         let status = read::status(beat.status()).unwrap_or(Status::Passing);
         let key = read::id(beat.id, self.registry.node_name())?;
         let mut shortest: Option<Duration> = None;
         for (check, ttl) in self.checks(&key, &beat.check) {
             let taken = self
                 .registry
-                .heartbeat(&check, status, &beat.output, &self.caller)
+                .heartbeat(&check, status, &beat.output, &caller)
                 .await;
             match taken {
                 Ok(_) => shortest = Some(shortest.map_or(ttl, |shortest| shortest.min(ttl))),

@@ -68,9 +68,12 @@ impl registry_server::Registry for Service {
         &self,
         request: Request<Streaming<v1::KeepAliveRequest>>,
     ) -> Result<Response<Self::KeepAliveStream>, Status> {
-        let caller = self.access.admit(&request)?;
-        let (registry, access) = (self.registry.clone(), self.access.clone());
-        let answers = keep_alive::answers(registry, access, caller, request.into_inner());
+        let taker = keep_alive::Taker {
+            registry: self.registry.clone(),
+            access: self.access.clone(),
+            shown: self.access.credentials(&request)?,
+        };
+        let answers = keep_alive::answers(taker, request.into_inner(), self.ends.clone());
         Ok(Response::new(answers))
     }
 

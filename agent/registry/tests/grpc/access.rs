@@ -5,9 +5,10 @@ use registry::{
     grpc::{SERVICE, v1},
     state::{
         Tx,
-        tokens::{self, NewToken, Right, Rights, TokenError},
+        tokens::{self, Issued, NewToken, Right, Rights, TokenError},
     },
 };
+use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Code, Request};
 use tonic_health::pb::{
     HealthCheckRequest, health_check_response::ServingStatus, health_client::HealthClient,
@@ -16,7 +17,7 @@ use tonic_types::StatusExt;
 
 use crate::server::{Running, Wishes, id, instance, start};
 
-async fn token(running: &Running, rights: Rights) -> String {
+async fn token(running: &Running, rights: Rights) -> Issued {
     let new = NewToken {
         description: "test".to_owned(),
         rights,
@@ -24,7 +25,7 @@ async fn token(running: &Running, rights: Rights) -> String {
     };
     let issue = move |tx: &mut Tx<'_>| tokens::issue(tx, new);
     let issued = running.registry.store().write::<_, TokenError>(issue).await;
-    issued.unwrap().value.secret
+    issued.unwrap().value
 }
 
 fn with<T>(message: T, token: &str) -> Request<T> {
@@ -57,7 +58,7 @@ async fn a_token_reaches_as_far_as_its_namespace() {
     let rights = Rights::none()
         .grant("dev", Right::Write)
         .grant("prod", Right::Read);
-    let secret = token(&running, rights).await;
+    let secret = token(&running, rights).await.secret;
     client
         .register(with(registration("dev"), &secret))
         .await
@@ -82,6 +83,39 @@ async fn a_token_reaches_as_far_as_its_namespace() {
         .await
         .unwrap_err();
     assert_eq!(denied.code(), Code::PermissionDenied);
+    running.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stream_ends_with_its_token() {
+    let running = start(Wishes {
+        anonymous: Some(Rights::none()),
+        ..Wishes::default()
+    })
+    .await;
+    let mut client = running.client().await;
+    let rights = Rights::none().grant("default", Right::Write);
+    let issued = token(&running, rights).await;
+    let (beats, sent) = tokio::sync::mpsc::channel(1);
+    let beat = || v1::KeepAliveRequest {
+        id: Some(id("1")),
+        ..v1::KeepAliveRequest::default()
+    };
+    beats.send(beat()).await.unwrap();
+    let request = with(ReceiverStream::new(sent), &issued.secret);
+    let mut answers = client.keep_alive(request).await.unwrap().into_inner();
+    assert!(!answers.message().await.unwrap().unwrap().known);
+    let accessor = issued.token.accessor;
+    let revoke = move |tx: &mut Tx<'_>| tokens::revoke(tx, &accessor);
+    let revoked = running
+        .registry
+        .store()
+        .write::<_, TokenError>(revoke)
+        .await;
+    revoked.unwrap();
+    beats.send(beat()).await.unwrap();
+    let ended = answers.message().await.unwrap_err();
+    assert_eq!(ended.code(), Code::Unauthenticated);
     running.stop().await;
 }
 
