@@ -17,8 +17,10 @@ use crate::{
     tls::{TlsError, TlsFiles, server_config},
 };
 
-/// ALPN name of HTTP/1.1.
-const HTTP_1: &str = "http/1.1";
+/// ALPN name of HTTP/1.1, which Consul's API is spoken over.
+pub(crate) const HTTP_1: &str = "http/1.1";
+/// ALPN name of HTTP/2, which gRPC is spoken over.
+pub(crate) const HTTP_2: &str = "h2";
 
 /// `127.0.0.1:8500` or `unix:///run/golens/consul.sock`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -77,11 +79,11 @@ impl fmt::Display for Address {
 }
 
 impl Address {
-    /// Binds it. The second value is the address with the port that was really taken.
+    /// Binds it; over encryption `protocol` is offered, by its ALPN name. The second value is the address with the port that was really taken.
     ///
     /// # Errors
     /// When the kernel refuses it, or certificates cannot be used.
-    pub async fn bind(self) -> Result<(Listener, Self), ListenError> {
+    pub async fn bind(self, protocol: &str) -> Result<(Listener, Self), ListenError> {
         let refused = ListenError::bind(self.to_string());
         match self {
             Self::Tcp(address) => {
@@ -89,7 +91,7 @@ impl Address {
                 Ok((Listener::Tcp(listener), Self::Tcp(address)))
             }
             Self::Tls(address, files) => {
-                let config = server_config(&files, &[HTTP_1])?;
+                let config = server_config(&files, &[protocol])?;
                 let (listener, address) = tcp(address).await.map_err(refused)?;
                 let listener = Listener::Tls(listener, Arc::clone(&config));
                 Ok((listener, Self::Tls(address, files)))

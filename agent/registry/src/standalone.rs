@@ -18,11 +18,10 @@ use tokio::{
 };
 
 use crate::{
-    CallerIdentity, OpenError, Options, Peer, Registry, RegistryError,
+    CallerIdentity, Limiter, Limits, OpenError, Options, ProbeOptions, Registry, RegistryError,
     consul::{self, Listener, Reload, Server, Settings},
-    dns,
-    listen::{Address, ListenError},
-    model::Name,
+    dns, grpc,
+    listen::{Address, HTTP_1, HTTP_2, ListenError},
 };
 
 /// Name of the state's file in its folder.
@@ -39,6 +38,8 @@ pub struct Plan {
     pub node_meta: BTreeMap<String, String>,
     /// Where to listen for HTTP.
     pub listen: Vec<Address>,
+    /// Where to listen for gRPC.
+    pub grpc: Vec<Address>,
     /// Where to listen for DNS, by UDP and TCP.
     pub dns: Vec<SocketAddr>,
     /// How DNS names are answered.
@@ -83,7 +84,8 @@ pub struct Standalone {
     registry: Registry,
     settings: Settings,
     listeners: Vec<Listener>,
-    addresses: Vec<Address>,
+    grpc: Vec<Listener>,
+    addresses: Vec<String>,
     dns: Vec<dns::Sockets>,
     names: dns::Options,
 }
@@ -95,13 +97,9 @@ impl Standalone {
     /// # Errors
     /// When an address is taken, or the state cannot be opened.
     pub async fn open(plan: Plan) -> Result<Self, StartError> {
-        let mut listeners = Vec::with_capacity(plan.listen.len());
-        let mut addresses = Vec::with_capacity(plan.listen.len());
-        for address in plan.listen {
-            let (listener, address) = address.bind().await?;
-            listeners.push(listener);
-            addresses.push(address);
-        }
+        let mut addresses = Vec::new();
+        let listeners = bind(plan.listen, HTTP_1, &mut addresses).await?;
+        let grpc = bind(plan.grpc, HTTP_2, &mut addresses).await?;
         let mut dns = Vec::with_capacity(plan.dns.len());
         for address in plan.dns {
             let refused = ListenError::bind(format!("dns://{address}"));
@@ -116,6 +114,7 @@ impl Standalone {
             node: plan.settings.node(&node, plan.node_meta),
             node_checks: vec![Settings::serf_check()],
             state: state::Options::default(),
+            probes: ProbeOptions::default(),
             snapshot_interval: plan.snapshot_interval,
         };
         let (registry, recovery) = Registry::open(&plan.data.join(STATE), options).await?;
@@ -129,6 +128,7 @@ impl Standalone {
             registry,
             settings: plan.settings,
             listeners,
+            grpc,
             addresses,
             dns,
             names: plan.names,
@@ -143,7 +143,7 @@ impl Standalone {
 
     /// Where it listens, with the ports that were really taken, such as `http://127.0.0.1:8500`.
     pub fn addresses(&self) -> impl Iterator<Item = String> {
-        let http = self.addresses.iter().map(Address::to_string);
+        let http = self.addresses.iter().cloned();
         let dns = self.dns.iter().map(|sockets| sockets.address());
         http.chain(dns.map(|address| format!("dns://{address}")))
     }
@@ -157,12 +157,25 @@ impl Standalone {
     pub async fn serve(self, identity: Arc<dyn CallerIdentity>, end: impl Future<Output = ()>) {
         let (ending, ends) = watch::channel(false);
         let resolver = dns::Resolver::new(self.registry.clone(), self.names);
+        let limiter = Arc::new(Limiter::new(Limits::default()));
+        let protocol = grpc::Settings {
+            identity: Arc::clone(&identity),
+            anonymous: Arc::clone(&self.settings.anonymous),
+            limiter: Arc::clone(&limiter),
+            tag_rules: Arc::default(),
+        };
+        let protocol = grpc::serve(self.grpc, self.registry.clone(), protocol, ends.clone());
         let server = Server::new(self.registry, self.settings, identity, ends.clone());
+        let server = server.limited_by(limiter);
         let served = async {
-            tokio::join!(
+            let (_, outcome, _) = tokio::join!(
                 consul::serve(self.listeners, server, ends.clone()),
+                protocol,
                 dns::serve(self.dns, resolver, ends),
             );
+            if let Err(error) = outcome {
+                tracing::error!(%error, "gRPC is not served");
+            }
         };
         tokio::pin!(served);
         tokio::select! {
@@ -172,6 +185,24 @@ impl Standalone {
         ending.send_replace(true);
         served.await;
     }
+}
+
+/// Binds all of them, and notes where they listen.
+async fn bind(
+    wanted: Vec<Address>,
+    protocol: &str,
+    addresses: &mut Vec<String>,
+) -> Result<Vec<Listener>, ListenError> {
+    let mut listeners = Vec::with_capacity(wanted.len());
+    for address in wanted {
+        let (listener, address) = address.bind(protocol).await?;
+        listeners.push(listener);
+        addresses.push(match protocol {
+            HTTP_2 => format!("grpc+{address}"),
+            _ => address.to_string(),
+        });
+    }
+    Ok(listeners)
 }
 
 /// The signals that end a program: SIGINT and SIGTERM. Asked for first, so that none is lost in the start.
@@ -199,19 +230,6 @@ impl Signals {
         tokio::select! {
             _ = self.interrupt.recv() => {}
             _ = self.terminate.recv() => {}
-        }
-    }
-}
-
-/// Tells callers apart as far as the kernel does: nothing here knows processes.
-#[derive(Debug)]
-pub struct ByPeer;
-
-impl CallerIdentity for ByPeer {
-    fn identify(&self, peer: &Peer) -> Name {
-        match peer {
-            Peer::Tcp { remote, .. } => remote.ip().to_string().into(),
-            Peer::Unix { pid, uid } => format!("uid {uid} pid {pid}").into(),
         }
     }
 }

@@ -10,10 +10,11 @@ use std::{
 
 use clap::{Args, Subcommand};
 use registry::{
+    ByPeer,
     consul::Settings,
     dns,
     listen::Address,
-    standalone::{ByPeer, Plan, Signals, Standalone, StartError},
+    standalone::{Plan, Signals, Standalone, StartError},
     state::tokens::Rights,
     tls::TlsFiles,
 };
@@ -73,6 +74,12 @@ struct ServeArgs {
     /// Clients of --https must show a certificate of one of these authorities, PEM.
     #[arg(long, value_name = "FILE")]
     client_ca: Option<PathBuf>,
+    /// Address of golens' own protocol, gRPC; may be repeated.
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8502")]
+    grpc: Vec<Address>,
+    /// Serve no gRPC.
+    #[arg(long, conflicts_with = "grpc")]
+    no_grpc: bool,
     /// Address of DNS, by UDP and TCP; may be repeated.
     #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:8600")]
     dns: Vec<SocketAddr>,
@@ -153,6 +160,7 @@ fn plan(args: ServeArgs) -> Plan {
         node: args.node,
         node_meta: Default::default(),
         listen,
+        grpc: if args.no_grpc { Vec::new() } else { args.grpc },
         dns: if args.no_dns { Vec::new() } else { args.dns },
         names: dns::Options {
             zones: args.dns_zone,

@@ -11,6 +11,7 @@ fn names_are_answered_to_resolvers() {
     let arguments = [
         ["--http", "127.0.0.1:0"],
         ["--dns", "127.0.0.1:0"],
+        ["--grpc", "127.0.0.1:0"],
         ["--dns-zone", "consul"],
         ["--dns-zone", "cluster.local"],
         ["--node", "node-1"],

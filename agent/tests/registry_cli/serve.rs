@@ -4,7 +4,7 @@ use std::process::Command;
 
 use crate::process::{Folder, GOLENS, Serve};
 
-const ANY_PORT: [&str; 4] = ["--http", "127.0.0.1:0", "--dns", "127.0.0.1:0"];
+const ANY_PORT: [&str; 5] = ["--no-grpc", "--http", "127.0.0.1:0", "--dns", "127.0.0.1:0"];
 
 async fn register(address: &str, name: &str) {
     let answer = reqwest::Client::new()
@@ -49,7 +49,7 @@ async fn what_was_registered_survives_every_kind_of_end() {
 async fn the_socket_of_a_registry_that_was_killed_is_taken_over() {
     let folder = Folder::new("registry-socket");
     let address = format!("unix://{}/http.sock", folder.0.display());
-    let arguments = ["--no-dns", "--http", address.as_str()];
+    let arguments = ["--no-dns", "--no-grpc", "--http", address.as_str()];
     let mut killed = Serve::start(&folder.0, &arguments);
     killed.address("unix://");
     killed.end("KILL");
@@ -91,7 +91,7 @@ fn what_cannot_be_served_is_said_in_one_line() {
     };
     let certificate = refused(&[&ANY_PORT[..], &https[..]].concat());
     assert!(certificate.contains(&missing), "{certificate}");
-    let address = refused(&["--no-dns", "--http", "192.0.2.1:1"]);
+    let address = refused(&["--no-grpc", "--no-dns", "--http", "192.0.2.1:1"]);
     assert!(
         address.contains("cannot listen on http://192.0.2.1:1"),
         "{address}"

@@ -40,7 +40,7 @@ func TestATransactionRegistersANodeWithServiceCheckAndKey(t *testing.T) {
 		len(answer.Errors) != 1 || answer.Errors[0].OpIndex != 4 || !strings.Contains(answer.Errors[0].What, "doesn't exist") {
 		t.Fatalf("with a failing operation: %v, %+v", done, answer)
 	}
-	if entries := health(t, own); len(entries) != 0 {
+	if entries := entriesOf(t, own); len(entries) != 0 {
 		t.Fatalf("a part remains: %+v", entries[0].Service)
 	}
 
@@ -48,7 +48,7 @@ func TestATransactionRegistersANodeWithServiceCheckAndKey(t *testing.T) {
 	if !done || len(answer.Results) != 4 {
 		t.Fatalf("%v, %+v", done, answer)
 	}
-	entries := health(t, own)
+	entries := entriesOf(t, own)
 	if len(entries) != 1 || entries[0].Service.Port != 80 || entries[0].Node.Meta["rack"] != "7" ||
 		len(entries[0].Checks) != 1 || entries[0].Checks[0].Name != "works" {
 		t.Fatalf("after the transaction: %+v", entries)
@@ -65,11 +65,11 @@ func TestATransactionRegistersANodeWithServiceCheckAndKey(t *testing.T) {
 	}
 
 	check.Status = api.HealthCritical
-	if done, _ = transact(t, checkOp(api.CheckSet, check)); !done || health(t, own)[0].Checks.AggregatedStatus() != api.HealthCritical {
+	if done, _ = transact(t, checkOp(api.CheckSet, check)); !done || entriesOf(t, own)[0].Checks.AggregatedStatus() != api.HealthCritical {
 		t.Fatal("the check did not change")
 	}
 	done, answer = transact(t, checkOp(api.CheckDelete, check), serviceOp(api.ServiceDelete, own, service), nodeOp(api.NodeDelete, node))
-	if !done || len(answer.Results) != 0 || len(health(t, own)) != 0 {
+	if !done || len(answer.Results) != 0 || len(entriesOf(t, own)) != 0 {
 		t.Fatalf("after the deletion: %v, %+v", done, answer)
 	}
 	if found, _, err := client(t).Catalog().Node(own, nil); err != nil || found != nil {
@@ -77,7 +77,7 @@ func TestATransactionRegistersANodeWithServiceCheckAndKey(t *testing.T) {
 	}
 }
 
-func health(t *testing.T, service string) []*api.ServiceEntry {
+func entriesOf(t *testing.T, service string) []*api.ServiceEntry {
 	t.Helper()
 	entries, _, err := client(t).Health().Service(service, "", false, nil)
 	must(t, err)

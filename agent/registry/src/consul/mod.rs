@@ -8,7 +8,7 @@ mod duration;
 mod error;
 mod filter;
 mod fold;
-mod http;
+pub(crate) mod http;
 mod options;
 mod query;
 mod routes;

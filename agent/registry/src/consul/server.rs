@@ -19,13 +19,16 @@ use super::{
     routes,
     settings::Settings,
 };
-use crate::{Caller, CallerIdentity, Peer, Registry, Revision, WatchKey, model::Name};
+use crate::{
+    Caller, CallerIdentity, Limiter, Limits, Peer, Registry, Revision, WatchKey, model::Name,
+};
 
 /// Consul's API in front of a registry.
 pub struct Server {
     registry: Registry,
     settings: Settings,
     identity: Arc<dyn CallerIdentity>,
+    limiter: Arc<Limiter>,
     ends: Shutdown,
 }
 
@@ -42,8 +45,15 @@ impl Server {
             registry,
             settings,
             identity,
+            limiter: Arc::new(Limiter::new(Limits::default())),
             ends,
         }
+    }
+
+    /// The same server with budgets that it shares with others.
+    #[must_use]
+    pub fn limited_by(self, limiter: Arc<Limiter>) -> Self {
+        Self { limiter, ..self }
     }
 
     /// What is asked.
@@ -106,6 +116,12 @@ impl Server {
         drop(parts);
         self.check_datacenter(&head.options)?;
         let caller = self.caller(&head.options, &peer)?;
+        self.limiter.request(&caller)?;
+        let _place = head
+            .options
+            .may_wait()
+            .then(|| self.limiter.wait(&caller))
+            .transpose()?;
         if head.method == Method::GET || head.method == Method::HEAD {
             drop(body);
             return routes::read(self, head, caller).await;
@@ -127,13 +143,17 @@ impl Server {
             // Where everybody may do everything, tokens say nothing.
             _ => return Ok(Caller::new(name, Arc::clone(anonymous))),
         };
-        match self
+        let bearer = self
             .registry
             .store()
-            .authenticate(secret, SystemTime::now())
-        {
-            Some(bearer) => Ok(Caller::new(name, bearer.rights)),
-            None => Err(ApiError::denied("ACL not found")),
+            .authenticate(secret, SystemTime::now());
+        match bearer {
+            Some(bearer) => Ok(Caller::new(name, bearer.rights).with_token(bearer.accessor)),
+            None => {
+                self.limiter
+                    .request(&Caller::new(name, Arc::new(Rights::none())))?;
+                Err(ApiError::denied("ACL not found"))
+            }
         }
     }
 

@@ -33,6 +33,7 @@ async fn registry() -> (Registry, Folder) {
         node: Settings::default().node("node-1", BTreeMap::new()),
         node_checks: Vec::new(),
         state: state::Options::default(),
+        probes: crate::ProbeOptions::default(),
         snapshot_interval: None,
     };
     let (registry, _) = Registry::open(&folder.0.join("state.redb"), options)

@@ -4,6 +4,8 @@
 //! closure to the state. On the writer's thread it decides by [`pending`], writes rows and index rows; when
 //! they are on disk, [`published`] follows, which is all that readers see, and then the waiters are woken.
 
+mod alarms;
+mod aliases;
 mod audit;
 mod cell;
 mod change;
@@ -11,6 +13,7 @@ mod checks;
 mod clock;
 mod directory;
 mod endpoints;
+mod history;
 mod instances;
 mod load;
 mod merge;
@@ -19,6 +22,7 @@ mod options;
 mod pending;
 mod published;
 mod results;
+mod runs;
 mod tables;
 mod transaction;
 mod watch;
@@ -41,13 +45,14 @@ use self::{
 };
 use crate::{
     Caller, OpenError, RegistryError, Revision,
+    checks::Prober,
     model::{Check, CheckKey, DEFAULT_NAMESPACE, Instance, InstanceKey, Name, NodeEntry},
     view::{NodeList, ServiceList},
 };
 
 pub use options::{Changed, Options, Statistics};
 pub use transaction::Transaction;
-pub use watch::WatchKey;
+pub use watch::{News, WatchKey};
 
 /// A registry. Cheap to clone; the state is closed with the last clone.
 #[derive(Clone)]
@@ -60,6 +65,7 @@ struct Inner {
     model: Arc<Model>,
     node: Name,
     denials: Denials,
+    prober: Arc<Prober>,
 }
 
 impl Registry {
@@ -79,7 +85,7 @@ impl Registry {
         let model = Arc::new(Model {
             pending: Mutex::default(),
             published: Published::new(),
-            checks: Checks::new(Instant::now()),
+            checks: Checks::new(Name::clone(&options.node.name), Instant::now()),
         });
         model.reload(&opened.store.read().map_err(state::OpenError::from)?)?;
         let registry = Self {
@@ -88,6 +94,7 @@ impl Registry {
                 model,
                 node: Name::clone(&options.node.name),
                 denials: Denials::default(),
+                prober: Arc::new(Prober::new(options.probes)),
             }),
         };
         registry
@@ -193,6 +200,7 @@ impl Registry {
             services: model.published.service_count() as u64,
             checks: model.checks.count() as u64,
             heartbeats: model.checks.heartbeats(),
+            check_runs: model.checks.runs(),
             state: self.inner.store.statistics(),
         }
     }

@@ -4,6 +4,7 @@
     reason = "a test that cannot go on must stop where it is"
 )]
 
+mod active;
 mod checks;
 mod folder;
 mod merging;

@@ -79,6 +79,35 @@ func next(t *testing.T, watcher registry.Watcher, count int) []*registry.Service
 	}
 }
 
+// With kratos' defaults the node itself checks every endpoint, by TCP each 10 s, and the instance sends heartbeats.
+func TestTheNodeChecksEndpointsByTCP(t *testing.T) {
+	server := golens.Start(t)
+	names := registryconsul.New(server.Client, registryconsul.WithHealthCheckInterval(1))
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	golens.Must(t, err)
+	instance := &registry.ServiceInstance{
+		ID: "cart-1", Name: "cart", Endpoints: []string{fmt.Sprintf("http://%s", listener.Addr())},
+	}
+	golens.Must(t, names.Register(soon(t), instance))
+	watcher, err := names.Watch(soon(t), "cart")
+	golens.Must(t, err)
+	defer watcher.Stop()
+	next(t, watcher, 1)
+	listener.Close()
+	for end := time.Now().Add(deadline); ; time.Sleep(20 * time.Millisecond) {
+		// Not by kratos: it keeps its last instance whatever it is told.
+		found, _, err := server.Client.Health().Service("cart", "", true, nil)
+		golens.Must(t, err)
+		if len(found) == 0 {
+			break
+		}
+		if time.Now().After(end) {
+			t.Fatal("an instance that nobody can reach is found")
+		}
+	}
+	golens.Must(t, names.Deregister(soon(t), instance))
+}
+
 // health answers who it is.
 type health struct {
 	grpc_health_v1.UnimplementedHealthServer

@@ -4,7 +4,7 @@ use std::{net::IpAddr, net::SocketAddr, path::PathBuf, sync::Arc};
 
 use super::{CompatError, config::Config};
 use crate::{
-    Caller, Registry,
+    ByPeer, Caller, Registry,
     consul::{
         settings::{Reload, Settings},
         types::ServiceDefinition,
@@ -12,7 +12,7 @@ use crate::{
     dns,
     listen::Address,
     model::{DEFAULT_NAMESPACE, Name},
-    standalone::{ByPeer, Plan, Signals, Standalone},
+    standalone::{Plan, Signals, Standalone},
 };
 
 /// Runs until a signal asks it to end.
@@ -31,6 +31,7 @@ fn plan(config: &Config) -> Result<Plan, CompatError> {
         node: config.node_name.clone(),
         node_meta: config.node_meta.clone(),
         listen: addresses(config)?,
+        grpc: Vec::new(),
         dns: dns_addresses(config)?,
         names: dns::Options {
             datacenter: config.datacenter.clone(),

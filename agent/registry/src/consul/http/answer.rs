@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use http::{
     HeaderName, HeaderValue, Response, StatusCode,
-    header::{ALLOW, CONTENT_TYPE},
+    header::{ALLOW, CONTENT_TYPE, RETRY_AFTER},
 };
 use http_body_util::Full;
 use serde::Serialize;
@@ -181,7 +181,11 @@ impl Answer {
 
 impl From<ApiError> for Answer {
     fn from(error: ApiError) -> Self {
-        Self::text(error.status, error.text.into_owned())
+        let answer = Self::text(error.status, error.text.into_owned());
+        match error.retry_after_s {
+            Some(seconds) => answer.with(RETRY_AFTER, HeaderValue::from(seconds)),
+            None => answer,
+        }
     }
 }
 

@@ -26,9 +26,9 @@ const HEAD_TIMEOUT: Duration = Duration::from_secs(30);
 /// How long a client may take to agree on encryption.
 const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
 /// Pause after a failed accept (no descriptors left): trying again at once would only burn the processor.
-const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+pub(crate) const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 /// How long open connections may finish their requests at the end.
-const DRAIN: Duration = Duration::from_secs(2);
+pub(crate) const DRAIN: Duration = Duration::from_secs(2);
 
 /// A bound socket.
 #[derive(Debug)]
@@ -90,11 +90,12 @@ pub(crate) async fn accept(listener: Listener, handler: Arc<impl Handler>, mut s
 }
 
 /// A connected stream of either kind.
-trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
+pub(crate) trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
 impl<T: AsyncRead + AsyncWrite + Send + Unpin> Stream for T {}
 
 impl Listener {
-    fn encryption(&self) -> Option<TlsAcceptor> {
+    /// What makes its connections private, if they are to be.
+    pub(crate) fn encryption(&self) -> Option<TlsAcceptor> {
         match self {
             Self::Tls(_, config) => Some(TlsAcceptor::from(Arc::clone(config))),
             _ => None,
@@ -102,7 +103,8 @@ impl Listener {
     }
 }
 
-async fn next(listener: &Listener) -> io::Result<(Box<dyn Stream>, Peer)> {
+/// The next connection, with what the kernel says of its other end.
+pub(crate) async fn next(listener: &Listener) -> io::Result<(Box<dyn Stream>, Peer)> {
     match listener {
         Listener::Tcp(listener) | Listener::Tls(listener, _) => {
             let (stream, remote) = listener.accept().await?;
@@ -134,15 +136,8 @@ async fn connection(
     handler: Arc<impl Handler>,
     mut shutdown: Shutdown,
 ) {
-    let stream = match tls {
-        None => stream,
-        Some(tls) => match encrypt(stream, &tls).await {
-            Ok(stream) => stream,
-            Err(error) => {
-                debug!(%error, ?peer, "no encryption was agreed on");
-                return;
-            }
-        },
+    let Some(stream) = secured(stream, &peer, tls).await else {
+        return;
     };
     let service = service_fn(move |request| {
         let handler = Arc::clone(&handler);
@@ -164,6 +159,24 @@ async fn connection(
     };
     if let Err(error) = ended {
         debug!(%error, "a connection ended early");
+    }
+}
+
+/// The connection as its listener wants it: encrypted or as it is; `None` when no encryption was agreed on.
+pub(crate) async fn secured(
+    stream: Box<dyn Stream>,
+    peer: &Peer,
+    tls: Option<TlsAcceptor>,
+) -> Option<Box<dyn Stream>> {
+    let Some(tls) = tls else {
+        return Some(stream);
+    };
+    match encrypt(stream, &tls).await {
+        Ok(stream) => Some(stream),
+        Err(error) => {
+            debug!(%error, ?peer, "no encryption was agreed on");
+            None
+        }
     }
 }
 

@@ -26,7 +26,7 @@ type Registry struct {
 func Start(t *testing.T) *Registry {
 	t.Helper()
 	command := exec.Command(os.Getenv("GOLENS"), "registry", "serve",
-		"--data", t.TempDir(), "--http", "127.0.0.1:0", "--dns", "127.0.0.1:0", "--node", "node-1")
+		"--data", t.TempDir(), "--http", "127.0.0.1:0", "--dns", "127.0.0.1:0", "--no-grpc", "--node", "node-1")
 	stderr, err := command.StderrPipe()
 	Must(t, err)
 	if err := command.Start(); err != nil {
