@@ -11,7 +11,7 @@ use std::{
 };
 
 use registry::{
-    Caller, Options, Registry, WatchKey,
+    Caller, Options, ProbeOptions, Registry, WatchKey,
     model::{
         Addition, CheckKey, CheckSpec, InstanceKey, Node, Probe, Registration, ServiceKey, Status,
     },
@@ -60,6 +60,7 @@ async fn open(file: &Path) -> Registry {
         },
         node_checks: Vec::new(),
         state: state::Options::default(),
+        probes: ProbeOptions::default(),
         snapshot_interval: None,
     };
     let (registry, recovery) = Registry::open(file, options).await.expect("a registry");

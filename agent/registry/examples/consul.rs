@@ -3,5 +3,5 @@
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    registry::consul::compat::main(std::env::args().skip(1))
+    registry::consul::compat::main(std::env::args().skip(1), |_level| {})
 }

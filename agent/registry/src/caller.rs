@@ -32,11 +32,27 @@ pub trait CallerIdentity: Send + Sync + fmt::Debug {
     fn identify(&self, peer: &Peer) -> Name;
 }
 
+/// Goes by what the kernel says and nothing else: process and user of a Unix socket, one TCP connection. For
+/// where nobody knows which process or pod has an address.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct ByPeer;
+
+impl CallerIdentity for ByPeer {
+    fn identify(&self, peer: &Peer) -> Name {
+        match peer {
+            Peer::Tcp { remote, .. } => format!("tcp {remote}").into(),
+            Peer::Unix { pid, uid } => format!("pid {pid} uid {uid}").into(),
+        }
+    }
+}
+
 /// Somebody who calls, with the rights of the token they showed.
 #[derive(Clone, Debug)]
 pub struct Caller {
     /// Who it is, see [`CallerIdentity`].
     pub name: Name,
+    /// Accessor of the token they showed, if any.
+    pub token: Option<Name>,
     /// What they may do.
     pub rights: Arc<Rights>,
 }
@@ -46,7 +62,17 @@ impl Caller {
     pub fn new(name: impl Into<Name>, rights: Arc<Rights>) -> Self {
         Self {
             name: name.into(),
+            token: None,
             rights,
+        }
+    }
+
+    /// The same caller, who showed the token with this accessor.
+    #[must_use]
+    pub fn with_token(self, accessor: impl Into<Name>) -> Self {
+        Self {
+            token: Some(accessor.into()),
+            ..self
         }
     }
 

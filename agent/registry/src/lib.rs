@@ -8,16 +8,27 @@
 #![forbid(unsafe_code)]
 
 mod caller;
+mod checks;
 pub mod consul;
+pub mod dns;
 mod engine;
 mod error;
+pub mod grpc;
+mod limits;
+pub mod listen;
 pub mod model;
+mod resolve;
+pub mod standalone;
+pub mod tls;
 mod view;
 mod wheel;
 
-pub use caller::{Caller, CallerIdentity, Peer};
-pub use engine::{Changed, Options, Registry, Statistics, WatchKey};
+pub use caller::{ByPeer, Caller, CallerIdentity, Peer};
+pub use checks::ProbeOptions;
+pub use engine::{Changed, News, Options, Registry, Statistics, Transaction, WatchKey};
 pub use error::{OpenError, RegistryError};
+pub use limits::{Limited, Limiter, Limits, Wait};
+pub use resolve::{Matched, Resolved, TagRule, TagRules};
 pub use state;
 pub use state::Revision;
 pub use view::{Entry, NodeList, Rendering, ServiceList, ServiceSummary, ServiceView};

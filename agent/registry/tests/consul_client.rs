@@ -13,7 +13,7 @@ use std::{
 };
 
 use registry::{
-    CallerIdentity, Options, Peer, Registry,
+    CallerIdentity, Options, Peer, ProbeOptions, Registry,
     consul::{self, Listener, Server, Settings},
     model::Name,
     state,
@@ -51,6 +51,7 @@ async fn open(folder: &Folder, settings: &Settings) -> Registry {
         node: settings.node("node-1", BTreeMap::new()),
         node_checks: vec![Settings::serf_check()],
         state: state::Options::default(),
+        probes: ProbeOptions::default(),
         snapshot_interval: None,
     };
     let (registry, recovery) = Registry::open(&folder.0.join("state.redb"), options)
@@ -65,7 +66,7 @@ async fn open(folder: &Folder, settings: &Settings) -> Registry {
 fn go_tests(address: SocketAddr) -> Result<(), String> {
     let module = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/targets/consul");
     let output = Command::new("go")
-        .args(["test", "-count=1", "-p=2", "./..."])
+        .args(["test", "-count=1", "."])
         .env("CONSUL_HTTP_ADDR", address.to_string())
         .current_dir(module)
         .output()

@@ -1,5 +1,6 @@
 //! The command line: one file per verb.
 
+mod compat;
 mod config;
 mod doctor;
 mod goroutines;
@@ -7,6 +8,7 @@ mod logging;
 mod output;
 mod process;
 mod ps;
+mod registry;
 mod run;
 mod symbols;
 mod trace;
@@ -29,6 +31,7 @@ Examples:
   golens goroutines 4711            What its goroutines do, and who began them
   golens trace gc 4711              Each garbage collection of process 4711, as it ends
   golens config check golens.yaml   All mistakes of a configuration at once
+  golens registry serve             A service registry that Consul's clients can use
 
 Exit status: 0 done, 1 failed or found a problem, 2 wrong use of the command line.";
 
@@ -60,6 +63,10 @@ enum Verb {
     Doctor(doctor::DoctorArgs),
     /// Check a configuration, or show the effective one.
     Config(config::ConfigArgs),
+    /// Serve the service registry alone.
+    Registry(registry::RegistryArgs),
+    /// Stand in for another program that somebody wants to start.
+    Compat(compat::CompatArgs),
 }
 
 /// Runs the command line and returns the exit status.
@@ -69,11 +76,17 @@ pub fn main() -> ExitCode {
     if let Some(code) = crate::resolve::run_if_asked() {
         return code;
     }
+    if let Some(code) = compat::run_if_named() {
+        return code;
+    }
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(usage) => return output::usage(&usage),
     };
-    if let Err(error) = logging::start(&cli.log_level) {
+    // Messages of a stand-in go by its own configuration.
+    if !matches!(cli.verb, Verb::Compat(_))
+        && let Err(error) = logging::start(&cli.log_level)
+    {
         return output::failure(&error);
     }
     let mut output = Output::stdout();
@@ -96,6 +109,8 @@ fn dispatch(verb: Verb, output: &mut Output) -> Result<ExitCode, CliError> {
         Verb::Trace(args) => block_on(trace::run(args, output)),
         Verb::Doctor(args) => doctor::run(&args, output),
         Verb::Config(args) => config::run(&args, output),
+        Verb::Registry(args) => block_on(registry::run(args)),
+        Verb::Compat(args) => Ok(compat::run(args)),
     }
 }
 

@@ -131,6 +131,12 @@ pub enum CliError {
         /// What came back.
         detail: String,
     },
+    /// The registry did not start.
+    #[error("the registry cannot start")]
+    Registry {
+        /// Why.
+        source: registry::standalone::StartError,
+    },
     /// The agent could not start or had to stop.
     #[error("golens cannot run")]
     Node {
@@ -159,6 +165,7 @@ impl CliError {
             Self::TraceUnknown { .. } => "trace_unknown",
             Self::Probe { .. } => "probe",
             Self::Agent { .. } => "agent",
+            Self::Registry { .. } => "registry",
             Self::Node { .. } => "node",
         }
     }

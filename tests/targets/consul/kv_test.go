@@ -224,6 +224,45 @@ func TestASessionThatEndsGivesItsLocksBack(t *testing.T) {
 	refused(t, err, 400, "Invalid Session TTL")
 }
 
+// The shortest TTL is 10 s, and an expiry may be late; the lock then stays closed for its delay.
+func TestASessionThatIsNotRenewedLosesItsLockAfterTheDelay(t *testing.T) {
+	t.Parallel()
+	c := client(t)
+	key := name(t, "")
+	delay := 2 * time.Second
+	lost, _, err := c.Session().Create(&api.SessionEntry{TTL: "10s", LockDelay: delay}, nil)
+	must(t, err)
+	next, _, err := c.Session().Create(&api.SessionEntry{LockDelay: delay}, nil)
+	must(t, err)
+	acquire := func(session string) bool {
+		got, _, err := c.KV().Acquire(&api.KVPair{Key: key, Session: session}, nil)
+		must(t, err)
+		return got
+	}
+	if !acquire(lost) {
+		t.Fatal("a free lock is not had")
+	}
+	pair, meta, err := c.KV().Get(key, nil)
+	must(t, err)
+	for pair.Session != "" {
+		pair, meta, err = c.KV().Get(key, &api.QueryOptions{WaitIndex: meta.LastIndex, WaitTime: deadline})
+		must(t, err)
+		if pair == nil {
+			t.Fatal("the key went with its lock")
+		}
+	}
+	freed := time.Now()
+	if acquire(next) {
+		t.Fatal("the lock opened without a delay")
+	}
+	for !acquire(next) {
+		if time.Since(freed) > deadline {
+			t.Fatal("the lock stays closed")
+		}
+		time.Sleep(50 * time.Millisecond)
+	}
+}
+
 func TestATransactionIsAllOrNothing(t *testing.T) {
 	kv := client(t).KV()
 	key := name(t, "/")

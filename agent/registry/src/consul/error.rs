@@ -6,7 +6,9 @@ use http::StatusCode;
 
 use state::snapshot::SnapshotError;
 
-use crate::RegistryError;
+use crate::{Limited, RegistryError};
+
+pub(super) use crate::error::chain;
 
 /// A failed request. The Go client shows both as `Unexpected response code: 400 (text)`.
 ///
@@ -18,6 +20,8 @@ pub(crate) struct ApiError {
     pub(crate) status: StatusCode,
     /// Body of the answer.
     pub(crate) text: Cow<'static, str>,
+    /// When to try again, in seconds, if that will help.
+    pub(crate) retry_after_s: Option<u64>,
 }
 
 impl ApiError {
@@ -26,6 +30,7 @@ impl ApiError {
         Self {
             status,
             text: text.into(),
+            retry_after_s: None,
         }
     }
 
@@ -56,6 +61,15 @@ impl From<super::filter::FilterError> for ApiError {
     }
 }
 
+impl From<Limited> for ApiError {
+    fn from(limited: Limited) -> Self {
+        Self {
+            retry_after_s: Some(limited.retry_after_s()),
+            ..Self::new(StatusCode::TOO_MANY_REQUESTS, limited.to_string())
+        }
+    }
+}
+
 impl From<RegistryError> for ApiError {
     fn from(error: RegistryError) -> Self {
         let unknown = |what: &str, id: &str, not: &str| {
@@ -78,16 +92,4 @@ impl From<RegistryError> for ApiError {
             _ => Self::bad_request(chain(&error)),
         }
     }
-}
-
-/// An error with its causes in one line.
-pub(super) fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        text.push_str(": ");
-        text.push_str(&error.to_string());
-        cause = error.source();
-    }
-    text
 }

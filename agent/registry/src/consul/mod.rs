@@ -8,7 +8,7 @@ mod duration;
 mod error;
 mod filter;
 mod fold;
-mod http;
+pub(crate) mod http;
 mod options;
 mod query;
 mod routes;
@@ -20,6 +20,7 @@ use std::sync::Arc;
 
 use tokio::task::JoinSet;
 
+pub(crate) use self::http::ending;
 pub use self::{
     http::{Listener, Shutdown},
     server::Server,

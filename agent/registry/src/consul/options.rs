@@ -55,6 +55,11 @@ pub(crate) enum Consistency {
 }
 
 impl Options {
+    /// Whether the answer may be held back.
+    pub(crate) fn may_wait(&self) -> bool {
+        self.index > 0 || self.hash.is_some()
+    }
+
     /// Reads query and headers.
     ///
     /// # Errors

@@ -10,7 +10,7 @@ use bytes::Bytes;
 use http::{Method, Request, Response, StatusCode, request::Parts};
 use http_body_util::Full;
 use hyper::body::Incoming;
-use state::tokens::{self, Rights};
+use state::tokens::Rights;
 
 use super::{
     error::ApiError,
@@ -20,7 +20,7 @@ use super::{
     settings::Settings,
 };
 use crate::{
-    Caller, CallerIdentity, Peer, Registry, RegistryError, Revision, WatchKey, model::Name,
+    Caller, CallerIdentity, Limiter, Limits, Peer, Registry, Revision, WatchKey, model::Name,
 };
 
 /// Consul's API in front of a registry.
@@ -28,6 +28,7 @@ pub struct Server {
     registry: Registry,
     settings: Settings,
     identity: Arc<dyn CallerIdentity>,
+    limiter: Arc<Limiter>,
     ends: Shutdown,
 }
 
@@ -44,8 +45,15 @@ impl Server {
             registry,
             settings,
             identity,
+            limiter: Arc::new(Limiter::new(Limits::default())),
             ends,
         }
+    }
+
+    /// The same server with budgets that it shares with others.
+    #[must_use]
+    pub fn limited_by(self, limiter: Arc<Limiter>) -> Self {
+        Self { limiter, ..self }
     }
 
     /// What is asked.
@@ -108,6 +116,12 @@ impl Server {
         drop(parts);
         self.check_datacenter(&head.options)?;
         let caller = self.caller(&head.options, &peer)?;
+        self.limiter.request(&caller)?;
+        let _place = head
+            .options
+            .may_wait()
+            .then(|| self.limiter.wait(&caller))
+            .transpose()?;
         if head.method == Method::GET || head.method == Method::HEAD {
             drop(body);
             return routes::read(self, head, caller).await;
@@ -129,11 +143,33 @@ impl Server {
             // Where everybody may do everything, tokens say nothing.
             _ => return Ok(Caller::new(name, Arc::clone(anonymous))),
         };
-        let reader = self.registry.store().read().map_err(RegistryError::from)?;
-        let token = tokens::authenticate(&reader, secret, SystemTime::now());
-        match token.map_err(RegistryError::from)? {
-            Some(token) => Ok(Caller::new(name, Arc::new(token.rights))),
-            None => Err(ApiError::denied("ACL not found")),
+        let bearer = self
+            .registry
+            .store()
+            .authenticate(secret, SystemTime::now());
+        match bearer {
+            Some(bearer) => Ok(Caller::new(name, bearer.rights).with_token(bearer.accessor)),
+            None => {
+                self.limiter
+                    .request(&Caller::new(name, Arc::new(Rights::none())))?;
+                Err(ApiError::denied("ACL not found"))
+            }
+        }
+    }
+
+    async fn note_denial(&self, peer: &Peer, method: &Method, path: &str) {
+        let caller = self.identity.identify(peer);
+        let action = method.as_str();
+        if let Err(error) = self.registry.note_denial(&caller, action, path).await {
+            tracing::error!(%error, %caller, action, path, "a denial was not noted");
+        }
+    }
+
+    /// What callers without a token get.
+    fn policy(&self) -> &'static str {
+        match *self.settings.anonymous == Rights::all() {
+            true => "allow",
+            false => "deny",
         }
     }
 
@@ -154,8 +190,17 @@ impl Handler for Server {
         peer: Peer,
     ) -> Response<Full<Bytes>> {
         let (parts, body) = request.into_parts();
+        // Where everybody may do everything, nobody is refused.
+        let asked = (*self.settings.anonymous != Rights::all())
+            .then(|| (parts.method.clone(), parts.uri.path().to_owned()));
         let answer = self.answer(parts, body, peer).await;
-        answer.unwrap_or_else(Answer::from).into_response()
+        let answer = answer.unwrap_or_else(Answer::from);
+        if answer.status == StatusCode::FORBIDDEN
+            && let Some((method, path)) = asked
+        {
+            self.note_denial(&peer, &method, &path).await;
+        }
+        answer.with_policy(self.policy()).into_response()
     }
 }
 

@@ -25,6 +25,10 @@ pub type Reload =
 pub struct Settings {
     /// Name of the datacenter; requests for another one are refused.
     pub datacenter: String,
+    /// Name of the datacenter that is told as the primary one; empty for the own.
+    pub primary_datacenter: String,
+    /// Whether it is told that this agent is a server.
+    pub is_server: bool,
     /// Version of Consul that is told to clients.
     pub version: String,
     /// Id of the node, a UUID.
@@ -33,6 +37,8 @@ pub struct Settings {
     pub address: IpAddr,
     /// Port that is told where Consul tells the port of its gossip.
     pub serf_port: u16,
+    /// Port that is told where Consul tells the port of its gossip between datacenters.
+    pub serf_wan_port: u16,
     /// Port that is told where Consul tells the port of its servers.
     pub server_port: u16,
     /// What callers without a token may do. Where that is everything, tokens are not looked at.
@@ -45,10 +51,13 @@ impl Default for Settings {
     fn default() -> Self {
         Self {
             datacenter: "dc1".to_owned(),
+            primary_datacenter: String::new(),
+            is_server: true,
             version: VERSION.to_owned(),
             node_id: String::new(),
             address: IpAddr::from([127, 0, 0, 1]),
             serf_port: 8301,
+            serf_wan_port: 8302,
             server_port: 8300,
             anonymous: Arc::new(Rights::all()),
             reload: None,

@@ -1,7 +1,7 @@
 //! One service: its instances, and the view that readers share.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicU64, Ordering},
@@ -10,13 +10,18 @@ use std::{
 
 use arc_swap::ArcSwap;
 
+use super::history::{History, Place};
 use crate::{
     Revision,
     model::{Instance, InstanceKey, Name, ServiceKey},
     view::{Entry, NodeList, ServiceView},
 };
 
-type Instances = BTreeMap<(Name, Name), Arc<Instance>>;
+#[derive(Debug, Default)]
+struct Instances {
+    by_place: BTreeMap<Place, Arc<Instance>>,
+    history: History,
+}
 
 /// One service. Writers change the instances and then raise the index; the first reader after that makes
 /// the view, so a service that changes a thousand times between two looks is copied once.
@@ -35,17 +40,38 @@ impl Cell {
         }
     }
 
-    pub(super) fn insert(&self, instance: Arc<Instance>) {
+    /// Takes an instance as it was loaded. What happened to it before is not known.
+    pub(super) fn load(&self, instance: Arc<Instance>) {
         let place = place(&instance.key);
-        self.lock().insert(place, instance);
+        self.lock().by_place.insert(place, instance);
     }
 
-    pub(super) fn remove(&self, key: &InstanceKey) {
-        self.lock().remove(&place(key));
+    pub(super) fn insert(&self, instance: Arc<Instance>, revision: Revision) {
+        let place = place(&instance.key);
+        let mut instances = self.lock();
+        instances.history.note(revision, Place::clone(&place));
+        instances.by_place.insert(place, instance);
+    }
+
+    pub(super) fn remove(&self, key: &InstanceKey, revision: Revision) {
+        let place = place(key);
+        let mut instances = self.lock();
+        instances.by_place.remove(&place);
+        instances.history.note(revision, place);
+    }
+
+    /// Everything may have changed up to `revision`.
+    pub(super) fn forget(&self, revision: Revision) {
+        self.lock().history = History::since(revision);
+    }
+
+    /// The instances that changed after `seen` and up to `until`; `None` when that is not known.
+    pub(super) fn changed(&self, seen: Revision, until: Revision) -> Option<BTreeSet<Place>> {
+        self.lock().history.between(seen, until)
     }
 
     pub(super) fn is_empty(&self) -> bool {
-        self.lock().is_empty()
+        self.lock().by_place.is_empty()
     }
 
     pub(super) fn raise(&self, revision: Revision) {
@@ -70,7 +96,7 @@ impl Cell {
             return view;
         }
         let nodes = nodes();
-        let entries = instances.values().filter_map(|instance| {
+        let entries = instances.by_place.values().filter_map(|instance| {
             Some(Entry {
                 node: Arc::clone(nodes.find(&instance.key.node)?),
                 instance: Arc::clone(instance),
@@ -89,6 +115,6 @@ impl Cell {
     }
 }
 
-fn place(key: &InstanceKey) -> (Name, Name) {
+fn place(key: &InstanceKey) -> Place {
     (Name::clone(&key.node), Name::clone(&key.id))
 }

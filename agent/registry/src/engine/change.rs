@@ -40,11 +40,11 @@ pub(super) struct Change<'a, 'tx> {
 
 impl Model {
     /// Runs `work`; what it did is taken back if it fails, and published when it is on disk.
-    pub(super) fn change<T>(
+    pub(super) fn change<T, E: From<RegistryError>>(
         self: &Arc<Self>,
         tx: &mut Tx<'_>,
-        work: impl FnOnce(&mut Change<'_, '_>) -> Result<T, RegistryError>,
-    ) -> Result<T, RegistryError> {
+        work: impl FnOnce(&mut Change<'_, '_>) -> Result<T, E>,
+    ) -> Result<T, E> {
         let mut change = Change {
             tx,
             pending: self.pending(),
@@ -99,6 +99,11 @@ impl Model {
 impl Change<'_, '_> {
     pub(super) fn revision(&self) -> Revision {
         self.tx.revision()
+    }
+
+    /// Whether anything was done yet.
+    pub(super) fn has_changed(&self) -> bool {
+        !self.steps.is_empty()
     }
 
     pub(super) fn instance(&self, key: &InstanceKey) -> Option<Arc<Instance>> {

@@ -9,20 +9,12 @@ use std::{
     time::Instant,
 };
 
-use super::pending::Step;
-use crate::{
-    model::{Check, CheckKey, CheckSpec, DEFAULT_NAMESPACE, InstanceKey, Name, Status},
-    wheel::{Timer, Wheel},
+use super::{
+    alarms::{Alarm, Clock, Runs, Timers},
+    aliases::{Aliases, Target},
+    pending::Step,
 };
-
-/// What a timer is for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Alarm {
-    /// Nothing was heard for a whole TTL.
-    Silent,
-    /// The check was critical for so long that its instance goes.
-    Remove,
-}
+use crate::model::{Check, CheckKey, CheckSpec, DEFAULT_NAMESPACE, InstanceKey, Name, Status};
 
 /// One check as it is now.
 #[derive(Debug)]
@@ -33,8 +25,9 @@ pub(super) struct Live {
     pub(super) status: Status,
     /// Newer than what was written, perhaps.
     output: Mutex<String>,
-    silent: Option<Timer>,
-    remove: Option<Timer>,
+    timers: Timers,
+    /// For checks that the node carries out.
+    pub(super) runs: Option<Arc<Runs>>,
     /// Changes of the status that are on their way.
     changing: AtomicU32,
 }
@@ -49,13 +42,6 @@ impl Live {
     pub(super) fn changing(&self) -> Changing<'_> {
         self.changing.fetch_add(1, Ordering::AcqRel);
         Changing(self)
-    }
-
-    fn timer(&self, alarm: Alarm) -> Option<Timer> {
-        match alarm {
-            Alarm::Silent => self.silent,
-            Alarm::Remove => self.remove,
-        }
     }
 
     pub(super) fn output(&self) -> String {
@@ -82,42 +68,24 @@ impl Drop for Changing<'_> {
 
 /// All checks by key, and the wheel of their deadlines.
 pub(super) struct Checks {
+    /// The node that this process runs on: only its checks are run here.
+    node: Name,
     live: RwLock<HashMap<CheckKey, Arc<Live>>>,
     clock: Mutex<Clock>,
+    aliases: Mutex<Aliases>,
     heartbeats: AtomicU64,
-}
-
-struct Clock {
-    wheel: Wheel,
-    /// By timer.
-    alarms: Vec<Option<(CheckKey, Alarm)>>,
-}
-
-impl Clock {
-    fn add(&mut self, key: &CheckKey, alarm: Alarm, at: Instant) -> Timer {
-        let timer = self.wheel.add(at);
-        if self.alarms.len() <= timer.index() {
-            self.alarms.resize(timer.index() + 1, None);
-        }
-        self.alarms[timer.index()] = Some((key.clone(), alarm));
-        timer
-    }
-
-    fn remove(&mut self, timer: Timer) {
-        self.alarms[timer.index()] = None;
-        self.wheel.remove(timer);
-    }
+    runs: AtomicU64,
 }
 
 impl Checks {
-    pub(super) fn new(now: Instant) -> Self {
+    pub(super) fn new(node: Name, now: Instant) -> Self {
         Self {
+            node,
             live: RwLock::default(),
-            clock: Mutex::new(Clock {
-                wheel: Wheel::new(now),
-                alarms: Vec::new(),
-            }),
+            clock: Mutex::new(Clock::new(now)),
+            aliases: Mutex::default(),
             heartbeats: AtomicU64::new(0),
+            runs: AtomicU64::new(0),
         }
     }
 
@@ -135,37 +103,59 @@ impl Checks {
         self.heartbeats.load(Ordering::Relaxed)
     }
 
+    /// Results of runs that were taken since the start.
+    pub(super) fn runs(&self) -> u64 {
+        self.runs.load(Ordering::Relaxed)
+    }
+
     /// Gives a TTL check another TTL. Returns whether it has one.
     pub(super) fn beat(&self, live: &Live, now: Instant) -> bool {
-        let (Some(timer), Some(ttl)) = (live.silent, live.spec.ttl()) else {
+        let (Some(timer), Some(ttl)) = (live.timers.of(Alarm::Silent), live.spec.ttl()) else {
             return false;
         };
-        self.clock().wheel.set(timer, now + ttl);
+        self.clock().set(timer, now + ttl);
         self.heartbeats.fetch_add(1, Ordering::Relaxed);
         true
     }
 
     /// Whether an alarm that rang is still true: a report may have come since.
     pub(super) fn is_due(&self, live: &Live, alarm: Alarm, now: Instant) -> bool {
-        let timer = live.timer(alarm);
-        timer.is_some_and(|timer| !self.clock().wheel.is_pending(timer, now))
+        let timer = live.timers.of(alarm);
+        timer.is_some_and(|timer| !self.clock().is_pending(timer, now))
     }
 
-    /// Lets an alarm ring again that had no effect.
+    /// Lets an alarm ring again at `at`.
     pub(super) fn ring_again(&self, key: &CheckKey, alarm: Alarm, at: Instant) {
-        if let Some(timer) = self.get(key).and_then(|live| live.timer(alarm)) {
-            self.clock().wheel.set(timer, at);
+        // The check may not go before its timer is set: timers are used again.
+        let live = self.live.read().unwrap_or_else(PoisonError::into_inner);
+        if let Some(timer) = live.get(key).and_then(|live| live.timers.of(alarm)) {
+            self.clock().set(timer, at);
         }
+    }
+
+    /// Takes the result of a run, and lets the next one come. Returns the check as it is now and the
+    /// status that the result leads to; `None` when the check was replaced meanwhile, or the result says
+    /// too little.
+    pub(super) fn ran(
+        &self,
+        key: &CheckKey,
+        runs: &Arc<Runs>,
+        status: Status,
+    ) -> Option<(Arc<Live>, Status)> {
+        let live = self.get(key)?;
+        let is_same = live.runs.as_ref().is_some_and(|now| Arc::ptr_eq(now, runs));
+        if !is_same {
+            return None;
+        }
+        self.runs.fetch_add(1, Ordering::Relaxed);
+        self.ring_again(key, Alarm::Run, runs.next(Instant::now()));
+        let leads_to = runs.damping().take(status)?;
+        Some((live, leads_to))
     }
 
     /// Alarms that ring by `now`.
     pub(super) fn ring(&self, now: Instant) -> Vec<(CheckKey, Alarm)> {
-        let mut clock = self.clock();
-        let fired = clock.wheel.advance(now);
-        let alarms = fired
-            .iter()
-            .filter_map(|timer| clock.alarms.get(timer.index()));
-        alarms.flatten().cloned().collect()
+        self.clock().ring(now)
     }
 
     /// Follows a change that is on disk.
@@ -180,6 +170,7 @@ impl Checks {
                     if let Some(key) = key {
                         let place = (Name::clone(&key.namespace), Name::clone(&key.node));
                         self.replace(&place, Some(&key), old, new, now);
+                        self.wake(lock(&self.aliases).of_instance(&key), now);
                     }
                 }
                 Step::Node { before, after } => {
@@ -188,7 +179,9 @@ impl Checks {
                     let old = before.as_deref().map_or(&[][..], |before| &before.checks);
                     let new = after.as_deref().map_or(&[][..], |after| &after.checks);
                     if let Some(node) = node {
+                        let aliases = lock(&self.aliases).of_node(&node);
                         self.replace(&(DEFAULT_NAMESPACE.into(), node), None, old, new, now);
+                        self.wake(aliases, now);
                     }
                 }
                 Step::Shadowed { .. } => {}
@@ -217,10 +210,9 @@ impl Checks {
         let mut clock = self.clock();
         for check in old {
             let stays = new.iter().any(|other| other.spec.id == check.spec.id);
-            if !stays && let Some(gone) = live.remove(&key_of(check)) {
-                for timer in gone.silent.iter().chain(&gone.remove) {
-                    clock.remove(*timer);
-                }
+            let key = key_of(check);
+            if !stays && let Some(gone) = live.remove(&key) {
+                self.stop(&key, &gone, &mut clock);
             }
         }
         for check in new {
@@ -231,14 +223,58 @@ impl Checks {
             {
                 continue;
             }
-            let now_live = clock.follow(&key, check, before.map(Arc::as_ref), now);
-            live.insert(
-                key,
-                Arc::new(Live {
-                    owner: owner.cloned(),
-                    ..now_live
-                }),
-            );
+            let same = before.filter(|before| before.spec == check.spec);
+            if let (Some(before), None) = (before, same) {
+                self.stop(&key, before, &mut clock);
+            }
+            let (timers, runs) = match same {
+                Some(same) => {
+                    let mut timers = same.timers;
+                    clock.follow(&key, check, &mut timers, now);
+                    (timers, same.runs.as_ref().map(Arc::clone))
+                }
+                None => self.start(&key, check, &mut clock, now),
+            };
+            let now_live = Live {
+                owner: owner.cloned(),
+                spec: check.spec.clone(),
+                status: check.status,
+                output: Mutex::new(check.output.clone()),
+                timers,
+                runs,
+                changing: AtomicU32::new(0),
+            };
+            live.insert(key, Arc::new(now_live));
+        }
+    }
+
+    fn start(
+        &self,
+        key: &CheckKey,
+        check: &Check,
+        clock: &mut Clock,
+        now: Instant,
+    ) -> (Timers, Option<Arc<Runs>>) {
+        let is_own = key.node == self.node;
+        let runs = is_own.then(|| Runs::of(&check.spec, key, now)).flatten();
+        if let Some(target) = Target::of(&check.spec.probe, key) {
+            lock(&self.aliases).add(target, key);
+        }
+        let timers = clock.start(key, check, runs.as_ref(), now);
+        (timers, runs.map(Arc::new))
+    }
+
+    fn stop(&self, key: &CheckKey, gone: &Live, clock: &mut Clock) {
+        clock.stop(&gone.timers);
+        if let Some(target) = Target::of(&gone.spec.probe, key) {
+            lock(&self.aliases).remove(&target, key);
+        }
+    }
+
+    /// Lets aliases look at once.
+    fn wake(&self, aliases: Vec<CheckKey>, now: Instant) {
+        for key in aliases {
+            self.ring_again(&key, Alarm::Run, now);
         }
     }
 
@@ -246,61 +282,12 @@ impl Checks {
     pub(super) fn clear(&self, now: Instant) {
         let mut live = self.live.write().unwrap_or_else(PoisonError::into_inner);
         live.clear();
-        *self.clock() = Clock {
-            wheel: Wheel::new(now),
-            alarms: Vec::new(),
-        };
+        *self.clock() = Clock::new(now);
+        *lock(&self.aliases) = Aliases::default();
     }
 
     fn clock(&self) -> MutexGuard<'_, Clock> {
         lock(&self.clock)
-    }
-}
-
-impl Clock {
-    /// A check as it is after a change, with the timers that it needs.
-    fn follow(
-        &mut self,
-        key: &CheckKey,
-        check: &Check,
-        before: Option<&Live>,
-        now: Instant,
-    ) -> Live {
-        let same = before.filter(|before| before.spec == check.spec);
-        if let (Some(before), None) = (before, same) {
-            for timer in before.silent.iter().chain(&before.remove) {
-                self.remove(*timer);
-            }
-        }
-        let silent = match same {
-            Some(same) => same.silent,
-            None => check
-                .spec
-                .ttl()
-                .map(|ttl| self.add(key, Alarm::Silent, now + ttl)),
-        };
-        let running = same.and_then(|same| same.remove);
-        let remove = match (check.status, check.spec.deregister_after, running) {
-            (Status::Critical, Some(_), Some(running)) => Some(running),
-            (Status::Critical, Some(after), None) => {
-                Some(self.add(key, Alarm::Remove, now + after))
-            }
-            (_, _, running) => {
-                if let Some(running) = running {
-                    self.remove(running);
-                }
-                None
-            }
-        };
-        Live {
-            owner: None,
-            spec: check.spec.clone(),
-            status: check.status,
-            output: Mutex::new(check.output.clone()),
-            silent,
-            remove,
-            changing: AtomicU32::new(0),
-        }
     }
 }
 

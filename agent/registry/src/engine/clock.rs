@@ -7,8 +7,8 @@ use std::{
 
 use tokio::time::{MissedTickBehavior, interval};
 
-use super::{Inner, Registry};
-use crate::wheel::TICK;
+use super::{Inner, Registry, alarms::Alarm};
+use crate::{model::CheckKey, wheel::TICK};
 
 /// An alarm that could not be written is tried again after this.
 const AGAIN: Duration = Duration::from_secs(1);
@@ -33,20 +33,29 @@ async fn tick(registry: Weak<Inner>) {
         let registry = Registry { inner };
         let now = Instant::now();
         for (key, alarm) in registry.inner.model.checks.ring(now) {
-            // Not awaited one by one: all that ring together share commits.
-            let registry = registry.clone();
-            drop(tokio::spawn(async move {
-                if let Err(error) = registry.alarm(key.clone(), alarm).await {
-                    tracing::error!(%error, ?alarm, check = %key.id, "an alarm had no effect yet");
-                    let checks = &registry.inner.model.checks;
-                    checks.ring_again(&key, alarm, Instant::now() + AGAIN);
+            match registry.inner.model.checks.get(&key) {
+                Some(live) if alarm == Alarm::Run && live.spec.probe.schedule().is_some() => {
+                    registry.run_check(key, &live);
                 }
-            }));
+                Some(_) => ring(registry.clone(), key, alarm),
+                None => {}
+            }
         }
         if let Err(error) = registry.inner.store.expire_sessions(now).await {
             tracing::error!(%error, "sessions whose TTL ran out are still there");
         }
     }
+}
+
+/// Does what an alarm is for. Not awaited one by one: all that ring together share commits.
+fn ring(registry: Registry, key: CheckKey, alarm: Alarm) {
+    drop(tokio::spawn(async move {
+        if let Err(error) = registry.alarm(key.clone(), alarm).await {
+            tracing::error!(%error, ?alarm, check = %key.id, "an alarm had no effect yet");
+            let checks = &registry.inner.model.checks;
+            checks.ring_again(&key, alarm, Instant::now() + AGAIN);
+        }
+    }));
 }
 
 /// Keeps a snapshot beside the file, when something changed since the last one.

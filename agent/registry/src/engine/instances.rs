@@ -40,7 +40,10 @@ impl Registry {
     ) -> Result<Changed, RegistryError> {
         caller.require(Right::Write, &key.namespace)?;
         let key = key.clone();
-        self.change(move |change| deregister(change, &key)).await
+        self.noted(caller, "instance.deregister", path(&key), move |change| {
+            deregister(change, &key)
+        })
+        .await
     }
 
     /// Replaces the tags of an instance.
@@ -55,7 +58,7 @@ impl Registry {
     ) -> Result<Changed, RegistryError> {
         caller.require(Right::Write, &key.namespace)?;
         let key = key.clone();
-        self.change(move |change| {
+        self.noted(caller, "instance.tag", path(&key), move |change| {
             let old = known(change, &key)?;
             if old.tags == tags {
                 return Ok(());
@@ -81,7 +84,7 @@ impl Registry {
     ) -> Result<Changed, RegistryError> {
         caller.require(Right::Write, &key.namespace)?;
         let key = key.clone();
-        self.change(move |change| {
+        self.noted(caller, "instance.maintain", path(&key), move |change| {
             let spec = CheckSpec::instance_maintenance(&key.id, reason.as_deref().unwrap_or(""));
             match reason {
                 Some(_) => add_check(change, &key, maintenance(spec)),
@@ -97,6 +100,11 @@ impl Registry {
     }
 }
 
+/// How the audit log names an instance.
+pub(super) fn path(key: &InstanceKey) -> String {
+    format!("{}/{}/{}", key.namespace, key.node, key.id)
+}
+
 /// The check of maintenance mode: critical as long as it is there.
 pub(super) fn maintenance(spec: CheckSpec) -> Addition {
     Addition {
@@ -110,7 +118,10 @@ fn known(change: &Change<'_, '_>, key: &InstanceKey) -> Result<Arc<Instance>, Re
     instance.ok_or_else(|| RegistryError::UnknownInstance(key.clone()))
 }
 
-fn register(change: &mut Change<'_, '_>, registration: Registration) -> Result<(), RegistryError> {
+pub(super) fn register(
+    change: &mut Change<'_, '_>,
+    registration: Registration,
+) -> Result<(), RegistryError> {
     if change.node(&registration.key.node).is_none() {
         return Err(RegistryError::UnknownNode(registration.key.node));
     }

@@ -4,12 +4,16 @@
 //! closure to the state. On the writer's thread it decides by [`pending`], writes rows and index rows; when
 //! they are on disk, [`published`] follows, which is all that readers see, and then the waiters are woken.
 
+mod alarms;
+mod aliases;
+mod audit;
 mod cell;
 mod change;
 mod checks;
 mod clock;
 mod directory;
 mod endpoints;
+mod history;
 mod instances;
 mod load;
 mod merge;
@@ -18,7 +22,9 @@ mod options;
 mod pending;
 mod published;
 mod results;
+mod runs;
 mod tables;
+mod transaction;
 mod watch;
 
 use std::{
@@ -30,6 +36,7 @@ use std::{
 use state::{Reader, Recovery, Store, Tx, tokens::Right};
 
 use self::{
+    audit::Denials,
     change::{Change, Model},
     checks::Checks,
     pending::Pending,
@@ -38,12 +45,14 @@ use self::{
 };
 use crate::{
     Caller, OpenError, RegistryError, Revision,
+    checks::Prober,
     model::{Check, CheckKey, DEFAULT_NAMESPACE, Instance, InstanceKey, Name, NodeEntry},
     view::{NodeList, ServiceList},
 };
 
 pub use options::{Changed, Options, Statistics};
-pub use watch::WatchKey;
+pub use transaction::Transaction;
+pub use watch::{News, WatchKey};
 
 /// A registry. Cheap to clone; the state is closed with the last clone.
 #[derive(Clone)]
@@ -55,6 +64,8 @@ struct Inner {
     store: Store,
     model: Arc<Model>,
     node: Name,
+    denials: Denials,
+    prober: Arc<Prober>,
 }
 
 impl Registry {
@@ -74,7 +85,7 @@ impl Registry {
         let model = Arc::new(Model {
             pending: Mutex::default(),
             published: Published::new(),
-            checks: Checks::new(Instant::now()),
+            checks: Checks::new(Name::clone(&options.node.name), Instant::now()),
         });
         model.reload(&opened.store.read().map_err(state::OpenError::from)?)?;
         let registry = Self {
@@ -82,6 +93,8 @@ impl Registry {
                 store: opened.store,
                 model,
                 node: Name::clone(&options.node.name),
+                denials: Denials::default(),
+                prober: Arc::new(Prober::new(options.probes)),
             }),
         };
         registry
@@ -119,7 +132,10 @@ impl Registry {
                 tracing::error!(%error, "the restored state cannot be read");
             }
         });
-        Ok(restored.await?)
+        let revision = restored.await?;
+        self.note_done(&caller.name, "snapshot.restore", "*")
+            .await?;
+        Ok(revision)
     }
 
     /// The services of a namespace that have instances.
@@ -184,6 +200,7 @@ impl Registry {
             services: model.published.service_count() as u64,
             checks: model.checks.count() as u64,
             heartbeats: model.checks.heartbeats(),
+            check_runs: model.checks.runs(),
             state: self.inner.store.statistics(),
         }
     }

@@ -22,8 +22,11 @@ impl Registry {
         caller.require(Right::Admin, "*")?;
         check_name("the node", &node.name)?;
         merge::validate_checks(&checks)?;
-        self.change(move |change| register(change, node, checks))
-            .await
+        let target = node.name.to_string();
+        self.noted(caller, "node.register", target, move |change| {
+            register(change, node, checks)
+        })
+        .await
     }
 
     /// Removes a node with all its instances, in all namespaces.
@@ -37,12 +40,9 @@ impl Registry {
     ) -> Result<Changed, RegistryError> {
         caller.require(Right::Admin, "*")?;
         let node = Name::clone(node);
-        self.change(move |change| {
-            known(change, &node)?;
-            for instance in change.instances_on(&node) {
-                change.remove_instance(&instance.key)?;
-            }
-            change.remove_node(&node)
+        let target = node.to_string();
+        self.noted(caller, "node.deregister", target, move |change| {
+            deregister(change, &node)
         })
         .await
     }
@@ -59,7 +59,8 @@ impl Registry {
     ) -> Result<Changed, RegistryError> {
         caller.require(Right::Admin, "*")?;
         let node = Name::clone(node);
-        self.change(move |change| {
+        let target = node.to_string();
+        self.noted(caller, "node.maintain", target, move |change| {
             let spec = CheckSpec::node_maintenance(reason.as_deref().unwrap_or(""));
             match reason {
                 Some(_) => add_check(change, &node, maintenance(spec)),
@@ -96,7 +97,7 @@ fn known(change: &Change<'_, '_>, name: &Name) -> Result<NodeEntry, RegistryErro
     Ok(NodeEntry::clone(&entry))
 }
 
-fn register(
+pub(super) fn register(
     change: &mut Change<'_, '_>,
     node: Node,
     checks: Vec<Addition>,
@@ -107,6 +108,15 @@ fn register(
         true => Ok(()),
         false => change.put_node(new),
     }
+}
+
+/// Removes a node with all its instances.
+pub(super) fn deregister(change: &mut Change<'_, '_>, name: &Name) -> Result<(), RegistryError> {
+    known(change, name)?;
+    for instance in change.instances_on(name) {
+        change.remove_instance(&instance.key)?;
+    }
+    change.remove_node(name)
 }
 
 /// Adds a check to a node, or changes it.

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::{
-    Revision,
+    ProbeOptions, Revision,
     model::{Addition, Node},
 };
 
@@ -16,6 +16,8 @@ pub struct Options {
     pub node_checks: Vec<Addition>,
     /// Options of the state.
     pub state: state::Options,
+    /// How the checks of this node are run.
+    pub probes: ProbeOptions,
     /// Time between snapshots beside the file; none are kept without.
     pub snapshot_interval: Option<Duration>,
 }
@@ -40,6 +42,8 @@ pub struct Statistics {
     pub checks: u64,
     /// Heartbeats that were taken since the start.
     pub heartbeats: u64,
+    /// Runs of checks that were taken since the start.
+    pub check_runs: u64,
     /// What the state did.
     pub state: state::Statistics,
 }

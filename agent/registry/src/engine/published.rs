@@ -142,16 +142,24 @@ impl Published {
     /// Makes the steps of a change visible: first what readers find, then the indexes that send them there.
     pub(super) fn apply(&self, change: Applied) {
         let mut touched: Vec<ServiceKey> = Vec::new();
+        let is_node_change = |step: &Step| matches!(step, Step::Node { .. });
+        let nodes_changed = change.steps.iter().any(is_node_change);
         for step in change.steps {
             match step {
                 Step::Instance { before, after } => {
                     for instance in before.iter().chain(&after) {
                         touched.push(instance.service_key());
                     }
-                    self.replace_instance(before, after);
+                    self.replace_instance(before, after, change.revision);
                 }
                 Step::Node { before, after } => self.replace_node(before, after, change.revision),
                 Step::Shadowed { .. } => {}
+            }
+        }
+        if nodes_changed {
+            for key in &change.services {
+                self.cell_or_new(key, change.revision)
+                    .forget(change.revision);
             }
         }
         touched.extend(change.services);
@@ -168,7 +176,12 @@ impl Published {
         }
     }
 
-    fn replace_instance(&self, before: Option<Arc<Instance>>, after: Option<Arc<Instance>>) {
+    fn replace_instance(
+        &self,
+        before: Option<Arc<Instance>>,
+        after: Option<Arc<Instance>>,
+        revision: Revision,
+    ) {
         {
             let mut instances = write(&self.instances);
             if let Some(before) = &before {
@@ -193,21 +206,28 @@ impl Published {
         if let Some(before) = before
             && let Some(cell) = self.cell(&before.key.namespace, &before.service)
         {
-            cell.remove(&before.key);
+            cell.remove(&before.key, revision);
         }
         if let Some(after) = after {
-            self.cell_or_new(&after.service_key()).insert(after);
+            self.cell_or_new(&after.service_key(), revision)
+                .insert(after, revision);
         }
     }
 
-    fn cell_or_new(&self, key: &ServiceKey) -> Arc<Cell> {
+    /// The cell of a service; one that is made for a change at `revision` knows of nothing before.
+    fn cell_or_new(&self, key: &ServiceKey, revision: Revision) -> Arc<Cell> {
         if let Some(cell) = self.cell(&key.namespace, &key.service) {
             return cell;
         }
         let mut cells = write(&self.cells);
         let services = cells.entry(Name::clone(&key.namespace)).or_default();
         let cell = services.entry(Name::clone(&key.service));
-        Arc::clone(cell.or_insert_with(|| Arc::new(Cell::new(key.clone()))))
+        let new = || {
+            let cell = Cell::new(key.clone());
+            cell.forget(Revision(revision.0.saturating_sub(1)));
+            Arc::new(cell)
+        };
+        Arc::clone(cell.or_insert_with(new))
     }
 
     fn replace_node(
@@ -230,7 +250,7 @@ impl Published {
 
     /// Raises the index of a service.
     fn touch(&self, key: &ServiceKey, revision: Revision) {
-        let cell = self.cell_or_new(key);
+        let cell = self.cell_or_new(key, revision);
         cell.raise(revision);
         if cell.is_empty() {
             self.keep_few_empty(key);
@@ -279,13 +299,14 @@ impl Published {
             let cell = services
                 .entry(Name::clone(&key.service))
                 .or_insert_with(|| Arc::new(Cell::new(key)));
-            cell.insert(Arc::clone(&instance));
+            cell.load(Arc::clone(&instance));
             instances.insert(instance.key.clone(), instance);
         }
         for (key, index) in loaded.service_indexes {
             let cell = cells.get(&key.namespace).and_then(|s| s.get(&key.service));
             if let Some(cell) = cell {
                 cell.raise(index);
+                cell.forget(index);
             }
         }
         *write(&self.instances) = instances;

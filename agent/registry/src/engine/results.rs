@@ -5,10 +5,8 @@ use std::{sync::Arc, time::Instant};
 use state::tokens::Right;
 
 use super::{
-    Changed, Registry,
-    change::Change,
-    checks::{Alarm, Live},
-    instances, merge, nodes,
+    Changed, Registry, alarms::Alarm, audit, change::Change, checks::Live, instances, merge, nodes,
+    runs::look_at_target,
 };
 use crate::{
     Caller, RegistryError,
@@ -104,7 +102,7 @@ impl Registry {
     }
 
     /// Takes what a check says.
-    async fn say(
+    pub(super) async fn say(
         &self,
         key: &CheckKey,
         live: &Arc<Live>,
@@ -144,11 +142,16 @@ impl Registry {
                     set_status(change, &key, owner, Status::Critical, output)
                 }
                 (Alarm::Remove, Some(owner)) => match change.instance(owner) {
-                    Some(_) => instances::deregister(change, owner),
+                    Some(_) => {
+                        instances::deregister(change, owner)?;
+                        let target = instances::path(owner);
+                        audit::note(change, &"golens".into(), "instance.reap", &target)
+                    }
                     None => Ok(()),
                 },
                 // A node does not go because of a check.
                 (Alarm::Remove, None) => Ok(()),
+                (Alarm::Run, _) => look_at_target(change, &key, &live, &model.checks),
             }
         };
         self.change(work).await.map(drop)
@@ -170,7 +173,7 @@ fn expired(last: &str) -> String {
     }
 }
 
-fn set_status(
+pub(super) fn set_status(
     change: &mut Change<'_, '_>,
     key: &CheckKey,
     owner: Option<&InstanceKey>,

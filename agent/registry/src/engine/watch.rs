@@ -1,6 +1,6 @@
 //! What one can wait for, and its index.
 
-use std::{sync::Arc, time::Instant};
+use std::{collections::BTreeSet, sync::Arc, time::Instant};
 
 use state::{Rows, Topic, Wake, kv, sessions};
 
@@ -35,6 +35,16 @@ pub enum WatchKey {
     KeyPrefix(Name, String),
     /// All sessions.
     Sessions,
+}
+
+/// A service, and what is new in it.
+#[derive(Clone, Debug)]
+pub struct News {
+    /// The service now.
+    pub view: Arc<ServiceView>,
+    /// Node and id of the instances that came, changed or went; `None` when that is not known, so that
+    /// everything may have changed.
+    pub changed: Option<BTreeSet<(Name, Name)>>,
 }
 
 impl WatchKey {
@@ -86,6 +96,37 @@ impl Registry {
             index.min(visible),
             Vec::new(),
         )))
+    }
+
+    /// One service that has or lately had instances, from memory alone: for those who ask for any name and
+    /// need no index of an absent one.
+    pub fn find_service(&self, namespace: &str, service: &str) -> Option<Arc<ServiceView>> {
+        let published = &self.inner.model.published;
+        let cell = published.cell(namespace, service)?;
+        Some(cell.view(|| published.nodes()))
+    }
+
+    /// What changed in a service after revision `seen`; `None` when nothing did. The steps are known for a
+    /// few hundred changes of the service, and since the start of this process.
+    ///
+    /// # Errors
+    /// As [`service`](Self::service).
+    pub fn news(&self, key: &ServiceKey, seen: Revision) -> Result<Option<News>, RegistryError> {
+        let view = self.service(&key.namespace, &key.service)?;
+        // A revision that is not there yet is that of another registry.
+        let is_from_here = seen <= self.revision().max(view.index);
+        if view.index <= seen && is_from_here {
+            return Ok(None);
+        }
+        let cell = self
+            .inner
+            .model
+            .published
+            .cell(&key.namespace, &key.service);
+        let changed = cell
+            .filter(|_| is_from_here)
+            .and_then(|cell| cell.changed(seen, view.index));
+        Ok(Some(News { view, changed }))
     }
 
     /// Index of what one can wait for: the revision of its last change. At least 2, and never goes back.

@@ -79,6 +79,20 @@ pub enum Probe {
     External,
 }
 
+impl Probe {
+    /// When it runs, for those that the node carries out by itself.
+    pub fn schedule(&self) -> Option<&Schedule> {
+        match self {
+            Self::Http(probe) => Some(&probe.schedule),
+            Self::Tcp { schedule, .. }
+            | Self::Udp { schedule, .. }
+            | Self::Grpc { schedule, .. }
+            | Self::H2Ping { schedule, .. } => Some(schedule),
+            Self::Ttl { .. } | Self::Alias { .. } | Self::External => None,
+        }
+    }
+}
+
 /// An HTTP check.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct HttpProbe {

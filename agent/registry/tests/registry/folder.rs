@@ -8,7 +8,7 @@ use std::{
 };
 
 use registry::{
-    Caller, Options, Registry, Revision, WatchKey,
+    Caller, Options, ProbeOptions, Registry, Revision, WatchKey,
     model::{
         Addition, CheckKey, CheckSpec, InstanceKey, Node, Probe, Registration, ServiceKey, Status,
     },
@@ -65,6 +65,7 @@ fn options() -> Options {
             ..Addition::new(CheckSpec::external("serfHealth", "Serf Health Status"))
         }],
         state: state::Options::default(),
+        probes: ProbeOptions::default(),
         snapshot_interval: None,
     }
 }

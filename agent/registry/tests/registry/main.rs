@@ -4,8 +4,10 @@
     reason = "a test that cannot go on must stop where it is"
 )]
 
+mod active;
 mod checks;
 mod folder;
 mod merging;
 mod model;
 mod services;
+mod transactions;

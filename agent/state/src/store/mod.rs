@@ -1,6 +1,7 @@
 //! The store: open, change, read, wait.
 
 mod error;
+mod live;
 mod meta;
 mod open;
 mod reader;
@@ -12,21 +13,22 @@ use std::{
     io::{Read, Write},
     path::PathBuf,
     sync::{
-        Arc, Mutex, PoisonError,
+        Arc,
         atomic::{AtomicU64, Ordering},
     },
     thread::{self, JoinHandle},
-    time::Instant,
+    time::{Instant, SystemTime},
 };
 
 use tokio::sync::{Semaphore, mpsc, oneshot};
 
+use self::live::Live;
 use self::writer::{Change, Message, Writer};
 use crate::{
     EngineError, Hub, Revision, Topic, Wake,
     engine::Engine,
-    sessions::Timers,
     snapshot::{self, SnapshotError, Summary},
+    tokens::Bearer,
 };
 
 pub use error::{OpenError, Recovery, WriteError};
@@ -78,7 +80,7 @@ pub struct Store {
 pub(crate) struct Shared {
     pub(crate) engine: Box<dyn Engine>,
     pub(crate) hub: Hub,
-    pub(crate) timers: Arc<Mutex<Timers>>,
+    pub(crate) live: Arc<Live>,
     /// Revision of the newest visible change.
     revision: AtomicU64,
     counters: Counters,
@@ -181,7 +183,7 @@ impl Store {
     /// # Errors
     /// When a commit failed; the sessions are tried again with the next call.
     pub async fn expire_sessions(&self, now: Instant) -> Result<usize, WriteError> {
-        let expired = self.shared.lock_timers().expired(now);
+        let expired = self.shared.live.timers().expired(now);
         let count = expired.len();
         for session in expired {
             let destroyed = self.write(move |tx| {
@@ -195,7 +197,12 @@ impl Store {
 
     /// Gives a session another TTL. Nothing is written. Returns whether there is such a session with a TTL.
     pub fn renew_session(&self, id: &str, now: Instant) -> bool {
-        self.shared.lock_timers().renew(id, now)
+        self.shared.live.timers().renew(id, now)
+    }
+
+    /// Who shows the secret of a token that is good at `now`. Asks memory alone.
+    pub fn authenticate(&self, secret: &str, now: SystemTime) -> Option<Bearer> {
+        self.shared.live.keyring.bearer(secret, now)
     }
 
     /// Writes a snapshot of the newest state; changes go on meanwhile.
@@ -270,11 +277,11 @@ impl Store {
         folder: PathBuf,
     ) -> Result<Self, OpenError> {
         let hub = Hub::start().map_err(OpenError::Thread)?;
-        let timers = Timers::load(&Reader::new(engine.view()?), Instant::now())?;
+        let live = Live::load(&Reader::new(engine.view()?), Instant::now())?;
         let shared = Arc::new(Shared {
             engine,
             hub,
-            timers: Arc::new(Mutex::new(timers)),
+            live: Arc::new(live),
             revision: AtomicU64::new(revision.0),
             counters: Counters::default(),
         });
@@ -318,9 +325,5 @@ impl Shared {
 
     fn set_revision(&self, revision: Revision) {
         self.revision.store(revision.0, Ordering::Release);
-    }
-
-    pub(crate) fn lock_timers(&self) -> std::sync::MutexGuard<'_, Timers> {
-        self.timers.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -3,7 +3,7 @@
 use std::{
     collections::BTreeMap,
     ops::{Bound, ControlFlow},
-    sync::{Arc, Mutex, PoisonError},
+    sync::Arc,
 };
 
 use crate::{
@@ -11,6 +11,7 @@ use crate::{
     engine::View,
     rows::{Record, Rows, Table, Visit, past, split},
     sessions::Timers,
+    store::live::Live,
 };
 
 /// Rows by the engine's key; `None` is deleted.
@@ -50,7 +51,7 @@ pub struct Tx<'a> {
     staged: Staged,
     revision: Revision,
     hooks: Hooks,
-    timers: &'a Arc<Mutex<Timers>>,
+    live: &'a Arc<Live>,
 }
 
 impl<'a> Tx<'a> {
@@ -58,7 +59,7 @@ impl<'a> Tx<'a> {
         view: &'a dyn View,
         earlier: &'a Staged,
         revision: Revision,
-        timers: &'a Arc<Mutex<Timers>>,
+        live: &'a Arc<Live>,
     ) -> Self {
         Self {
             view,
@@ -66,14 +67,19 @@ impl<'a> Tx<'a> {
             staged: Staged::new(),
             revision,
             hooks: Hooks::default(),
-            timers,
+            live,
         }
+    }
+
+    /// Changes what is kept in memory once the change is on disk.
+    pub(crate) fn on_commit_live(&mut self, work: impl FnOnce(&Live) + Send + 'static) {
+        let live = Arc::clone(self.live);
+        self.on_commit(move |_| work(&live));
     }
 
     /// Changes the deadlines of sessions once the change is on disk.
     pub(crate) fn on_commit_timers(&mut self, work: impl FnOnce(&mut Timers) + Send + 'static) {
-        let timers = Arc::clone(self.timers);
-        self.on_commit(move |_| work(&mut timers.lock().unwrap_or_else(PoisonError::into_inner)));
+        self.on_commit_live(move |live| work(&mut live.timers()));
     }
 
     pub(super) fn finish(self) -> (Staged, Hooks) {

@@ -17,7 +17,6 @@ use crate::{
     EngineError, Revision, Table,
     engine::View,
     rows::split,
-    sessions::Timers,
     snapshot::{self, SnapshotError},
 };
 
@@ -184,7 +183,7 @@ impl Writer {
         let mut revision = self.revision;
         let mut done = Vec::with_capacity(jobs.len());
         for (mut job, share) in jobs {
-            let mut tx = Tx::new(view, &staged, revision.next(), &self.shared.timers);
+            let mut tx = Tx::new(view, &staged, revision.next(), &self.shared.live);
             let keep = job.run(&mut tx);
             let (rows, mut hooks) = tx.finish();
             if !keep {
@@ -288,7 +287,7 @@ impl Writer {
         self.revision = revision;
         let reader = Reader::new(self.shared.engine.view()?);
         self.graves = super::open::count_graves(&reader)?;
-        *self.shared.lock_timers() = Timers::load(&reader, Instant::now())?;
+        self.shared.live.reload(&reader, Instant::now())?;
         hook(&reader, revision);
         self.shared.set_revision(revision);
         self.shared.hub.publish_all(revision);

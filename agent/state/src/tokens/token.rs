@@ -94,31 +94,11 @@ pub fn issue(tx: &mut Tx<'_>, new: NewToken) -> Result<Issued, TokenError> {
     let row = serde_json::to_vec(&token).map_err(|error| EngineError::Other {
         reason: error.to_string(),
     })?;
-    tx.put(
-        Table::TOKENS,
-        sha256_hex(secret.as_bytes()).as_bytes(),
-        &row,
-    );
+    let hash = sha256_hex(secret.as_bytes()).into_bytes();
+    tx.put(Table::TOKENS, &hash, &row);
+    let held = token.clone();
+    tx.on_commit_live(move |live| live.keyring.insert(hash, held));
     Ok(Issued { secret, token })
-}
-
-/// The token with this secret, if it is good at `now`.
-///
-/// # Errors
-/// When the state cannot be read.
-pub fn authenticate(
-    rows: &(impl Rows + ?Sized),
-    secret: &str,
-    now: SystemTime,
-) -> Result<Option<Token>, EngineError> {
-    let hash = sha256_hex(secret.as_bytes());
-    let Some(record) = rows.get(Table::TOKENS, hash.as_bytes())? else {
-        return Ok(None);
-    };
-    let token = decode(&record.payload)?;
-    let now = unix_ms(now);
-    let is_good = token.expires_ms.is_none_or(|end| now < end);
-    Ok(is_good.then_some(token))
 }
 
 /// All tokens, expired ones included, in no order that means anything.
@@ -140,11 +120,12 @@ pub fn revoke(tx: &mut Tx<'_>, accessor: &str) -> Result<Token, TokenError> {
         .find(|(_, token)| token.accessor == accessor);
     let (hash, token) = found.ok_or_else(|| TokenError::Unknown(accessor.to_owned()))?;
     tx.delete(Table::TOKENS, &hash)?;
+    tx.on_commit_live(move |live| live.keyring.remove(&hash));
     Ok(token)
 }
 
 /// Hash of the secret, and token.
-fn hashed(rows: &(impl Rows + ?Sized)) -> Result<Vec<(Vec<u8>, Token)>, EngineError> {
+pub(super) fn hashed(rows: &(impl Rows + ?Sized)) -> Result<Vec<(Vec<u8>, Token)>, EngineError> {
     let mut tokens = Vec::new();
     rows.scan(Table::TOKENS, &[], &mut |hash, _, row| {
         tokens.push(decode(row).map(|token| (hash.to_vec(), token)));
@@ -159,7 +140,7 @@ fn decode(row: &[u8]) -> Result<Token, EngineError> {
     })
 }
 
-fn unix_ms(time: SystemTime) -> u64 {
+pub(super) fn unix_ms(time: SystemTime) -> u64 {
     let since = time.duration_since(UNIX_EPOCH).unwrap_or_default();
     u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
 }

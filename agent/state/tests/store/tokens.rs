@@ -25,13 +25,12 @@ async fn a_token_is_good_until_it_expires_or_is_revoked() {
     let issue = |tx: &mut Tx<'_>| tokens::issue(tx, new);
     let issued = store.write::<_, TokenError>(issue).await.unwrap().value;
     let authenticate = |secret: &str, at: SystemTime| {
-        tokens::authenticate(&store.read().unwrap(), secret, at).unwrap()
+        let bearer = store.authenticate(secret, at)?;
+        Some((bearer.accessor.to_string(), (*bearer.rights).clone()))
     };
+    let own = Some((issued.token.accessor.clone(), issued.token.rights.clone()));
     let now = SystemTime::now();
-    assert_eq!(
-        authenticate(&issued.secret, now),
-        Some(issued.token.clone())
-    );
+    assert_eq!(authenticate(&issued.secret, now), own);
     assert_eq!(authenticate(&issued.secret, now + hour + hour), None);
     assert_eq!(authenticate(&issued.token.accessor, now), None);
     assert_eq!(authenticate("", now), None);
@@ -47,4 +46,30 @@ async fn a_token_is_good_until_it_expires_or_is_revoked() {
     assert_eq!(authenticate(&issued.secret, now), None);
     let again = store.write(revoke).await.unwrap_err();
     assert!(matches!(again, TokenError::Unknown(_)));
+}
+
+#[tokio::test]
+async fn tokens_are_known_after_a_restart_and_gone_with_a_restored_state() {
+    let folder = Folder::new();
+    let store = folder.open();
+    let mut empty = Vec::new();
+    store.snapshot(&mut empty).unwrap();
+    let new = NewToken {
+        description: String::new(),
+        rights: Rights::all(),
+        lifetime: None,
+    };
+    let issue = |tx: &mut Tx<'_>| tokens::issue(tx, new);
+    let secret = store
+        .write::<_, TokenError>(issue)
+        .await
+        .unwrap()
+        .value
+        .secret;
+    drop(store);
+    let store = folder.open();
+    let now = SystemTime::now();
+    assert!(store.authenticate(&secret, now).is_some());
+    store.restore(std::io::Cursor::new(empty)).await.unwrap();
+    assert_eq!(store.authenticate(&secret, now), None);
 }

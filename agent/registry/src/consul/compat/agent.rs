@@ -1,99 +1,109 @@
 //! The agent: state, self-registration, listeners, until SIGINT or SIGTERM.
 
-use std::{net::SocketAddr, path::PathBuf, sync::Arc};
-
-use tokio::{
-    net::{TcpListener, UnixListener},
-    signal::unix::{SignalKind, signal},
-    sync::watch,
-};
+use std::{net::IpAddr, net::SocketAddr, path::PathBuf, sync::Arc};
 
 use super::{CompatError, config::Config};
 use crate::{
-    Caller, CallerIdentity, Options, Peer, Registry,
+    ByPeer, Caller, Registry,
     consul::{
-        Listener, Server, announce, serve,
-        settings::{Reload, Settings, VERSION},
+        settings::{Reload, Settings},
         types::ServiceDefinition,
     },
+    dns,
+    listen::Address,
     model::{DEFAULT_NAMESPACE, Name},
+    standalone::{Plan, Signals, Standalone},
 };
 
 /// Runs until a signal asks it to end.
-pub(super) async fn run(files: Vec<PathBuf>) -> Result<(), CompatError> {
-    // Asked for first: a signal during the start must not be lost.
-    let mut interrupt = signal(SignalKind::interrupt())?;
-    let mut terminate = signal(SignalKind::terminate())?;
-    let config = Config::read(&files)?;
-    let listeners = listeners(&config).await?;
-    let mut settings = settings(&config);
-    let registry = open(&config, &settings).await?;
-    announce(&registry, &settings).await?;
-    register(&registry, config.into_services()).await?;
-    settings.reload = Some(reload(registry.clone(), files));
-    let (end, ends) = watch::channel(false);
-    let server = Server::new(registry, settings, Arc::new(ByPeer), ends.clone());
-    let served = tokio::spawn(serve(listeners, server, ends));
-    tokio::select! {
-        _ = interrupt.recv() => {}
-        _ = terminate.recv() => {}
-    }
-    end.send_replace(true);
-    served.await.map_err(std::io::Error::from)?;
+pub(super) async fn run(config: Config, files: Vec<PathBuf>) -> Result<(), CompatError> {
+    let signals = Signals::take()?;
+    let mut agent = Standalone::open(plan(&config)?).await?;
+    register(agent.registry(), config.into_services()).await?;
+    agent.on_reload(reload(agent.registry().clone(), files));
+    agent.serve(Arc::new(ByPeer), signals.received()).await;
     Ok(())
 }
 
-/// Tells callers apart as far as the kernel does: this agent knows no processes.
-#[derive(Debug)]
-struct ByPeer;
+fn plan(config: &Config) -> Result<Plan, CompatError> {
+    Ok(Plan {
+        data: config.data_dir.clone().unwrap_or_else(|| ".".into()),
+        node: config.node_name.clone(),
+        node_meta: config.node_meta.clone(),
+        listen: addresses(config)?,
+        grpc: Vec::new(),
+        dns: dns_addresses(config)?,
+        names: dns::Options {
+            datacenter: config.datacenter.clone(),
+            ..dns::Options::default()
+        },
+        snapshot_interval: None,
+        settings: Settings {
+            datacenter: config.datacenter.clone(),
+            primary_datacenter: config.primary_datacenter.clone(),
+            is_server: config.server,
+            node_id: config.node_id.clone(),
+            address: config.address(),
+            serf_port: config.ports.serf_lan,
+            serf_wan_port: config.ports.serf_wan,
+            server_port: config.ports.server,
+            ..Settings::default()
+        },
+    })
+}
 
-impl CallerIdentity for ByPeer {
-    fn identify(&self, peer: &Peer) -> Name {
-        match peer {
-            Peer::Tcp { remote, .. } => remote.ip().to_string().into(),
-            Peer::Unix { pid, uid } => format!("uid {uid} pid {pid}").into(),
+/// The addresses for HTTP, on the HTTP port or at Unix sockets, and those for HTTPS.
+fn addresses(config: &Config) -> Result<Vec<Address>, CompatError> {
+    let mut addresses = Vec::new();
+    for text in words_or_local(&config.addresses.http) {
+        if text.starts_with("unix://") {
+            addresses.push(Address::Unix(text.trim_start_matches("unix://").into()));
+        } else if let Some(port) = config.ports.http.given() {
+            addresses.push(Address::Tcp(SocketAddr::new(ip(text)?, port)));
         }
     }
-}
-
-fn settings(config: &Config) -> Settings {
-    Settings {
-        datacenter: config.datacenter.clone(),
-        version: VERSION.to_owned(),
-        node_id: config.node_id.clone(),
-        address: config.address(),
-        serf_port: config.ports.serf_lan,
-        server_port: config.ports.server,
-        ..Settings::default()
-    }
-}
-
-async fn open(config: &Config, settings: &Settings) -> Result<Registry, CompatError> {
-    let folder = config
-        .data_dir
-        .clone()
-        .unwrap_or_else(|| PathBuf::from("."));
-    std::fs::create_dir_all(&folder)?;
-    let name = match config.node_name.as_str() {
-        "" => hostname()?,
-        given => given.to_owned(),
+    let Some(port) = config.ports.https.given() else {
+        return Ok(addresses);
     };
-    let options = Options {
-        node: settings.node(&name, config.node_meta.clone()),
-        node_checks: vec![Settings::serf_check()],
-        state: state::Options::default(),
-        snapshot_interval: None,
-    };
-    let (registry, recovery) = Registry::open(&folder.join("golens.redb"), options).await?;
-    if let Some(recovery) = recovery {
-        tracing::error!(?recovery, "the state was damaged");
+    match config.certificates()? {
+        Some(files) => {
+            for text in words_or_local(&config.addresses.https) {
+                let address = SocketAddr::new(ip(text)?, port);
+                addresses.push(Address::Tls(address, files.clone()));
+            }
+        }
+        None => tracing::info!(
+            port,
+            "HTTPS is not served: there is no cert_file or no key_file"
+        ),
     }
-    Ok(registry)
+    Ok(addresses)
 }
 
-fn hostname() -> Result<String, CompatError> {
-    let name = std::fs::read_to_string("/proc/sys/kernel/hostname")?;
-    Ok(name.trim().to_owned())
+fn dns_addresses(config: &Config) -> Result<Vec<SocketAddr>, CompatError> {
+    let Some(port) = config.ports.dns.given() else {
+        return Ok(Vec::new());
+    };
+    let addresses = words_or_local(&config.addresses.dns).map(ip);
+    addresses
+        .map(|address| Ok(SocketAddr::new(address?, port)))
+        .collect()
+}
+
+fn words_or_local(text: &str) -> impl Iterator<Item = &str> {
+    let text = if text.trim().is_empty() {
+        "127.0.0.1"
+    } else {
+        text
+    };
+    text.split_whitespace()
+}
+
+fn ip(text: &str) -> Result<IpAddr, CompatError> {
+    text.parse().map_err(|source| CompatError::Address {
+        address: text.to_owned(),
+        source,
+    })
 }
 
 /// Registers the services of the configuration.
@@ -129,29 +139,4 @@ fn reload(registry: Registry, files: Vec<PathBuf>) -> Reload {
             register(&registry, config.into_services()).await
         })
     })
-}
-
-/// Binds the HTTP port or the Unix sockets that the configuration names.
-async fn listeners(config: &Config) -> Result<Vec<Listener>, CompatError> {
-    let mut listeners = Vec::new();
-    let addresses = match config.addresses.http.trim() {
-        "" => "127.0.0.1",
-        given => given,
-    };
-    for address in addresses.split_whitespace() {
-        let listen = |source| CompatError::Listen {
-            address: address.to_owned(),
-            source,
-        };
-        if let Some(path) = address.strip_prefix("unix://") {
-            listeners.push(Listener::Unix(UnixListener::bind(path).map_err(listen)?));
-        } else if let Ok(port @ 1..) = u16::try_from(config.ports.http) {
-            let ip = address
-                .parse()
-                .map_err(|error| listen(std::io::Error::other(error)))?;
-            let bound = TcpListener::bind(SocketAddr::new(ip, port)).await;
-            listeners.push(Listener::Tcp(bound.map_err(listen)?));
-        }
-    }
-    Ok(listeners)
 }

@@ -10,7 +10,10 @@ use serde::Deserialize;
 use serde_json::{Map, Value};
 
 use super::CompatError;
-use crate::consul::{fold, types::ServiceDefinition};
+use crate::{
+    consul::{fold, types::ServiceDefinition},
+    tls::TlsFiles,
+};
 
 /// An agent as its files describe it. Other keys of Consul are ignored.
 #[derive(Debug, Deserialize)]
@@ -20,6 +23,13 @@ pub(super) struct Config {
     pub(super) node_id: String,
     pub(super) node_meta: BTreeMap<String, String>,
     pub(super) datacenter: String,
+    pub(super) primary_datacenter: String,
+    pub(super) server: bool,
+    pub(super) log_level: String,
+    pub(super) ca_file: Option<PathBuf>,
+    pub(super) cert_file: Option<PathBuf>,
+    pub(super) key_file: Option<PathBuf>,
+    pub(super) verify_incoming_https: bool,
     pub(super) data_dir: Option<PathBuf>,
     pub(super) bind_addr: Option<IpAddr>,
     pub(super) ports: Ports,
@@ -28,13 +38,27 @@ pub(super) struct Config {
     pub(super) services: Vec<ServiceDefinition>,
 }
 
-/// Ports; what is not served is told to clients all the same. Not positive: not served.
+/// Ports; those of gossip and servers are not served, and told to clients all the same.
 #[derive(Debug, Deserialize)]
 #[serde(default)]
 pub(super) struct Ports {
-    pub(super) http: i32,
+    pub(super) dns: Port,
+    pub(super) http: Port,
+    pub(super) https: Port,
     pub(super) serf_lan: u16,
+    pub(super) serf_wan: u16,
     pub(super) server: u16,
+}
+
+/// A port that may be switched off: by -1, as Consul writes it, or by 0.
+#[derive(Clone, Copy, Debug, Deserialize)]
+pub(super) struct Port(i32);
+
+impl Port {
+    /// The port, if it is to be served.
+    pub(super) fn given(self) -> Option<u16> {
+        u16::try_from(self.0).ok().filter(|port| *port != 0)
+    }
 }
 
 /// Where to listen.
@@ -43,6 +67,10 @@ pub(super) struct Ports {
 pub(super) struct Addresses {
     /// IP addresses and `unix://` paths, separated by spaces.
     pub(super) http: String,
+    /// IP addresses, separated by spaces.
+    pub(super) https: String,
+    /// IP addresses, separated by spaces.
+    pub(super) dns: String,
 }
 
 impl Default for Config {
@@ -52,6 +80,13 @@ impl Default for Config {
             node_id: String::new(),
             node_meta: BTreeMap::new(),
             datacenter: "dc1".to_owned(),
+            primary_datacenter: String::new(),
+            server: false,
+            log_level: "info".to_owned(),
+            ca_file: None,
+            cert_file: None,
+            key_file: None,
+            verify_incoming_https: false,
             data_dir: None,
             bind_addr: None,
             ports: Ports::default(),
@@ -65,8 +100,11 @@ impl Default for Config {
 impl Default for Ports {
     fn default() -> Self {
         Self {
-            http: 8500,
+            dns: Port(8600),
+            http: Port(8500),
+            https: Port(-1),
             serf_lan: 8301,
+            serf_wan: 8302,
             server: 8300,
         }
     }
@@ -91,6 +129,25 @@ impl Config {
     /// Every service that the files define.
     pub(super) fn into_services(self) -> impl Iterator<Item = ServiceDefinition> {
         self.service.into_iter().chain(self.services)
+    }
+
+    /// The files of HTTPS; clients have to show certificates only where they are verified.
+    ///
+    /// # Errors
+    /// They are to be verified, and there is nothing to verify them by.
+    pub(super) fn certificates(&self) -> Result<Option<TlsFiles>, CompatError> {
+        let (Some(certificate), Some(key)) = (&self.cert_file, &self.key_file) else {
+            return Ok(None);
+        };
+        if self.verify_incoming_https && self.ca_file.is_none() {
+            return Err(CompatError::NoAuthority);
+        }
+        let authority = self.ca_file.clone();
+        Ok(Some(TlsFiles {
+            certificate: certificate.clone(),
+            key: key.clone(),
+            client_authority: authority.filter(|_| self.verify_incoming_https),
+        }))
     }
 
     /// Address of the node.
@@ -144,7 +201,8 @@ mod tests {
         std::fs::remove_dir_all(&folder).unwrap();
         assert_eq!(config.node_name, "n");
         assert_eq!(config.datacenter, "dc2");
-        assert_eq!(config.ports.http, 1);
+        assert_eq!(config.ports.http.given(), Some(1));
+        assert_eq!(config.ports.dns.given(), None);
         let services: Vec<_> = config.into_services().collect();
         assert_eq!(services.len(), 1);
         assert_eq!(services[0].meta["some"], "meta");

@@ -13,8 +13,9 @@ use std::{
 
 use thiserror::Error;
 
+use self::config::Config;
 use super::{error::chain, settings::VERSION};
-use crate::{OpenError, RegistryError};
+use crate::{RegistryError, standalone::StartError};
 
 /// Why the program ended badly.
 #[derive(Debug, Error)]
@@ -53,29 +54,33 @@ pub enum CompatError {
         /// Why not.
         reason: String,
     },
-    /// The state could not be opened.
-    #[error(transparent)]
-    Open(#[from] OpenError),
-    /// The agent could not register itself.
-    #[error("cannot register the agent itself")]
+    /// A service of the configuration was not taken.
+    #[error("cannot register the services of the configuration")]
     Registry(#[from] RegistryError),
-    /// A socket cannot be bound.
-    #[error("cannot listen on {address}")]
-    Listen {
-        /// Where.
+    /// An address to listen on is not one.
+    #[error("cannot listen on {address:?}")]
+    Address {
+        /// What is given.
         address: String,
-        /// Why not.
-        source: io::Error,
+        /// What is wrong with it.
+        source: std::net::AddrParseError,
     },
+    /// Clients are to show certificates, and nobody says whose.
+    #[error("verify_incoming_https needs a ca_file")]
+    NoAuthority,
+    /// The agent did not start.
+    #[error(transparent)]
+    Start(#[from] StartError),
     /// The system did not give what every process has.
     #[error("the system failed")]
     Io(#[from] io::Error),
 }
 
-/// Runs the program with its arguments, without its name. Errors go to stderr.
-pub fn main(arguments: impl Iterator<Item = String>) -> ExitCode {
+/// Runs the program with its arguments, without its name. `log` is told the level of messages once it is
+/// known, before the first message. Errors go to stderr.
+pub fn main(arguments: impl Iterator<Item = String>, log: impl FnOnce(&str)) -> ExitCode {
     let arguments: Vec<String> = arguments.collect();
-    match run(&arguments) {
+    match run(&arguments, log) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             // Nobody is left to be told when this fails.
@@ -85,7 +90,7 @@ pub fn main(arguments: impl Iterator<Item = String>) -> ExitCode {
     }
 }
 
-fn run(arguments: &[String]) -> Result<(), CompatError> {
+fn run(arguments: &[String], log: impl FnOnce(&str)) -> Result<(), CompatError> {
     let usage = || CompatError::Usage {
         arguments: arguments.to_vec(),
     };
@@ -98,11 +103,13 @@ fn run(arguments: &[String]) -> Result<(), CompatError> {
         }
         ("agent", flags) => {
             let files = config_files(flags).ok_or_else(usage)?;
+            let config = Config::read(&files)?;
+            log(&config.log_level);
             let runtime = tokio::runtime::Builder::new_multi_thread()
                 .worker_threads(2)
                 .enable_all()
                 .build()?;
-            runtime.block_on(agent::run(files))
+            runtime.block_on(agent::run(config, files))
         }
         _ => Err(usage()),
     }

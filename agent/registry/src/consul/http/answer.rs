@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use http::{
     HeaderName, HeaderValue, Response, StatusCode,
-    header::{ALLOW, CONTENT_TYPE},
+    header::{ALLOW, CONTENT_TYPE, RETRY_AFTER},
 };
 use http_body_util::Full;
 use serde::Serialize;
@@ -22,6 +22,7 @@ const KNOWN_LEADER: HeaderName = HeaderName::from_static("x-consul-knownleader")
 const LAST_CONTACT: HeaderName = HeaderName::from_static("x-consul-lastcontact");
 const CONSISTENCY: HeaderName = HeaderName::from_static("x-consul-effective-consistency");
 const BACKEND: HeaderName = HeaderName::from_static("x-consul-query-backend");
+const POLICY: HeaderName = HeaderName::from_static("x-consul-default-acl-policy");
 const CACHE: HeaderName = HeaderName::from_static("x-cache");
 const AGE: HeaderName = HeaderName::from_static("age");
 
@@ -146,6 +147,16 @@ impl Answer {
         self
     }
 
+    /// The answer of a query with what callers without a token get; any other answer as it is.
+    #[must_use]
+    pub(crate) fn with_policy(mut self, policy: &'static str) -> Self {
+        if self.headers.iter().any(|(name, _)| *name == INDEX) {
+            self.headers
+                .push((POLICY, HeaderValue::from_static(policy)));
+        }
+        self
+    }
+
     /// 405, with the methods that are allowed.
     #[must_use]
     pub(crate) fn method_not_allowed(method: &http::Method, allowed: &'static str) -> Self {
@@ -170,7 +181,11 @@ impl Answer {
 
 impl From<ApiError> for Answer {
     fn from(error: ApiError) -> Self {
-        Self::text(error.status, error.text.into_owned())
+        let answer = Self::text(error.status, error.text.into_owned());
+        match error.retry_after_s {
+            Some(seconds) => answer.with(RETRY_AFTER, HeaderValue::from(seconds)),
+            None => answer,
+        }
     }
 }
 
@@ -184,12 +199,14 @@ mod tests {
             cached: true,
             ..Options::default()
         };
-        let response = Answer::json("[]").at(Revision(7), &options).into_response();
+        let answer = Answer::json("[]").at(Revision(7), &options);
+        let response = answer.with_policy("deny").into_response();
         let header = |name: &str| response.headers().get(name).unwrap().to_str().unwrap();
         assert_eq!(header("X-Consul-Index"), "7");
         assert_eq!(header("X-Consul-LastContact"), "0");
         assert_eq!(header("X-Consul-KnownLeader"), "true");
         assert_eq!(header("X-Consul-Effective-Consistency"), "leader");
+        assert_eq!(header("X-Consul-Default-ACL-Policy"), "deny");
         assert_eq!(header("X-Cache"), "HIT");
         assert_eq!(header("Content-Type"), "application/json");
     }

@@ -7,12 +7,14 @@ use http::{Request, Response};
 use http_body_util::Full;
 use hyper::{body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
+use rustls::ServerConfig;
 use tokio::{
     io::{AsyncRead, AsyncWrite},
     net::{TcpListener, UnixListener, UnixStream},
     sync::watch,
     task::JoinSet,
 };
+use tokio_rustls::TlsAcceptor;
 use tracing::{debug, warn};
 
 use crate::Peer;
@@ -21,16 +23,20 @@ use crate::Peer;
 const BUFFER: usize = 8 * 1024;
 /// How long a client may take to send the head of a request.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(30);
+/// How long a client may take to agree on encryption.
+const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
 /// Pause after a failed accept (no descriptors left): trying again at once would only burn the processor.
-const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+pub(crate) const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 /// How long open connections may finish their requests at the end.
-const DRAIN: Duration = Duration::from_secs(2);
+pub(crate) const DRAIN: Duration = Duration::from_secs(2);
 
 /// A bound socket.
 #[derive(Debug)]
 pub enum Listener {
     /// TCP.
     Tcp(TcpListener),
+    /// TCP, encrypted.
+    Tls(TcpListener, Arc<ServerConfig>),
     /// A Unix socket; the kernel says who connects.
     Unix(UnixListener),
 }
@@ -64,7 +70,8 @@ pub(crate) async fn accept(listener: Listener, handler: Arc<impl Handler>, mut s
             accepted = next(&listener) => match accepted {
                 Ok((stream, peer)) => {
                     let handler = Arc::clone(&handler);
-                    connections.spawn(connection(stream, peer, handler, shutdown.clone()));
+                    let tls = listener.encryption();
+                    connections.spawn(connection(stream, peer, tls, handler, shutdown.clone()));
                 }
                 Err(error) => {
                     warn!(%error, "cannot accept a connection");
@@ -83,12 +90,23 @@ pub(crate) async fn accept(listener: Listener, handler: Arc<impl Handler>, mut s
 }
 
 /// A connected stream of either kind.
-trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
+pub(crate) trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
 impl<T: AsyncRead + AsyncWrite + Send + Unpin> Stream for T {}
 
-async fn next(listener: &Listener) -> io::Result<(Box<dyn Stream>, Peer)> {
+impl Listener {
+    /// What makes its connections private, if they are to be.
+    pub(crate) fn encryption(&self) -> Option<TlsAcceptor> {
+        match self {
+            Self::Tls(_, config) => Some(TlsAcceptor::from(Arc::clone(config))),
+            _ => None,
+        }
+    }
+}
+
+/// The next connection, with what the kernel says of its other end.
+pub(crate) async fn next(listener: &Listener) -> io::Result<(Box<dyn Stream>, Peer)> {
     match listener {
-        Listener::Tcp(listener) => {
+        Listener::Tcp(listener) | Listener::Tls(listener, _) => {
             let (stream, remote) = listener.accept().await?;
             stream.set_nodelay(true)?;
             let local = stream.local_addr()?;
@@ -114,9 +132,13 @@ fn unix_peer(stream: &UnixStream) -> io::Result<Peer> {
 async fn connection(
     stream: Box<dyn Stream>,
     peer: Peer,
+    tls: Option<TlsAcceptor>,
     handler: Arc<impl Handler>,
     mut shutdown: Shutdown,
 ) {
+    let Some(stream) = secured(stream, &peer, tls).await else {
+        return;
+    };
     let service = service_fn(move |request| {
         let handler = Arc::clone(&handler);
         async move { Ok::<_, Infallible>(handler.handle(request, peer).await) }
@@ -138,4 +160,27 @@ async fn connection(
     if let Err(error) = ended {
         debug!(%error, "a connection ended early");
     }
+}
+
+/// The connection as its listener wants it: encrypted or as it is; `None` when no encryption was agreed on.
+pub(crate) async fn secured(
+    stream: Box<dyn Stream>,
+    peer: &Peer,
+    tls: Option<TlsAcceptor>,
+) -> Option<Box<dyn Stream>> {
+    let Some(tls) = tls else {
+        return Some(stream);
+    };
+    match encrypt(stream, &tls).await {
+        Ok(stream) => Some(stream),
+        Err(error) => {
+            debug!(%error, ?peer, "no encryption was agreed on");
+            None
+        }
+    }
+}
+
+async fn encrypt(stream: Box<dyn Stream>, tls: &TlsAcceptor) -> io::Result<Box<dyn Stream>> {
+    let agreed = tokio::time::timeout(HANDSHAKE_TIMEOUT, tls.accept(stream)).await??;
+    Ok(Box::new(agreed))
 }

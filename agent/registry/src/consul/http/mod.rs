@@ -8,5 +8,5 @@ mod listener;
 pub(crate) use answer::Answer;
 pub(crate) use body::read_body;
 pub(crate) use call::{Call, Head, namespace_or};
-pub(crate) use listener::{Handler, accept, ending};
+pub(crate) use listener::{ACCEPT_PAUSE, DRAIN, Handler, Stream, accept, ending, next, secured};
 pub use listener::{Listener, Shutdown};

@@ -82,6 +82,7 @@ pub(crate) fn check() -> CheckRow<'static> {
         instance: Some(&INSTANCE),
         check: &INSTANCE.checks[0],
         output: "",
+        is_raw: false,
     }
 }
 

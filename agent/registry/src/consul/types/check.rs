@@ -24,6 +24,8 @@ pub(crate) struct CheckRow<'a> {
     pub(crate) check: &'a Check,
     /// What it said last, which may be newer than what `check` says.
     pub(crate) output: &'a str,
+    /// Whether a node's check has the tags `null` instead of none: so transactions show it, and nobody else.
+    pub(crate) is_raw: bool,
 }
 
 impl<'a> CheckRow<'a> {
@@ -34,6 +36,7 @@ impl<'a> CheckRow<'a> {
             instance: None,
             check,
             output: &check.output,
+            is_raw: false,
         })
     }
 
@@ -44,6 +47,7 @@ impl<'a> CheckRow<'a> {
             instance: Some(instance),
             check,
             output: &check.output,
+            is_raw: false,
         })
     }
 
@@ -89,7 +93,7 @@ impl Serialize for CheckRow<'_> {
             output: self.output,
             service_id: self.service_id(),
             service_name: self.service_name(),
-            service_tags: self.tags(),
+            service_tags: (self.instance.is_some() || !self.is_raw).then(|| self.tags()),
             kind: self.kind(),
             interval: schedule.map_or_else(String::new, |schedule| {
                 GoDuration::from(schedule.interval).to_string()
@@ -119,7 +123,7 @@ struct Json<'a> {
     #[serde(rename = "ServiceID")]
     service_id: &'a str,
     service_name: &'a str,
-    service_tags: &'a [String],
+    service_tags: Option<&'a [String]>,
     #[serde(rename = "Type")]
     kind: &'static str,
     interval: String,

@@ -1,5 +1,7 @@
 //! Body and answer of `/v1/txn`.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 use super::{
@@ -39,16 +41,20 @@ pub(crate) struct KvOp {
 #[serde(default, rename_all = "PascalCase")]
 pub(crate) struct NodeOp {
     pub(crate) verb: String,
-    pub(crate) node: NamedNode,
+    pub(crate) node: NodeDefinition,
 }
 
-/// Which node.
+/// A node, or as much of it as names it.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, rename_all = "PascalCase")]
-pub(crate) struct NamedNode {
+pub(crate) struct NodeDefinition {
     #[serde(rename = "ID")]
     pub(crate) id: String,
     pub(crate) node: String,
+    pub(crate) address: String,
+    pub(crate) tagged_addresses: BTreeMap<String, String>,
+    pub(crate) meta: BTreeMap<String, String>,
+    pub(crate) modify_index: u64,
 }
 
 /// An operation on a service.

@@ -11,7 +11,7 @@ use std::{
 };
 
 use registry::{
-    Caller, Options, Registry,
+    Caller, Options, ProbeOptions, Registry,
     model::{Addition, CheckSpec, InstanceKey, Node, Probe, Registration, Status},
     state::{self, Tx, kv},
 };
@@ -35,6 +35,7 @@ pub(crate) fn options() -> Options {
         },
         node_checks: Vec::new(),
         state: state::Options::default(),
+        probes: ProbeOptions::default(),
         snapshot_interval: None,
     }
 }

@@ -2,9 +2,11 @@
 
 use std::{
     collections::BTreeMap,
+    net::SocketAddr,
     time::{SystemTime, UNIX_EPOCH},
 };
 
+use http::StatusCode;
 use serde::Serialize;
 use serde_json::json;
 
@@ -22,24 +24,25 @@ pub(super) fn this(server: &Server, head: &Head) -> Result<Answer, ApiError> {
     let settings = server.settings();
     let entry = server.registry().node(server.node());
     let meta = entry.as_ref().map(|entry| &entry.node.meta);
-    let serf = format!(
-        "tcp://{}",
-        std::net::SocketAddr::new(settings.address, settings.serf_port)
-    );
+    let serf = |port| format!("tcp://{}", SocketAddr::new(settings.address, port));
+    let primary = match settings.primary_datacenter.as_str() {
+        "" => &settings.datacenter,
+        given => given,
+    };
     let answer = json!({
         "Config": {
             "Datacenter": settings.datacenter,
-            "PrimaryDatacenter": settings.datacenter,
+            "PrimaryDatacenter": primary,
             "NodeName": &**server.node(),
             "NodeID": settings.node_id,
-            "Server": true,
+            "Server": settings.is_server,
             "Revision": "",
             "Version": settings.version,
             "BuildDate": "1970-01-01T00:00:00Z",
         },
         "DebugConfig": {
-            "SerfAdvertiseAddrLAN": serf,
-            "SerfAdvertiseAddrWAN": serf,
+            "SerfAdvertiseAddrLAN": serf(settings.serf_port),
+            "SerfAdvertiseAddrWAN": serf(settings.serf_wan_port),
             "Datacenter": settings.datacenter,
             "NodeName": &**server.node(),
         },
@@ -176,6 +179,16 @@ pub(super) fn members(server: &Server, head: &Head) -> Result<Answer, ApiError> 
     let filter = Filter::given(head.options.filter.as_deref(), &&member(server))?;
     members.retain(|member| filter.accepts(&member));
     Answer::render(&members, &head.options)
+}
+
+/// Consul streams its log here; ours is where the service manager keeps it, and this says so.
+pub(super) fn monitor(head: &Head) -> Result<Answer, ApiError> {
+    const MESSAGE: &str = "agent: golens writes its messages to stderr";
+    if head.query().has("logjson") {
+        let line = json!({"@level": "info", "@message": MESSAGE, "@module": "agent"});
+        return Ok(Answer::json(format!("{line}\n")));
+    }
+    Ok(Answer::text(StatusCode::OK, format!("[INFO]  {MESSAGE}\n")))
 }
 
 pub(super) async fn reload(server: &Server) -> Result<Answer, ApiError> {

@@ -27,6 +27,7 @@ pub(super) async fn read(server: &Server, head: &Head, rest: &str) -> Result<Ans
         ("host", "") => about::host(head),
         ("metrics", "") => about::metrics(server, head),
         ("members", "") => about::members(server, head),
+        ("monitor", "") => about::monitor(head),
         ("services", "") => services::list(server, head),
         ("service", "") => Err(ApiError::bad_request("Missing service ID")),
         ("service", id) => services::one(server, head, id).await,

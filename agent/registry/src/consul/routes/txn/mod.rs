@@ -1,18 +1,17 @@
-//! `/v1/txn`: several operations, all or nothing.
-//!
-//! Operations on keys are carried out in one change of the state. Nodes, services and checks can be read
-//! beside them; changing them here is refused, because it could not be undone when a later operation fails.
+//! `/v1/txn`: several operations on keys, nodes, services and checks, all or nothing.
 
 mod keys;
-mod lookup;
+mod things;
+mod verb;
 
 use http::StatusCode;
 use state::{WriteError, kv::Entry, tokens::Right};
 
-use self::{keys::KeyOperation, lookup::Found};
+use self::{keys::KeyOperation, things::Found};
 use crate::{
+    Caller, RegistryError, Transaction,
     consul::{
-        error::{ApiError, chain},
+        error::ApiError,
         http::{Answer, Call},
         server::Server,
         types::{
@@ -26,22 +25,36 @@ use crate::{
 /// Operations of the largest transaction.
 const MOST_OPERATIONS: usize = 128;
 
-/// One operation, understood; a lookup is done already, since nothing in a transaction changes what it finds.
+/// One operation, understood.
 enum Operation {
     Key(KeyOperation),
-    Lookup(Result<Found, String>),
+    Thing(things::Operation),
+}
+
+/// What an operation came to.
+enum Done {
+    /// Keys in the order they were read or written.
+    Keys(Vec<Entry>, keys::Shows),
+    Found(Found),
+    Nothing,
 }
 
 /// Why nothing was done.
 enum Failed {
     /// Operations by number, and why.
     Operations(Vec<(usize, String)>),
-    State(WriteError),
+    Registry(RegistryError),
 }
 
 impl From<WriteError> for Failed {
     fn from(error: WriteError) -> Self {
-        Self::State(error)
+        Self::Registry(error.into())
+    }
+}
+
+impl From<RegistryError> for Failed {
+    fn from(error: RegistryError) -> Self {
+        Self::Registry(error)
     }
 }
 
@@ -57,111 +70,131 @@ pub(super) async fn write(server: &Server, call: Call) -> Result<Answer, ApiErro
     let namespace = head.namespace();
     let operations = operations
         .into_iter()
-        .map(|operation| understand(server, &namespace, operation))
+        .map(|operation| understand(&namespace, operation))
         .collect::<Result<Vec<_>, _>>()?;
-    let writes = |operation: &Operation| matches!(operation, Operation::Key(key) if key.writes());
-    let right = if operations.iter().any(writes) {
-        Right::Write
-    } else {
-        Right::Read
+    for operation in &operations {
+        allow(operation, &caller, &namespace)?;
+    }
+    let run = {
+        let (namespace, actor) = (Name::clone(&namespace), Name::clone(&caller.name));
+        move |transaction: &mut Transaction<'_, '_, '_>| {
+            let done = run(transaction, &namespace, operations)?;
+            transaction.note(&actor, "transaction", &namespace)?;
+            Ok::<_, Failed>(done)
+        }
     };
-    caller.require(right, &namespace)?;
-    let outcome = run(server, &namespace, operations).await;
-    let (status, answer) = match &outcome {
-        Ok(done) => (StatusCode::OK, shown(server, &namespace, done)),
-        Err(Failed::Operations(errors)) => (StatusCode::CONFLICT, failed(errors)),
-        Err(Failed::State(error)) => return Err(ApiError::internal(chain(error))),
-    };
+    let outcome = server.registry().transact(run).await;
     let index = server.registry().revision();
-    let answer = Answer::render(&answer, &head.options)?;
+    let (status, answer) = match outcome {
+        Ok(committed) => {
+            let answer = shown(server, &namespace, &committed.value, &head.options)?;
+            (StatusCode::OK, answer)
+        }
+        Err(Failed::Operations(errors)) => {
+            let answer = Answer::render(&failed(errors), &head.options)?;
+            (StatusCode::CONFLICT, answer)
+        }
+        Err(Failed::Registry(error)) => return Err(error.into()),
+    };
     Ok(answer.at(index, &head.options).with_status(status))
 }
 
-fn understand(server: &Server, namespace: &Name, operation: TxnOp) -> Result<Operation, ApiError> {
+fn understand(namespace: &Name, operation: TxnOp) -> Result<Operation, ApiError> {
     if let Some(operation) = operation.kv {
         return KeyOperation::parse(operation).map(Operation::Key);
     }
-    let found = if let Some(operation) = operation.node {
-        lookup::node(server, &operation)
+    let thing = if let Some(operation) = operation.node {
+        things::Operation::node(operation)
     } else if let Some(operation) = operation.service {
-        lookup::service(server, namespace, &operation)
+        things::Operation::service(namespace, operation)
     } else if let Some(operation) = operation.check {
-        lookup::check(server, namespace, &operation)
+        things::Operation::check(namespace, operation)
     } else {
         Err(ApiError::bad_request(
             "An operation of the transaction is empty",
         ))
     };
-    found.map(Operation::Lookup)
+    thing.map(Operation::Thing)
 }
 
-/// What an operation came to.
-enum Done {
-    /// Keys in the order they were read or written.
-    Keys(Vec<Entry>, keys::Shows),
-    Found(Found),
+fn allow(operation: &Operation, caller: &Caller, namespace: &str) -> Result<(), RegistryError> {
+    match operation {
+        Operation::Key(key) if key.writes() => caller.require(Right::Write, namespace),
+        Operation::Key(_) => caller.require(Right::Read, namespace),
+        Operation::Thing(thing) => thing.allow(caller, namespace),
+    }
 }
 
-async fn run(
-    server: &Server,
+/// Every operation sees what those before it did. All of them are tried, so that all failures are told.
+fn run(
+    transaction: &mut Transaction<'_, '_, '_>,
     namespace: &Name,
     operations: Vec<Operation>,
 ) -> Result<Vec<Done>, Failed> {
-    let namespace = Name::clone(namespace);
-    let committed = server.registry().store().write(move |tx| {
-        let mut done = Vec::with_capacity(operations.len());
-        let mut errors = Vec::new();
-        for (number, operation) in operations.into_iter().enumerate() {
-            match operation {
-                Operation::Lookup(Ok(found)) => done.push(Done::Found(found)),
-                Operation::Lookup(Err(what)) => errors.push((number, what)),
-                Operation::Key(key) => match key.run(tx, &namespace)? {
-                    Ok(entries) => done.push(Done::Keys(entries, key.shows)),
-                    Err(what) => errors.push((number, what)),
-                },
+    let mut done = Vec::with_capacity(operations.len());
+    let mut errors = Vec::new();
+    for (number, operation) in operations.into_iter().enumerate() {
+        let outcome = match operation {
+            Operation::Key(key) => {
+                let entries = key.run(transaction.state(), namespace)?;
+                entries.map(|entries| Done::Keys(entries, key.shows))
             }
+            Operation::Thing(thing) => {
+                let found = thing.run(transaction)?;
+                found.map(|found| found.map_or(Done::Nothing, Done::Found))
+            }
+        };
+        match outcome {
+            Ok(one) => done.push(one),
+            Err(what) => errors.push((number, what)),
         }
-        if errors.is_empty() {
-            Ok(done)
-        } else {
-            Err(Failed::Operations(errors))
-        }
-    });
-    committed.await.map(|committed| committed.value)
+    }
+    if errors.is_empty() {
+        Ok(done)
+    } else {
+        Err(Failed::Operations(errors))
+    }
 }
 
-fn shown<'a>(server: &'a Server, namespace: &'a str, done: &'a [Done]) -> TxnAnswer<'a> {
+fn shown(
+    server: &Server,
+    namespace: &str,
+    done: &[Done],
+    options: &crate::consul::options::Options,
+) -> Result<Answer, ApiError> {
+    // Newest words of the checks that are shown, in their order.
+    let outputs: Vec<String> = done
+        .iter()
+        .map(|done| match done {
+            Done::Found(Found::Check(check)) => check.output(server.registry()),
+            _ => String::new(),
+        })
+        .collect();
     let mut results = Vec::new();
-    for done in done {
+    for (done, output) in done.iter().zip(&outputs) {
         match done {
             Done::Keys(entries, shows) => {
-                results.extend(
-                    entries
-                        .iter()
-                        .map(|entry| TxnResult::Kv(shows.row(namespace, entry))),
-                );
+                let rows = entries.iter().map(|entry| shows.row(namespace, entry));
+                results.extend(rows.map(TxnResult::Kv));
             }
             Done::Found(Found::Node(entry)) => results.push(TxnResult::Node(NodeRow {
                 entry,
                 datacenter: &server.settings().datacenter,
             })),
             Done::Found(Found::Service(instance)) => {
-                results.push(TxnResult::Service(lookup::service_row(instance)));
+                results.push(TxnResult::Service(things::service_row(instance)));
             }
-            Done::Found(Found::Check(check)) => results.push(TxnResult::Check(check.row())),
+            Done::Found(Found::Check(check)) => results.push(TxnResult::Check(check.row(output))),
+            Done::Nothing => {}
         }
     }
-    TxnAnswer {
-        results,
-        errors: Vec::new(),
-    }
+    let errors = Vec::new();
+    Answer::render(&TxnAnswer { results, errors }, options)
 }
 
-fn failed(errors: &[(usize, String)]) -> TxnAnswer<'static> {
-    let errors = errors.iter().map(|(op_index, what)| TxnError {
-        op_index: *op_index,
-        what: what.clone(),
-    });
+fn failed(errors: Vec<(usize, String)>) -> TxnAnswer<'static> {
+    let errors = errors.into_iter();
+    let errors = errors.map(|(op_index, what)| TxnError { op_index, what });
     TxnAnswer {
         results: Vec::new(),
         errors: errors.collect(),

@@ -1,0 +1,18 @@
+//! Makes Rust of `proto/`, without protoc.
+
+use std::{env, fs, io, path::PathBuf};
+
+use prost::Message;
+
+const PROTO: &str = "golens/registry/v1/registry.proto";
+
+fn main() -> io::Result<()> {
+    println!("cargo::rerun-if-changed=proto");
+    let files = protox::compile([PROTO], ["proto"]).map_err(io::Error::other)?;
+    let out = PathBuf::from(env::var("OUT_DIR").map_err(io::Error::other)?);
+    // What the server says of itself by reflection.
+    fs::write(out.join("registry.bin"), files.encode_to_vec())?;
+    tonic_prost_build::configure()
+        .build_transport(false)
+        .compile_fds(files)
+}

@@ -1,0 +1,80 @@
+//! Connections: HTTP/2 with little memory for each, and with what the kernel says of the other end.
+
+use std::time::Duration;
+
+use http::Request;
+use hyper::{body::Incoming, server::conn::http2, service::service_fn};
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use tokio::task::JoinSet;
+use tonic::service::Routes;
+use tower_service::Service;
+use tracing::{debug, warn};
+
+use crate::{
+    Peer,
+    consul::{
+        Listener, Shutdown,
+        http::{ACCEPT_PAUSE, DRAIN, Stream, ending, next, secured},
+    },
+};
+
+/// A connection whose other end is gone is noticed after this, even if nothing is to be said.
+const PING_INTERVAL: Duration = Duration::from_secs(30);
+
+/// Bytes that wait for a client that does not read, for each of its streams. What is newer waits where it
+/// costs nothing: in the registry.
+const SEND_BUFFER: usize = 16 * 1024;
+
+/// Accepts connections until `shutdown`, then lets those that are open finish.
+pub(super) async fn accept(listener: Listener, routes: Routes, mut shutdown: Shutdown) {
+    let mut connections = JoinSet::new();
+    loop {
+        tokio::select! {
+            () = ending(&mut shutdown) => break,
+            Some(_ended) = connections.join_next() => {}
+            accepted = next(&listener) => match accepted {
+                Ok((stream, peer)) => {
+                    let tls = listener.encryption();
+                    let (routes, shutdown) = (routes.clone(), shutdown.clone());
+                    connections.spawn(async move {
+                        if let Some(stream) = secured(stream, &peer, tls).await {
+                            serve(stream, peer, routes, shutdown).await;
+                        }
+                    });
+                }
+                Err(error) => {
+                    warn!(%error, "cannot accept a connection");
+                    tokio::time::sleep(ACCEPT_PAUSE).await;
+                }
+            },
+        }
+    }
+    let drained = async { while connections.join_next().await.is_some() {} };
+    if tokio::time::timeout(DRAIN, drained).await.is_err() {
+        debug!("connections are closed with open streams");
+    }
+}
+
+async fn serve(stream: Box<dyn Stream>, peer: Peer, routes: Routes, mut shutdown: Shutdown) {
+    let service = service_fn(move |mut request: Request<Incoming>| {
+        let mut routes = routes.clone();
+        request.extensions_mut().insert(peer);
+        async move { routes.call(request).await }
+    });
+    let served = http2::Builder::new(TokioExecutor::new())
+        .timer(TokioTimer::new())
+        .keep_alive_interval(Some(PING_INTERVAL))
+        .max_send_buf_size(SEND_BUFFER)
+        .serve_connection(TokioIo::new(stream), service);
+    tokio::pin!(served);
+    let ended = tokio::select! {
+        ended = served.as_mut() => ended,
+        () = ending(&mut shutdown) => {
+            served.as_mut().graceful_shutdown();
+            served.await
+        }
+    };
+    if let Err(error) = ended {
+        debug!(%error, "a connection ended early");
+    }
+}

@@ -1,0 +1,95 @@
+//! The registry's own protocol, over gRPC, with `grpc.health.v1` and reflection beside it.
+//!
+//! [`serve`] answers on any number of listeners. `access` finds out who calls, `service` answers the single
+//! calls, `watch` and `keep_alive` are the streams; `read` and `write` turn messages into the model and back.
+
+mod access;
+mod connection;
+mod error;
+mod keep_alive;
+mod read;
+mod service;
+mod watch;
+mod write;
+
+use std::sync::Arc;
+
+use state::tokens::Rights;
+use tokio::task::JoinSet;
+use tonic::service::Routes;
+use tonic_reflection::server as reflection;
+
+use self::{access::Access, service::Service, v1::registry_server::RegistryServer};
+use crate::{
+    CallerIdentity, Limiter, Registry, TagRules,
+    consul::{Listener, Shutdown},
+};
+
+/// The messages and services of `proto/golens/registry/v1`.
+#[expect(
+    missing_docs,
+    unused_qualifications,
+    clippy::allow_attributes,
+    clippy::allow_attributes_without_reason,
+    clippy::clone_on_ref_ptr,
+    clippy::missing_errors_doc,
+    reason = "the code is generated; its documentation is that of the proto file"
+)]
+pub mod v1 {
+    tonic::include_proto!("golens.registry.v1");
+}
+
+/// What the server says of itself by reflection.
+const DESCRIPTORS: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/registry.bin"));
+
+/// Name of the service, for the health service as well.
+pub const SERVICE: &str = "golens.registry.v1.Registry";
+
+/// How the server meets its callers.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// Who calls.
+    pub identity: Arc<dyn CallerIdentity>,
+    /// What callers without a token may do. Where that is everything, tokens are not looked at.
+    pub anonymous: Arc<Rights>,
+    /// Budgets, to be shared with the other protocols.
+    pub limiter: Arc<Limiter>,
+    /// Tags that are not for everybody.
+    pub tag_rules: Arc<TagRules>,
+}
+
+/// Answers on all `listeners` until `shutdown` turns true; streams are then ended.
+///
+/// # Errors
+/// When the descriptors of the services contradict each other, which no caller can cause.
+pub async fn serve(
+    listeners: Vec<Listener>,
+    registry: Registry,
+    settings: Settings,
+    shutdown: Shutdown,
+) -> Result<(), reflection::Error> {
+    let access = Access::new(registry.clone(), &settings);
+    let service = Service::new(registry, access, settings.tag_rules, shutdown.clone());
+    let (reporter, health) = tonic_health::server::health_reporter();
+    reporter.set_serving::<RegistryServer<Service>>().await;
+    let described = || {
+        reflection::Builder::configure()
+            .register_encoded_file_descriptor_set(DESCRIPTORS)
+            .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
+    };
+    let routes = Routes::new(RegistryServer::new(service))
+        .add_service(health)
+        .add_service(described().build_v1()?)
+        .add_service(described().build_v1alpha()?)
+        .prepare();
+    let mut servers = JoinSet::new();
+    for listener in listeners {
+        servers.spawn(connection::accept(
+            listener,
+            routes.clone(),
+            shutdown.clone(),
+        ));
+    }
+    servers.join_all().await;
+    Ok(())
+}

@@ -1,0 +1,180 @@
+//! `golens registry`: the service registry without the rest of the agent.
+
+use std::{
+    net::{IpAddr, SocketAddr},
+    path::PathBuf,
+    process::ExitCode,
+    sync::Arc,
+    time::Duration,
+};
+
+use clap::{Args, Subcommand};
+use registry::{
+    ByPeer,
+    consul::Settings,
+    dns,
+    listen::Address,
+    standalone::{Plan, Signals, Standalone, StartError},
+    state::tokens::Rights,
+    tls::TlsFiles,
+};
+use tracing::info;
+
+use super::CliError;
+
+const EXAMPLES: &str = "\
+Examples:
+  golens registry serve
+  golens registry serve --data ./state --http 127.0.0.1:8500 --http unix:///run/golens/consul.sock
+  golens registry serve --https 0.0.0.0:8501 --cert node.crt --key node.key --client-ca ca.crt
+
+Then, from any Consul client:
+  curl -X PUT -d '{\"Name\":\"web\",\"Port\":8080}' http://127.0.0.1:8500/v1/agent/service/register
+  curl 'http://127.0.0.1:8500/v1/health/service/web?passing'
+  dig @127.0.0.1 -p 8600 web.service.consul SRV
+
+What was registered survives a restart. SIGINT and SIGTERM answer what is under way and end with
+status 0.";
+
+/// What to do with the registry.
+#[derive(Debug, Args)]
+pub(super) struct RegistryArgs {
+    #[command(subcommand)]
+    verb: RegistryVerb,
+}
+
+#[derive(Debug, Subcommand)]
+enum RegistryVerb {
+    /// Serve the registry until interrupted, without observing anything.
+    Serve(Box<ServeArgs>),
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = EXAMPLES)]
+struct ServeArgs {
+    /// Folder of the durable state; made if it is not there.
+    #[arg(
+        long,
+        value_name = "FOLDER",
+        default_value = "/var/lib/golens/registry"
+    )]
+    data: PathBuf,
+    /// Address of the Consul API, `ADDRESS:PORT` or `unix:///PATH`; may be repeated.
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8500")]
+    http: Vec<Address>,
+    /// Address of the Consul API with encryption; may be repeated.
+    #[arg(long, value_name = "ADDRESS:PORT", requires_all = ["cert", "key"])]
+    https: Vec<SocketAddr>,
+    /// Certificate chain of --https, PEM.
+    #[arg(long, value_name = "FILE")]
+    cert: Option<PathBuf>,
+    /// Private key of --https, PEM.
+    #[arg(long, value_name = "FILE")]
+    key: Option<PathBuf>,
+    /// Clients of --https must show a certificate of one of these authorities, PEM.
+    #[arg(long, value_name = "FILE")]
+    client_ca: Option<PathBuf>,
+    /// Address of golens' own protocol, gRPC; may be repeated.
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8502")]
+    grpc: Vec<Address>,
+    /// Serve no gRPC.
+    #[arg(long, conflicts_with = "grpc")]
+    no_grpc: bool,
+    /// Address of DNS, by UDP and TCP; may be repeated.
+    #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:8600")]
+    dns: Vec<SocketAddr>,
+    /// Serve no DNS.
+    #[arg(long, conflicts_with = "dns")]
+    no_dns: bool,
+    /// Zone that DNS answers for; may be repeated. Questions for others are refused.
+    #[arg(long, value_name = "ZONE", default_value = "consul")]
+    dns_zone: Vec<dns::Zone>,
+    /// Leave instances whose checks warn out of DNS, as those that are critical always are.
+    #[arg(long)]
+    dns_only_passing: bool,
+    /// How long DNS answers may be kept, such as 5s.
+    #[arg(long, value_name = "TIME", default_value = "0s", value_parser = humantime::parse_duration)]
+    dns_ttl: Duration,
+    /// Name of this node; by default that of the machine.
+    #[arg(long, value_name = "NAME", default_value = "")]
+    node: String,
+    /// Address of instances that register without one.
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1")]
+    address: IpAddr,
+    /// Name of the datacenter; requests for another one are refused.
+    #[arg(long, value_name = "NAME", default_value = "dc1")]
+    datacenter: String,
+    /// What callers without a token may do.
+    #[arg(long, value_enum, default_value_t = Policy::Allow)]
+    default_policy: Policy,
+    /// Time between snapshots beside the state, such as 1h; 0s for none.
+    #[arg(long, value_name = "TIME", default_value = "1h", value_parser = humantime::parse_duration)]
+    snapshot_interval: Duration,
+}
+
+#[derive(Clone, Copy, Debug, clap::ValueEnum)]
+enum Policy {
+    /// Everything: tokens are not looked at.
+    Allow,
+    /// Nothing.
+    Deny,
+}
+
+/// Runs the verb.
+pub(super) async fn run(args: RegistryArgs) -> Result<ExitCode, CliError> {
+    let RegistryVerb::Serve(args) = args.verb;
+    match serve(*args).await {
+        Ok(()) => Ok(ExitCode::SUCCESS),
+        Err(source) => Err(CliError::Registry { source }),
+    }
+}
+
+async fn serve(args: ServeArgs) -> Result<(), StartError> {
+    let signals = Signals::take()?;
+    let standalone = Standalone::open(plan(args)).await?;
+    for address in standalone.addresses() {
+        info!(%address, "the registry answers");
+    }
+    standalone.serve(Arc::new(ByPeer), signals.received()).await;
+    info!("the registry ended");
+    Ok(())
+}
+
+fn plan(args: ServeArgs) -> Plan {
+    let mut listen = args.http;
+    if let (Some(certificate), Some(key)) = (args.cert, args.key) {
+        let files = TlsFiles {
+            certificate,
+            key,
+            client_authority: args.client_ca,
+        };
+        let encrypted = args.https.into_iter();
+        listen.extend(encrypted.map(|address| Address::Tls(address, files.clone())));
+    }
+    let anonymous = Arc::new(match args.default_policy {
+        Policy::Allow => Rights::all(),
+        Policy::Deny => Rights::none(),
+    });
+    Plan {
+        data: args.data,
+        node: args.node,
+        node_meta: Default::default(),
+        listen,
+        grpc: if args.no_grpc { Vec::new() } else { args.grpc },
+        dns: if args.no_dns { Vec::new() } else { args.dns },
+        names: dns::Options {
+            zones: args.dns_zone,
+            datacenter: args.datacenter.clone(),
+            only_passing: args.dns_only_passing,
+            ttl: args.dns_ttl,
+            anonymous: Arc::clone(&anonymous),
+        },
+        snapshot_interval: Some(args.snapshot_interval).filter(|time| !time.is_zero()),
+        settings: Settings {
+            datacenter: args.datacenter,
+            address: args.address,
+            anonymous,
+            ..Settings::default()
+        },
+    }
+}
