@@ -113,6 +113,15 @@ func TestAWatchSeesWhatChanges(t *testing.T) {
 	next("KIND_DELTA [] [desk-1]")
 }
 
+// A node has hundreds of services, and grpc-go has one connection for all of them.
+func TestOneConnectionFollowsManyServices(t *testing.T) {
+	c, ctx := connect(t)
+	for number := range 300 {
+		stream, answer := c.stream(t, ctx, "Watch", fmt.Sprintf(`{"service": "many-%d"}`, number))
+		must(t, stream.RecvMsg(answer))
+	}
+}
+
 func TestHeartbeatsAreAnswered(t *testing.T) {
 	c, ctx := connect(t)
 	register(t, ctx, c, "lamp", "lamp-1", "a")

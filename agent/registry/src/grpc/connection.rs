@@ -25,6 +25,9 @@ const PING_INTERVAL: Duration = Duration::from_secs(30);
 /// costs nothing: in the registry.
 const SEND_BUFFER: usize = 16 * 1024;
 
+/// Streams of one connection: a client that follows every service of a node uses one for each.
+const MOST_STREAMS: u32 = 4_096;
+
 /// Accepts connections until `shutdown`, then lets those that are open finish.
 pub(super) async fn accept(listener: Listener, routes: Routes, mut shutdown: Shutdown) {
     let mut connections = JoinSet::new();
@@ -64,6 +67,7 @@ async fn serve(stream: Box<dyn Stream>, peer: Peer, routes: Routes, mut shutdown
     let served = http2::Builder::new(TokioExecutor::new())
         .timer(TokioTimer::new())
         .keep_alive_interval(Some(PING_INTERVAL))
+        .max_concurrent_streams(MOST_STREAMS)
         .max_send_buf_size(SEND_BUFFER)
         .serve_connection(TokioIo::new(stream), service);
     tokio::pin!(served);
