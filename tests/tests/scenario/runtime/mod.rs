@@ -56,7 +56,7 @@ impl Build {
     /// Lets the program ask its runtime for what that tells nobody.
     pub(super) fn peeking(self) -> Self {
         // Where the linker does not forbid that, it does not know the flag either.
-        let old = ["go1.19", "go1.20", "go1.21", "go1.22"];
+        let old = ["go1.17", "go1.18", "go1.19", "go1.20", "go1.21", "go1.22"];
         let name = self.toolchain.to_string();
         match old.iter().any(|old| name.starts_with(old)) {
             true => self.with(&["-tags=peek"]),
