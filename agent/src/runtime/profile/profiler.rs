@@ -5,7 +5,7 @@ use std::{collections::HashMap, sync::Arc};
 use super::{
     facts::ProfileFacts,
     groups::{Groups, Key, Sample, Tally},
-    reasons,
+    reasons::Names,
     slots::{Slots, Tenths},
     stack::Stacks,
     walk::{List, Walker},
@@ -25,7 +25,7 @@ pub struct Profiler {
     bias: u64,
     /// Executable parts of the program as run-time addresses.
     code: Vec<(u64, u64)>,
-    reasons: Option<Vec<String>>,
+    reasons: Names,
     walker: Walker,
     slots: Slots,
     /// Stacks of the last reading: of a goroutine that did not run they are still true.
@@ -64,8 +64,10 @@ pub(super) struct RawGroup {
 impl Profiler {
     /// Prepares to read a process that runs this binary; at most `limit` goroutines are looked at.
     ///
+    /// Reads no memory of the process, which could make its reader wait: that begins with the first profile.
+    ///
     /// # Errors
-    /// When the process has gone, does not show its executable in its memory, or cannot be read.
+    /// When the process has gone, or does not show its executable in its memory.
     pub fn new(
         process: Arc<Process>,
         binary: &BinaryInfo,
@@ -76,10 +78,6 @@ impl Profiler {
         let bias = process
             .load_base(binary.base_address())
             .map_err(|reason| ReadError::Gone { pid, reason })?;
-        let names = facts.wait_reasons;
-        let reasons = names
-            .map(|names| reasons::read(pid, names, bias))
-            .transpose()?;
         let code = binary.segments.iter().filter(|part| part.executable);
         let code = code.map(|part| {
             let start = part.address.wrapping_add(bias);
@@ -89,7 +87,7 @@ impl Profiler {
             code: code.collect(),
             facts: facts.clone(),
             bias,
-            reasons: reasons.flatten(),
+            reasons: Names::new(facts.wait_reasons, bias),
             walker: Walker::default(),
             slots: Slots::default(),
             stacks: HashMap::new(),
@@ -132,6 +130,7 @@ impl Profiler {
         let mut tallies: Vec<(Key, Tally)> = groups.tallies.into_iter().collect();
         tallies.sort_by_key(|(_, tally)| std::cmp::Reverse(tally.count));
         self.read_stacks(&tallies)?;
+        self.reasons.read(pid)?;
         self.process
             .recheck()
             .map_err(|reason| ReadError::Gone { pid, reason })?;
@@ -186,13 +185,8 @@ impl Profiler {
             count: tally.count,
             unmoved: tally.unmoved,
             state: key.state.name(),
-            reason: (key.state.is_parked() && key.reason != 0).then(|| {
-                let name = self
-                    .reasons
-                    .as_ref()
-                    .and_then(|names| names.get(usize::from(key.reason)));
-                (key.reason, name.filter(|name| !name.is_empty()).cloned())
-            }),
+            reason: (key.state.is_parked() && key.reason != 0)
+                .then(|| (key.reason, self.reasons.of(key.reason).map(str::to_owned))),
             age_ns: since(tally.first_seen).max(noted),
             wait_ns: tally.parked_since.map(|then| since(then).max(noted)),
             // Behind the call.
