@@ -13,6 +13,7 @@ mod background;
 mod command;
 mod error;
 mod goroutines;
+mod pool;
 mod profiles;
 mod pump;
 mod readers;
@@ -20,6 +21,7 @@ mod report;
 mod sink;
 mod supervisor;
 mod target;
+mod turn;
 mod windows;
 
 use std::{
