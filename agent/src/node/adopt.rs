@@ -47,6 +47,8 @@ pub(super) enum AdoptError {
     Binary(Arc<ResolveError>),
     #[error(transparent)]
     Probe(#[from] ProbeError),
+    #[error("golens ends")]
+    Ending,
     #[error("golens failed while it looked at the program; its log has the details")]
     Panicked,
 }
@@ -57,7 +59,7 @@ impl AdoptError {
         match self {
             Self::Probe(_) | Self::Refused(RefusedReason::Failed { .. }) => true,
             Self::Binary(error) => error.is_transient(),
-            Self::Refused(_) | Self::Panicked => false,
+            Self::Refused(_) | Self::Ending | Self::Panicked => false,
         }
     }
 }
