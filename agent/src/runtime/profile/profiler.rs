@@ -6,6 +6,7 @@ use super::{
     facts::ProfileFacts,
     groups::{Groups, Key, Sample, Tally},
     reasons::Names,
+    room::Room,
     slots::{Slots, Tenths},
     stack::Stacks,
     walk::{List, Walker},
@@ -41,6 +42,8 @@ pub(super) struct Snapshot {
     pub(super) groups: Vec<RawGroup>,
     /// Entries of the list beyond the limit, ended goroutines included.
     pub(super) unread: u64,
+    /// Entries that were read but found no room to be remembered.
+    pub(super) unremembered: u64,
     pub(super) ungrouped: u64,
 }
 
@@ -62,7 +65,8 @@ pub(super) struct RawGroup {
 }
 
 impl Profiler {
-    /// Prepares to read a process that runs this binary; at most `limit` goroutines are looked at.
+    /// Prepares to read a process that runs this binary; at most `limit` goroutines are looked at, and
+    /// those that find place in `room` are remembered until the next profile.
     ///
     /// Reads no memory of the process, which could make its reader wait: that begins with the first profile.
     ///
@@ -73,6 +77,7 @@ impl Profiler {
         binary: &BinaryInfo,
         facts: &ProfileFacts,
         limit: usize,
+        room: &Room,
     ) -> Result<Self, ReadError> {
         let pid = process.id.pid;
         let bias = process
@@ -89,7 +94,7 @@ impl Profiler {
             bias,
             reasons: Names::new(facts.wait_reasons, bias),
             walker: Walker::default(),
-            slots: Slots::default(),
+            slots: Slots::new(room.clone()),
             stacks: HashMap::new(),
             begun: MonotonicNanos::now(),
             limit,
@@ -119,7 +124,7 @@ impl Profiler {
         let count = usize::try_from(length)
             .unwrap_or(usize::MAX)
             .min(self.limit);
-        self.slots.resize(count);
+        let remembered = self.slots.resize(count);
         let mut groups = Groups::default();
         let (fields, slots) = (&self.facts.g, &mut self.slots);
         self.walker
@@ -141,6 +146,7 @@ impl Profiler {
                 .collect(),
             taken,
             unread: length.saturating_sub(u64::try_from(count).unwrap_or_default()),
+            unremembered: u64::try_from(count - remembered).unwrap_or_default(),
             ungrouped,
         })
     }
