@@ -247,6 +247,11 @@ mod tests {
         assert_eq!(pool.watch(Instant::now()), 0, "they have time left");
         assert_eq!(pool.watch(later()), THREADS);
         assert_eq!(soon(&told), "read", "by a thread in their place");
+        let patience = Instant::now() + Duration::from_secs(20);
+        while pool.is_busy() {
+            assert!(Instant::now() < patience, "its thread is free again");
+            thread::yield_now();
+        }
         assert_eq!(pool.watch(later()), 0, "told once");
         drop(held);
     }

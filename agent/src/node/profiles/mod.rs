@@ -25,9 +25,11 @@ use crate::{
     telemetry::Telemetry,
 };
 
-/// A profile takes a second at the most; one that takes this long waits for something that may never come.
-const DEADLINE: Duration = Duration::from_secs(2);
-/// How long targets that came meanwhile may stay unseen, and a profile that hangs unnoticed.
+/// A profile rarely takes a tenth of that; one that takes this long waits for something that may never come.
+const DEADLINE: Duration = Duration::from_secs(1);
+/// How often a profile is looked at that takes long.
+const CHECK: Duration = Duration::from_millis(100);
+/// How long targets that came meanwhile may stay unseen.
 const LOOK_AROUND: Duration = Duration::from_millis(500);
 /// All targets together may have so many times the goroutines remembered that one may have.
 const TARGETS_AT_LIMIT: usize = 4;
@@ -109,7 +111,7 @@ impl Profiles {
     fn begin_next(&mut self, now: Instant, period: Duration) -> Instant {
         let runs = self.last.as_ref().is_some_and(|last| last.is_claimed());
         if runs && self.pool.is_busy() {
-            return now + LOOK_AROUND;
+            return now + CHECK;
         }
         let free = self.tools.budget().free();
         if now < free {
@@ -126,7 +128,7 @@ impl Profiles {
         next.put_off(now + period);
         self.begin(&next);
         self.last = Some(next);
-        now + LOOK_AROUND
+        now + CHECK
     }
 
     fn begin(&self, target: &Arc<Goroutines>) {
