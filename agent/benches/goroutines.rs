@@ -22,11 +22,13 @@ use golens::{
     config::Scope,
     discovery::{Opener, Process, Procfs, Scanner, ScopeRules, Verdict},
     resolve::{Resolver, Sandbox},
-    runtime::profile::Profiler,
+    runtime::profile::{Profiler, Room},
 };
 
 /// Goroutines of the target, beside some hundred that wait in other ways.
 const SIZES: [usize; 4] = [1, 1_000, 10_000, 100_000];
+/// Goroutines that are looked at and remembered.
+const LIMIT: usize = 1_000_000;
 /// Profiles per size.
 const RUNS: usize = 50;
 
@@ -65,7 +67,7 @@ fn measure(binary: &Path, size: usize) -> Result<serde_json::Value> {
         .map_err(anyhow::Error::msg)?;
     let facts = info.profile.as_ref().context("no facts")?;
     let before = rss_kib()?;
-    let mut profiler = Profiler::new(process, &info, facts, 1_000_000)?;
+    let mut profiler = Profiler::new(process, &info, facts, LIMIT, &Room::new(LIMIT))?;
     let first = once(&mut profiler, &resolver)?;
     let mut later = Vec::new();
     for _ in 0..RUNS {

@@ -13,12 +13,16 @@ mod run;
 mod symbols;
 mod trace;
 
-use std::process::ExitCode;
+use std::{process::ExitCode, time::Duration};
 
 use clap::{Parser, Subcommand};
 
 pub use output::{CliError, Output};
 pub use run::RunArgs;
+
+/// Blocking work that is under way when a verb has ended may take this long; what hangs longer ends with the
+/// process.
+const LAST_WORK: Duration = Duration::from_secs(2);
 
 const EXAMPLES: &str = "\
 Examples:
@@ -119,11 +123,14 @@ fn block_on<F>(verb: F) -> Result<ExitCode, CliError>
 where
     F: Future<Output = Result<ExitCode, CliError>>,
 {
-    tokio::runtime::Builder::new_multi_thread()
+    let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
-        .map_err(|source| CliError::Runtime { source })?
-        .block_on(verb)
+        .map_err(|source| CliError::Runtime { source })?;
+    let outcome = runtime.block_on(verb);
+    // Without a limit it would wait for a look at a process that never ends.
+    runtime.shutdown_timeout(LAST_WORK);
+    outcome
 }
 
 #[cfg(test)]
@@ -152,6 +159,17 @@ mod tests {
             panic!("another verb");
         };
         assert_eq!(args.command, ["./server", "--port", "1"]);
+    }
+
+    #[test]
+    fn a_verb_ends_though_some_of_its_work_hangs() {
+        let (release, held) = std::sync::mpsc::channel::<()>();
+        let code = block_on(async {
+            tokio::task::spawn_blocking(move || held.recv());
+            Ok(ExitCode::from(7))
+        });
+        assert!(matches!(code, Ok(code) if code == ExitCode::from(7)));
+        drop(release);
     }
 
     #[test]

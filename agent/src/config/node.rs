@@ -69,10 +69,11 @@ impl Default for Runtime {
 pub struct Goroutines {
     /// Off: no profiles, and no leaks are found.
     pub enabled: bool,
-    /// Time between two profiles of one target. They never take more than a hundredth of a processor:
-    /// targets with hundreds of thousands of goroutines are read less often.
+    /// Time between two profiles of one target. All profiles of all targets together take a hundredth of
+    /// one processor: where that is not enough, all targets are profiled less often, each in its turn.
     pub interval: Interval,
-    /// Entries of a target's list of goroutines that are looked at; 24 bytes are kept of each.
+    /// Entries of a target's list of goroutines that are looked at; 24 bytes are kept of each, and over all
+    /// targets of four times as many at most. Goroutines beyond that are counted, but of unknown age.
     pub limit: usize,
 }
 

@@ -22,7 +22,7 @@ use crate::{
     probe::{Attachment, Feature, FileKey, Kernel, ProbeError, Slots},
     recent::Recent,
     resolve::{BinaryInfo, ResolveError, Resolver},
-    runtime::Reader,
+    runtime::{Reader, profile::Room},
 };
 
 /// What adoption needs; shared by all that run at the same time.
@@ -33,6 +33,8 @@ pub(super) struct Adopter {
     pub(super) recent: Arc<Recent>,
     pub(super) probes: config::Probes,
     pub(super) runtime: config::Runtime,
+    /// For what profiles remember of goroutines.
+    pub(super) room: Room,
     pub(super) opener: Mutex<Opener>,
     pub(super) resolver: Arc<Resolver>,
     pub(super) slots: Mutex<Slots>,
@@ -47,6 +49,8 @@ pub(super) enum AdoptError {
     Binary(Arc<ResolveError>),
     #[error(transparent)]
     Probe(#[from] ProbeError),
+    #[error("golens ends")]
+    Ending,
     #[error("golens failed while it looked at the program; its log has the details")]
     Panicked,
 }
@@ -57,7 +61,7 @@ impl AdoptError {
         match self {
             Self::Probe(_) | Self::Refused(RefusedReason::Failed { .. }) => true,
             Self::Binary(error) => error.is_transient(),
-            Self::Refused(_) | Self::Panicked => false,
+            Self::Refused(_) | Self::Ending | Self::Panicked => false,
         }
     }
 }
@@ -87,7 +91,8 @@ impl Adopter {
             Ok((attachment, problems)) => {
                 let process = Arc::new(process);
                 let reader = self.reader(&process, &binary, &resource);
-                let goroutines = Goroutines::of(&process, &binary, &self.runtime);
+                let goroutines =
+                    Goroutines::of(&process, &binary, &resource, &self.runtime, &self.room);
                 Ok(Target {
                     reference,
                     process,

@@ -13,6 +13,7 @@ mod background;
 mod command;
 mod error;
 mod goroutines;
+mod pool;
 mod profiles;
 mod pump;
 mod readers;
@@ -20,6 +21,7 @@ mod report;
 mod sink;
 mod supervisor;
 mod target;
+mod turn;
 mod windows;
 
 use std::{
@@ -38,7 +40,7 @@ use self::{
     adopt::Adopter,
     background::Background,
     command::Stopped,
-    profiles::Profiles,
+    profiles::{Profiles, Tools},
     pump::Pump,
     readers::{GcPace, Readers},
     report::Counters,
@@ -191,6 +193,7 @@ impl Agent {
             recent: Arc::clone(&recent),
             probes: config.probes.clone(),
             runtime: config.runtime.clone(),
+            room: profiles::room(&config.runtime.goroutines),
             opener: Mutex::new(Opener::new(procfs.clone())),
             resolver: Arc::clone(&resolver),
             slots: Mutex::new(Slots::new()),
@@ -206,12 +209,15 @@ impl Agent {
             scanner,
         );
         let abandoned = Arc::new(AtomicU64::new(0));
-        let profiles = Profiles {
-            table: Arc::clone(&table),
-            telemetry: Arc::clone(&telemetry),
-            resolver: Arc::clone(&resolver),
-            clock: Arc::clone(&clock),
-        };
+        let profiles = Profiles::start(
+            Arc::clone(&table),
+            Tools::new(
+                Arc::clone(&telemetry),
+                Arc::clone(&resolver),
+                Arc::clone(&clock),
+            ),
+        )
+        .map_err(NodeError::Readers)?;
         let counters = Counters {
             kernel: Arc::clone(&kernel),
             correlator,

@@ -12,7 +12,7 @@ use std::{
 use tokio::{
     sync::{Semaphore, mpsc, oneshot, watch},
     task::JoinSet,
-    time::{Instant, MissedTickBehavior},
+    time::{Instant, MissedTickBehavior, timeout_at},
 };
 
 use super::{
@@ -34,6 +34,8 @@ const RESCAN: Duration = Duration::from_secs(2);
 const ADOPTIONS: usize = 2;
 /// How long a failure that may pass is left alone.
 const RETRY: Duration = Duration::from_secs(30);
+/// How long adoptions may still take when golens ends. One that hangs holds nothing up.
+const LAST_ADOPTIONS: Duration = Duration::from_secs(2);
 
 /// A wish of another part of the agent.
 pub(super) enum Request {
@@ -192,7 +194,9 @@ impl Supervisor {
         let adopter = Arc::clone(&self.adopter);
         let permits = Arc::clone(&self.permits);
         self.adoptions.spawn(async move {
-            let permit = permits.acquire_owned().await;
+            let Ok(permit) = permits.acquire_owned().await else {
+                return (candidate, Err(AdoptError::Ending));
+            };
             let subject = candidate.clone();
             let work = tokio::task::spawn_blocking(move || adopter.adopt(&subject)).await;
             drop(permit);
@@ -317,11 +321,6 @@ impl Supervisor {
     /// Detaches all targets, each on a thread of its own: a link takes a grace period to close.
     async fn detach_all(&mut self) {
         let started = Instant::now();
-        while let Some(outcome) = self.adoptions.join_next().await {
-            if let Ok((_, Ok(target))) = outcome {
-                self.discard(target);
-            }
-        }
         let targets = self.table.live();
         let count = targets.len();
         let mut detaching = JoinSet::new();
@@ -331,7 +330,24 @@ impl Supervisor {
                 .release(target.process.id.pid, target.reference);
             detaching.spawn_blocking(move || drop(std::mem::take(&mut *target.attachment())));
         }
+        self.end_adoptions().await;
         while detaching.join_next().await.is_some() {}
         tracing::info!(targets = count, elapsed = ?started.elapsed(), "detached");
+    }
+
+    /// Begins no more adoptions, and undoes those under way. One that does not end in time is left to the end
+    /// of the agent process, with which the kernel removes all that it attached.
+    async fn end_adoptions(&mut self) {
+        self.permits.close();
+        let until = Instant::now() + LAST_ADOPTIONS;
+        while let Ok(Some(outcome)) = timeout_at(until, self.adoptions.join_next()).await {
+            if let Ok((_, Ok(target))) = outcome {
+                self.discard(target);
+            }
+        }
+        if !self.adoptions.is_empty() {
+            let adoptions = self.adoptions.len();
+            tracing::warn!(adoptions, "processes are left that could not be looked at");
+        }
     }
 }

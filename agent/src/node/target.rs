@@ -29,7 +29,8 @@ pub(super) struct Target {
     pub(super) attachment: Mutex<Attachment>,
     /// For readers of its memory; none when that is off, or the binary does not tell where to read.
     pub(super) reader: Option<Arc<Readable>>,
-    pub(super) goroutines: Goroutines,
+    /// The same, for profiles of its goroutines.
+    pub(super) goroutines: Option<Arc<Goroutines>>,
     /// Added to an address of the file it is the address in the process.
     pub(super) bias: u64,
     /// The last window of each feature that has windows.
@@ -181,8 +182,17 @@ impl Table {
     pub(super) fn goroutines(&self) -> Vec<Arc<GoroutineReport>> {
         let targets = self.live().into_iter();
         targets
-            .filter_map(|target| target.goroutines.latest())
+            .filter_map(|target| target.goroutines.as_ref()?.latest())
             .collect()
+    }
+
+    /// Live targets whose goroutines can be profiled.
+    pub(super) fn profiled(&self) -> Vec<Arc<Goroutines>> {
+        let goroutines = |entry: &Entry| match entry {
+            Entry::Live(target) => target.goroutines.clone(),
+            Entry::Refused(_) => None,
+        };
+        self.read().values().filter_map(goroutines).collect()
     }
 
     pub(super) fn reports(&self, kernel: &Kernel) -> Vec<TargetReport> {

@@ -290,6 +290,7 @@ mod tests {
             goroutines: group.count,
             system: 0,
             unread: 0,
+            unremembered: 0,
             ungrouped: 0,
             groups: vec![group],
         }

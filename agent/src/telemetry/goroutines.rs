@@ -118,6 +118,7 @@ mod tests {
             goroutines: 0,
             system: 0,
             unread: 0,
+            unremembered: 0,
             ungrouped: 0,
             groups,
         }

@@ -31,6 +31,7 @@ pub struct Own {
     export_requests: IntCounterVec,
     export_queued: IntGaugeVec,
     readings: IntCounterVec,
+    profiles: IntCounterVec,
     process: ProcessMetrics,
 }
 
@@ -57,6 +58,7 @@ impl Own {
             export_requests: new.counter_vec(&catalog::EXPORT_REQUESTS),
             export_queued: new.int_gauge_vec(&catalog::EXPORT_QUEUED),
             readings: new.counter_vec(&go::READINGS),
+            profiles: new.counter_vec(&go::PROFILES),
             process: ProcessMetrics::new(&new),
             registry,
         }
@@ -98,6 +100,11 @@ impl Own {
     /// Counts a reading of a target's Go runtime, by how it ended.
     pub fn reading(&self, outcome: &str) {
         self.readings.with_label_values(&[outcome]).inc();
+    }
+
+    /// Counts a profile of a target's goroutines, by how it ended.
+    pub fn profile(&self, outcome: &str) {
+        self.profiles.with_label_values(&[outcome]).inc();
     }
 
     pub(super) fn span(&self) {

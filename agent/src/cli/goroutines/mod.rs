@@ -17,7 +17,7 @@ use super::{CliError, Output, process};
 use crate::{
     clock::UnixNanos,
     resolve::Resolver,
-    runtime::profile::{Group, Profile, Profiler},
+    runtime::profile::{Group, Profile, Profiler, Room},
 };
 
 const HELP: &str = "\
@@ -35,7 +35,7 @@ since the first reading, or since the garbage collector noted a wait: goroutines
 
 Keys of --json; times in seconds:
   pid, goroutines, system (goroutines of the runtime itself, not in `goroutines`),
-  unread (list entries beyond the limit of one million), ungrouped
+  unread (list entries beyond the limit of one million), unremembered (0 here), ungrouped
   groups[] count, unmoved, state, wait_reason, system, age_seconds, wait_seconds,
            created_by and start (function, file, line), sample (goroutine id), stack[function, file, line, inlined]
 
@@ -134,8 +134,8 @@ fn take(args: &GoroutinesArgs) -> Result<Profile, CliError> {
                 .collect(),
         });
     };
-    let mut profiler =
-        Profiler::new(process, &binary, facts, LIMIT).map_err(|error| failed(Box::new(error)))?;
+    let mut profiler = Profiler::new(process, &binary, facts, LIMIT, &Room::new(LIMIT))
+        .map_err(|error| failed(Box::new(error)))?;
     let mut profile = profiler
         .profile(&resolver)
         .map_err(|error| failed(Box::new(error)))?;

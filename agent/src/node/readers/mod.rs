@@ -1,7 +1,6 @@
 //! Reads the Go runtime of every target once per interval, and sooner where the garbage collector is
 //! so busy that its record of 256 pauses would go round in between.
 
-mod pool;
 mod readable;
 
 use std::{
@@ -13,11 +12,12 @@ use std::{
 
 use tokio::sync::mpsc;
 
-use self::pool::Pool;
 pub(super) use self::readable::Readable;
-use super::target::Table;
+use super::{pool::Pool, target::Table};
 use crate::{config, discovery::matches, telemetry::Telemetry};
 
+/// Readings at the same time.
+const THREADS: usize = 2;
 /// A reading takes microseconds; one that takes this long waits for something that may never come.
 const DEADLINE: Duration = Duration::from_millis(100);
 /// How long targets that came meanwhile may stay unseen; their first reading was taken when they came.
@@ -76,19 +76,19 @@ impl Readers {
     /// When the system has no thread left.
     pub(super) fn start(telemetry: Arc<Telemetry>) -> io::Result<Self> {
         Ok(Self {
-            pool: Pool::start(DEADLINE)?,
+            pool: Pool::start(THREADS, DEADLINE)?,
             telemetry,
         })
     }
 
     /// Has a target read as soon as a thread is free; one whose last reading still runs is left out.
     pub(super) fn read(&self, target: &Arc<Readable>) {
-        if !target.claim() {
+        let Some(claim) = target.claim() else {
             self.telemetry.own().reading("skipped");
             return;
-        }
+        };
         let (target, telemetry) = (Arc::clone(target), Arc::clone(&self.telemetry));
-        self.pool.submit(move || target.read(&telemetry));
+        self.pool.submit(move || target.read(&telemetry, claim));
     }
 
     fn watch(&self) {
@@ -123,10 +123,7 @@ pub(super) async fn run(readers: Arc<Readers>, table: Arc<Table>, mut early: mps
         if readers.pool.is_busy() {
             wake = wake.min(now + DEADLINE);
         }
-        let asked = tokio::select! {
-            () = tokio::time::sleep_until(wake.into()) => None,
-            asked = early.recv() => asked,
-        };
+        let asked = asked_until(wake, &mut early).await;
         if let Some(target) = asked.and_then(|pid| table.get(pid)?.reader.clone()) {
             readers.read(&target);
         }
@@ -134,9 +131,31 @@ pub(super) async fn run(readers: Arc<Readers>, table: Arc<Table>, mut early: mps
     }
 }
 
+/// The process that somebody asks for until then. When nobody is left who could ask, the time still passes.
+async fn asked_until(wake: Instant, early: &mut mpsc::Receiver<u32>) -> Option<u32> {
+    tokio::select! {
+        () = tokio::time::sleep_until(wake.into()) => None,
+        Some(pid) = early.recv() => Some(pid),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[tokio::test]
+    async fn without_anybody_to_ask_readers_still_sleep() {
+        let wake = Instant::now() + Duration::from_secs(3_600);
+        let (early, mut asked) = mpsc::channel(1);
+        early.try_send(7).expect("room");
+        assert_eq!(asked_until(wake, &mut asked).await, Some(7));
+        drop(early);
+        tokio::select! {
+            biased;
+            asked = asked_until(wake, &mut asked) => panic!("{asked:?} before its time"),
+            () = tokio::task::yield_now() => {}
+        }
+    }
 
     #[test]
     fn a_busy_collector_is_read_before_its_record_goes_round() {

@@ -2,10 +2,7 @@
 
 use std::{
     fmt,
-    sync::{
-        Arc, Mutex, PoisonError,
-        atomic::{AtomicBool, Ordering},
-    },
+    sync::{Arc, Mutex, PoisonError},
     time::{Duration, Instant},
 };
 
@@ -13,6 +10,7 @@ use super::DEADLINE;
 use crate::{
     discovery::{Process, Procfs},
     identity::Resource,
+    node::turn::{Claim, Turn},
     recent::GcTimeline,
     runtime::{Reader, RuntimeReading},
     telemetry::Telemetry,
@@ -24,8 +22,8 @@ pub(in crate::node) struct Readable {
     resource: Arc<Resource>,
     timeline: Arc<GcTimeline>,
     reader: Mutex<Reader>,
-    /// A reading runs or waits for a thread.
-    claimed: AtomicBool,
+    /// Taken while a reading runs or waits for a thread.
+    turn: Turn,
     interval: Duration,
     due: Mutex<Instant>,
 }
@@ -52,7 +50,7 @@ impl Readable {
             resource,
             timeline,
             reader: Mutex::new(reader),
-            claimed: AtomicBool::new(false),
+            turn: Turn::default(),
             interval,
             due: Mutex::new(Instant::now() + interval),
         }
@@ -72,13 +70,13 @@ impl Readable {
         *self.due.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Takes the right to read it; `false` while somebody else has that.
-    pub(super) fn claim(&self) -> bool {
-        !self.claimed.swap(true, Ordering::AcqRel)
+    /// Takes the right to read it; none while somebody else has that.
+    pub(super) fn claim(&self) -> Option<Claim> {
+        self.turn.claim()
     }
 
-    /// Reads and publishes, unless the process changed meanwhile; gives the claim back.
-    pub(super) fn read(&self, telemetry: &Telemetry) {
+    /// Reads and publishes, unless the process changed meanwhile.
+    pub(super) fn read(&self, telemetry: &Telemetry, claim: Claim) {
         let begun = Instant::now();
         // Before the reading, at whose end the process is checked to be the same.
         let usage = telemetry
@@ -103,7 +101,7 @@ impl Readable {
                 tracing::debug!(pid = self.process.id.pid, %error, "cannot read the Go runtime");
             }
         }
-        self.claimed.store(false, Ordering::Release);
+        drop(claim);
     }
 }
 

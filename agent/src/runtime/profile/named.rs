@@ -33,6 +33,9 @@ pub struct Profile {
     pub system: u64,
     /// Entries of the runtime's list that were not looked at because of the limit; some may be over.
     pub unread: u64,
+    /// Entries that were looked at, but found no room to be remembered: of these goroutines nobody knows
+    /// how old they are, nor whether they run.
+    pub unremembered: u64,
     /// Goroutines beyond the largest number of groups.
     pub ungrouped: u64,
     /// Largest first.
@@ -135,6 +138,12 @@ impl Profiler {
 }
 
 impl Profile {
+    /// Whether every goroutine was looked at, grouped and remembered.
+    #[must_use]
+    pub fn is_complete(&self) -> bool {
+        self.unread == 0 && self.unremembered == 0 && self.ungrouped == 0
+    }
+
     /// The profile in the format of `go tool pprof`, compressed.
     ///
     /// # Errors
@@ -165,6 +174,7 @@ impl Snapshot {
             goroutines: count(false) + self.ungrouped,
             system: count(true),
             unread: self.unread,
+            unremembered: self.unremembered,
             ungrouped: self.ungrouped,
             groups,
         }

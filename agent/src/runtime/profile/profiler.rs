@@ -5,7 +5,8 @@ use std::{collections::HashMap, sync::Arc};
 use super::{
     facts::ProfileFacts,
     groups::{Groups, Key, Sample, Tally},
-    reasons,
+    reasons::Names,
+    room::Room,
     slots::{Slots, Tenths},
     stack::Stacks,
     walk::{List, Walker},
@@ -25,7 +26,7 @@ pub struct Profiler {
     bias: u64,
     /// Executable parts of the program as run-time addresses.
     code: Vec<(u64, u64)>,
-    reasons: Option<Vec<String>>,
+    reasons: Names,
     walker: Walker,
     slots: Slots,
     /// Stacks of the last reading: of a goroutine that did not run they are still true.
@@ -41,6 +42,8 @@ pub(super) struct Snapshot {
     pub(super) groups: Vec<RawGroup>,
     /// Entries of the list beyond the limit, ended goroutines included.
     pub(super) unread: u64,
+    /// Entries that were read but found no room to be remembered.
+    pub(super) unremembered: u64,
     pub(super) ungrouped: u64,
 }
 
@@ -62,24 +65,24 @@ pub(super) struct RawGroup {
 }
 
 impl Profiler {
-    /// Prepares to read a process that runs this binary; at most `limit` goroutines are looked at.
+    /// Prepares to read a process that runs this binary; at most `limit` goroutines are looked at, and
+    /// those that find place in `room` are remembered until the next profile.
+    ///
+    /// Reads no memory of the process, which could make its reader wait: that begins with the first profile.
     ///
     /// # Errors
-    /// When the process has gone, does not show its executable in its memory, or cannot be read.
+    /// When the process has gone, or does not show its executable in its memory.
     pub fn new(
         process: Arc<Process>,
         binary: &BinaryInfo,
         facts: &ProfileFacts,
         limit: usize,
+        room: &Room,
     ) -> Result<Self, ReadError> {
         let pid = process.id.pid;
         let bias = process
             .load_base(binary.base_address())
             .map_err(|reason| ReadError::Gone { pid, reason })?;
-        let names = facts.wait_reasons;
-        let reasons = names
-            .map(|names| reasons::read(pid, names, bias))
-            .transpose()?;
         let code = binary.segments.iter().filter(|part| part.executable);
         let code = code.map(|part| {
             let start = part.address.wrapping_add(bias);
@@ -89,9 +92,9 @@ impl Profiler {
             code: code.collect(),
             facts: facts.clone(),
             bias,
-            reasons: reasons.flatten(),
+            reasons: Names::new(facts.wait_reasons, bias),
             walker: Walker::default(),
-            slots: Slots::default(),
+            slots: Slots::new(room.clone()),
             stacks: HashMap::new(),
             begun: MonotonicNanos::now(),
             limit,
@@ -121,7 +124,7 @@ impl Profiler {
         let count = usize::try_from(length)
             .unwrap_or(usize::MAX)
             .min(self.limit);
-        self.slots.resize(count);
+        let remembered = self.slots.resize(count);
         let mut groups = Groups::default();
         let (fields, slots) = (&self.facts.g, &mut self.slots);
         self.walker
@@ -132,6 +135,7 @@ impl Profiler {
         let mut tallies: Vec<(Key, Tally)> = groups.tallies.into_iter().collect();
         tallies.sort_by_key(|(_, tally)| std::cmp::Reverse(tally.count));
         self.read_stacks(&tallies)?;
+        self.reasons.read(pid)?;
         self.process
             .recheck()
             .map_err(|reason| ReadError::Gone { pid, reason })?;
@@ -142,6 +146,7 @@ impl Profiler {
                 .collect(),
             taken,
             unread: length.saturating_sub(u64::try_from(count).unwrap_or_default()),
+            unremembered: u64::try_from(count - remembered).unwrap_or_default(),
             ungrouped,
         })
     }
@@ -186,13 +191,8 @@ impl Profiler {
             count: tally.count,
             unmoved: tally.unmoved,
             state: key.state.name(),
-            reason: (key.state.is_parked() && key.reason != 0).then(|| {
-                let name = self
-                    .reasons
-                    .as_ref()
-                    .and_then(|names| names.get(usize::from(key.reason)));
-                (key.reason, name.filter(|name| !name.is_empty()).cloned())
-            }),
+            reason: (key.state.is_parked() && key.reason != 0)
+                .then(|| (key.reason, self.reasons.of(key.reason).map(str::to_owned))),
             age_ns: since(tally.first_seen).max(noted),
             wait_ns: tally.parked_since.map(|then| since(then).max(noted)),
             // Behind the call.

@@ -1,5 +1,7 @@
 //! What was seen of each goroutine before, by its number in the list.
 
+use super::room::Room;
+
 /// Tenths of a second since the first reading.
 pub(super) type Tenths = u32;
 
@@ -35,15 +37,35 @@ pub(super) struct Known {
     pub(super) unmoved: bool,
 }
 
-/// The memory of one profiler: 24 bytes for each entry of the list.
-#[derive(Debug, Default)]
-pub(super) struct Slots(Vec<Slot>);
+/// The memory of one profiler: 24 bytes for each entry of the list that found room.
+#[derive(Debug)]
+pub(super) struct Slots {
+    entries: Vec<Slot>,
+    room: Room,
+}
 
 impl Slots {
-    /// Makes room for so many entries, and keeps no more.
-    pub(super) fn resize(&mut self, entries: usize) {
-        self.0.resize(entries, Slot::default());
-        self.0.shrink_to(entries.saturating_mul(2));
+    pub(super) fn new(room: Room) -> Self {
+        Self {
+            entries: Vec::new(),
+            room,
+        }
+    }
+
+    /// Makes room for so many entries, or as many as there is room for, and keeps no more. Answers how
+    /// many it is.
+    pub(super) fn resize(&mut self, entries: usize) -> usize {
+        let had = self.entries.len();
+        if entries < had {
+            self.entries.truncate(entries);
+            self.entries.shrink_to_fit();
+            self.room.give_back(had - entries);
+        } else {
+            let more = self.room.take(entries - had);
+            self.entries.reserve_exact(more);
+            self.entries.resize(had + more, Slot::default());
+        }
+        self.entries.len()
     }
 
     /// Remembers a goroutine, and says what was known of it.
@@ -51,7 +73,7 @@ impl Slots {
     /// A goroutine that has run since the last reading has another number of turns, unless it made 256
     /// of them: then it is taken for one that did not run.
     pub(super) fn see(&mut self, number: usize, now: Now, at: Tenths) -> Known {
-        let Some(slot) = self.0.get_mut(number) else {
+        let Some(slot) = self.entries.get_mut(number) else {
             return Known {
                 first_seen: at,
                 parked_since: now.parked.then_some(at),
@@ -79,6 +101,12 @@ impl Slots {
     }
 }
 
+impl Drop for Slots {
+    fn drop(&mut self) {
+        self.room.give_back(self.entries.len());
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -94,7 +122,7 @@ mod tests {
 
     #[test]
     fn only_who_did_not_run_is_unmoved() {
-        let mut slots = Slots::default();
+        let mut slots = Slots::new(Room::new(1));
         slots.resize(1);
         let first = slots.see(0, parked(9, 1), 10);
         assert_eq!((first.first_seen, first.unmoved), (10, false));
@@ -124,11 +152,32 @@ mod tests {
 
     #[test]
     fn another_goroutine_in_the_same_place_begins_anew() {
-        let mut slots = Slots::default();
+        let mut slots = Slots::new(Room::new(1));
         slots.resize(1);
         slots.see(0, parked(9, 1), 10);
         let other = slots.see(0, parked(10, 1), 20);
         assert_eq!((other.first_seen, other.unmoved), (20, false));
         assert!(!slots.see(1, parked(9, 1), 30).unmoved, "beyond the room");
+    }
+
+    #[test]
+    fn all_profilers_share_one_room() {
+        let room = Room::new(10);
+        let (mut one, mut other) = (Slots::new(room.clone()), Slots::new(room.clone()));
+        assert_eq!(one.resize(7), 7);
+        assert_eq!(other.resize(7), 3, "no more is left");
+        other.see(2, parked(9, 1), 10);
+        assert_eq!(one.resize(5), 5);
+        assert_eq!(other.resize(7), 5);
+        assert!(other.see(2, parked(9, 1), 20).unmoved, "still remembered");
+        drop(one);
+        assert_eq!(other.resize(20), 10);
+        drop(other);
+        assert_eq!(room.take(11), 10, "all is given back");
+    }
+
+    #[test]
+    fn an_entry_takes_what_is_promised() {
+        assert_eq!(size_of::<Slot>(), 24);
     }
 }

@@ -155,4 +155,7 @@ catalogue! {
     READINGS: Agent "golens.runtime.readings",
         Counter, "{reading}", ["outcome"],
         Development, "Readings of targets' Go runtimes, by how they ended; skipped ones, too.";
+    PROFILES: Agent "golens.runtime.profiles",
+        Counter, "{profile}", ["outcome"],
+        Development, "Goroutine profiles of targets, by how they ended.";
 }

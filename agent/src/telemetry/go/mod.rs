@@ -4,7 +4,7 @@ pub mod catalog;
 mod rows;
 
 pub(super) use catalog::GC_CYCLE_PAUSE;
-pub use catalog::{METRICS, READINGS, SIZE_BYTES, TIME_SECONDS};
+pub use catalog::{METRICS, PROFILES, READINGS, SIZE_BYTES, TIME_SECONDS};
 pub(super) use rows::{NUMBERS, TIMES};
 
 use super::{

@@ -6,6 +6,7 @@ use super::*;
 use crate::runtime::copy_of;
 
 const PAGE: usize = 4_096;
+const THREADS: usize = 2;
 
 /// `UFFDIO_API`, `UFFDIO_REGISTER` and `UFFDIO_ZEROPAGE` of linux/userfaultfd.h.
 const API: libc::c_ulong = 0xc018_aa3f;
@@ -66,7 +67,7 @@ impl Page {
 #[test]
 fn a_read_that_never_comes_back_stalls_no_other() {
     let deadline = Duration::from_millis(20);
-    let pool = Pool::start(deadline).expect("threads");
+    let pool = Pool::start(THREADS, deadline).expect("threads");
     let pages: Vec<Page> = (0..THREADS).map(|_| Page::new()).collect();
     let own = std::process::id();
     let (tell, told) = mpsc::channel();
