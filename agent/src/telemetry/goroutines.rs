@@ -136,6 +136,8 @@ mod tests {
             per_second: 2.5,
             seconds: 60.0,
             growing: true,
+            creator: 0x10,
+            entry: 0x20,
         }
     }
 
