@@ -10,8 +10,8 @@ use agent_ebpf::goroutine::{SiteStats, duration_bound, stack_size};
 use super::target::Target;
 use crate::{
     probe::Sites,
-    resolve::Resolver,
-    telemetry::{Telemetry, catalog},
+    resolve::{CreationSite, Resolver},
+    telemetry::{Telemetry, catalog, code_values},
 };
 
 /// Creation sites that get series of their own, per target.
@@ -21,27 +21,35 @@ const OTHER: &str = "_OTHER";
 
 /// Creation sites of one target that have series of their own.
 #[derive(Debug, Default)]
-pub(super) struct KnownSites(HashSet<String>);
+pub(super) struct KnownSites(HashSet<SiteValues>);
+
+/// Attribute values of a site: function, file and line.
+type SiteValues = [String; 3];
 
 impl KnownSites {
-    /// The label of a site: its name, while there is room.
-    fn label<'a>(&mut self, name: &'a str) -> &'a str {
-        if self.0.contains(name) {
-            return name;
+    /// The values of a site's series: its own, while there is room.
+    fn admit(&mut self, site: SiteValues) -> SiteValues {
+        if self.0.contains(&site) {
+            return site;
         }
         if self.0.len() >= SITES {
-            return OTHER;
+            return other();
         }
-        self.0.insert(name.to_owned());
-        name
+        self.0.insert(site.clone());
+        site
     }
+}
+
+/// The function name stands for all of them.
+fn other() -> SiteValues {
+    [OTHER.to_owned(), String::new(), String::new()]
 }
 
 /// Adds what was counted to the series of the target. Blocks, for sites may have to be named.
 pub(super) fn publish(target: &Target, sites: &Sites, resolver: &Resolver, telemetry: &Telemetry) {
     let resource = &target.resource;
-    for (site, stats) in by_label(target, sites, resolver) {
-        let attributes = [site.as_str()];
+    for (site, stats) in by_site(target, sites, resolver) {
+        let attributes = site.each_ref().map(String::as_str);
         let add = |metric, count: u64| telemetry.add(resource, metric, &attributes, count as f64);
         add(&catalog::GOROUTINES_CREATED, stats.begun);
         add(&catalog::GOROUTINES_EXITED, stats.ended);
@@ -70,20 +78,26 @@ pub(super) fn publish(target: &Target, sites: &Sites, resolver: &Resolver, telem
     );
 }
 
-/// The counts by label, the busiest site first to get one.
-fn by_label(target: &Target, sites: &Sites, resolver: &Resolver) -> BTreeMap<String, SiteStats> {
+/// The counts by the values of their series, the busiest site first to get one.
+fn by_site(target: &Target, sites: &Sites, resolver: &Resolver) -> BTreeMap<SiteValues, SiteStats> {
     let mut order: Vec<(&u64, &SiteStats)> = sites.iter().collect();
     order.sort_unstable_by_key(|(pc, stats)| (std::cmp::Reverse(stats.begun + stats.ended), **pc));
     let addresses: Vec<u64> = order.iter().map(|(pc, _)| **pc).collect();
-    let names = resolver.site_names(&target.process.file, target.bias, &addresses);
+    let names = resolver.creation_sites(&target.process.file, target.bias, &addresses);
     let mut known = target.sites.lock().unwrap_or_else(PoisonError::into_inner);
-    let mut labelled: BTreeMap<String, SiteStats> = BTreeMap::new();
+    let mut counts: BTreeMap<SiteValues, SiteStats> = BTreeMap::new();
     for (pc, stats) in order {
-        let label = known.label(names.get(pc).map_or(OTHER, String::as_str));
-        let sum = labelled.entry(label.to_owned()).or_insert(SiteStats::ZERO);
+        let site = names.get(pc).map_or_else(other, values);
+        let sum = counts.entry(known.admit(site)).or_insert(SiteStats::ZERO);
         *sum = sum.plus(stats);
     }
-    labelled
+    counts
+}
+
+fn values(site: &CreationSite) -> SiteValues {
+    let frame = site.frame.as_ref();
+    let line = frame.map(|frame| (&*frame.function, &*frame.file, frame.line));
+    code_values(line, site.address)
 }
 
 #[cfg(test)]
@@ -91,13 +105,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn sites_past_the_limit_share_one_label() {
+    fn sites_past_the_limit_share_one_series() {
+        let at = |line: usize| ["main.f".to_owned(), "/f.go".to_owned(), line.to_string()];
         let mut known = KnownSites::default();
         for number in 0..SITES {
-            let name = number.to_string();
-            assert_eq!(known.label(&name), name);
+            let site = at(number);
+            assert_eq!(known.admit(site.clone()), site);
         }
-        assert_eq!(known.label("one more"), OTHER);
-        assert_eq!(known.label("7"), "7");
+        assert_eq!(known.admit(at(SITES)), other());
+        assert_eq!(known.admit(at(7)), at(7));
     }
 }

@@ -35,6 +35,7 @@ pub use lines::{Frame, Frames};
 pub use report::Report;
 pub use resolver::Resolver;
 pub use sandbox::Sandbox;
+pub use site_names::CreationSite;
 pub use sites::{WANTED, Wanted};
 pub use writers::Writers;
 

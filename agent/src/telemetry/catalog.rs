@@ -62,7 +62,8 @@ impl Metric {
     /// The name Prometheus knows.
     ///
     /// Dots become underscores; `s`, `By` and `%` become `_seconds`, `_bytes` and `_percent`; `1` on
-    /// a gauge becomes `_ratio`; units in braces become nothing; counters end with `_total`.
+    /// a gauge becomes `_ratio`; units in braces become nothing, and `_per_second` when they end in `/s`;
+    /// counters end with `_total`.
     #[must_use]
     pub fn prometheus_name(&self) -> String {
         let total = if self.instrument == Counter {
@@ -92,6 +93,7 @@ impl Metric {
             ("By", _) => Some("bytes"),
             ("%", _) => Some("percent"),
             ("1", Gauge) => Some("ratio"),
+            (unit, _) if unit.ends_with("}/s") => Some("per_second"),
             _ => None,
         }
     }
@@ -247,11 +249,13 @@ catalogue! {
         Development, "Creation sites that were found to leak goroutines.";
     GOROUTINE_LEAK_SIZE: Target "golens.go.goroutine.leak.size",
         UpDownCounter, "{goroutine}",
-        ["code.function.name", "code.file.path", "code.line.number", "golens.go.goroutine.wait_reason"],
+        ["code.function.name", "code.file.path", "code.line.number", "golens.go.goroutine.start",
+         "golens.go.goroutine.wait_reason"],
         Development, "Goroutines of a creation site that leaks which have not run since an earlier profile.";
     GOROUTINE_LEAK_GROWTH: Target "golens.go.goroutine.leak.growth",
         Gauge, "{goroutine}/s",
-        ["code.function.name", "code.file.path", "code.line.number", "golens.go.goroutine.wait_reason"],
+        ["code.function.name", "code.file.path", "code.line.number", "golens.go.goroutine.start",
+         "golens.go.goroutine.wait_reason"],
         Development, "How fast a leak grows; 0 when it has stopped.";
 
     PROBE_HITS: Target "golens.probe.hits",
@@ -261,11 +265,11 @@ catalogue! {
         Counter, "s", ["feature"],
         Development, "Time during which a probe that is attached in windows was attached.";
     GOROUTINES_CREATED: Target "golens.go.goroutine.sampled.created",
-        Counter, "{goroutine}", ["golens.go.goroutine.site"],
-        Development, "Goroutines created while the probe's window was open, by where; a sample, to be divided by the window time.";
+        Counter, "{goroutine}", ["code.function.name", "code.file.path", "code.line.number"],
+        Development, "Goroutines created while the probe's window was open, by the `go` statement; a sample, to be divided by the window time.";
     GOROUTINES_EXITED: Target "golens.go.goroutine.sampled.exited",
-        Counter, "{goroutine}", ["golens.go.goroutine.site"],
-        Development, "Goroutines that ended while the probe's window was open, by where they were created; a sample, to be divided by the window time.";
+        Counter, "{goroutine}", ["code.function.name", "code.file.path", "code.line.number"],
+        Development, "Goroutines that ended while the probe's window was open, by the `go` statement that created them; a sample, to be divided by the window time.";
     GOROUTINE_LIFETIME: Target "golens.go.goroutine.lifetime",
         Histogram(LIFETIME_SECONDS), "s", [],
         Development, "Lifetime of goroutines that began and ended in one window of the probe; longer ones cannot be among them.";

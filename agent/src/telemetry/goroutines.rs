@@ -4,6 +4,7 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use super::{
     catalog::{self, Metric},
+    code::code_values,
     store::{Sample, Store},
 };
 use crate::{
@@ -34,34 +35,41 @@ pub(super) fn update(store: &Store, resource: &Arc<Resource>, profile: &Profile,
         states.collect(),
     );
 
-    let shown = || leaks.iter().take(LEAKS);
-    let sizes = shown().map(|leak| (site(leak), leak.count as f64));
-    replace(
-        store,
-        resource,
-        &catalog::GOROUTINE_LEAK_SIZE,
-        sizes.collect(),
-    );
-    let growth = |leak: &Leak| if leak.growing { leak.per_second } else { 0.0 };
-    let growths = shown().map(|leak| (site(leak), growth(leak)));
-    replace(
-        store,
-        resource,
-        &catalog::GOROUTINE_LEAK_GROWTH,
-        growths.collect(),
-    );
+    let (sizes, growths) = of_leaks(leaks);
+    replace(store, resource, &catalog::GOROUTINE_LEAK_SIZE, sizes);
+    replace(store, resource, &catalog::GOROUTINE_LEAK_GROWTH, growths);
 }
 
-/// Attribute values of a leak.
+/// Attribute values of a series, and its value.
+type Values = Vec<(Vec<String>, f64)>;
+
+/// Sizes and growths of the largest leaks. Leaks that look the same, as copies of a generic function do, are
+/// one.
+fn of_leaks(leaks: &[Leak]) -> (Values, Values) {
+    let mut sums: BTreeMap<Vec<String>, (u64, f64)> = BTreeMap::new();
+    for leak in leaks {
+        let (size, growth) = sums.entry(site(leak)).or_default();
+        *size += leak.count;
+        *growth += if leak.growing { leak.per_second } else { 0.0 };
+    }
+    let mut sums: Vec<_> = sums.into_iter().collect();
+    sums.sort_by_key(|(_, (size, _))| std::cmp::Reverse(*size));
+    sums.truncate(LEAKS);
+    let each = sums
+        .into_iter()
+        .map(|(site, (size, growth))| ((site.clone(), size as f64), (site, growth)));
+    each.unzip()
+}
+
+/// Attribute values of a leak; addresses where the binary has no names.
 fn site(leak: &Leak) -> Vec<String> {
-    let place = leak.created_by.as_ref();
-    let text = |part: fn(&Place) -> String| place.map(part).unwrap_or_default();
-    vec![
-        text(|place| place.function.to_string()),
-        text(|place| place.file.to_string()),
-        text(|place| place.line.to_string()),
-        leak.wait_reason.clone(),
-    ]
+    let values = |place: Option<&Place>, address| {
+        let line = place.map(|place| (&*place.function, &*place.file, place.line));
+        code_values(line, address)
+    };
+    let [function, file, line] = values(leak.created_by.as_ref(), leak.creator);
+    let [start, ..] = values(leak.start.as_ref(), leak.entry);
+    vec![function, file, line, start, leak.wait_reason.clone()]
 }
 
 /// Gives a metric exactly these values.
@@ -137,6 +145,8 @@ mod tests {
             per_second: 2.5,
             seconds: 60.0,
             growing: true,
+            creator: 0x10,
+            entry: 0x20,
         }
     }
 
@@ -166,5 +176,49 @@ mod tests {
         update(&store, &resource, &profile(vec![group(1, "select")]), &[]);
         assert_eq!(values(&catalog::GOROUTINE_STATES), [1.0]);
         assert_eq!(values(&catalog::GOROUTINE_LEAK_SIZE), [0.0; 0]);
+    }
+
+    /// Leaks at one `go` statement differ in the function they begin, and those without names in their
+    /// addresses; what cannot be told apart is one.
+    #[test]
+    fn leaks_that_look_alike_are_summed_and_others_stay_apart() {
+        let started = |function: &str| Leak {
+            start: Some(Place {
+                function: function.into(),
+                file: "/f.go".into(),
+                line: 9,
+            }),
+            ..leak("/0.go")
+        };
+        let unnamed = |creator| Leak {
+            created_by: None,
+            creator,
+            growing: false,
+            ..leak("")
+        };
+        let leaks = [
+            started("main.a"),
+            started("main.b"),
+            started("main.b"),
+            unnamed(0x40),
+            unnamed(0x50),
+        ];
+        let (sizes, growths) = of_leaks(&leaks);
+        let key = |function: &str, file: &str, line: &str, start: &str| {
+            [function, file, line, start, "select"]
+                .map(str::to_owned)
+                .to_vec()
+        };
+        let expected = [
+            (key("main.f", "/0.go", "7", "main.b"), 18.0, 5.0),
+            (key("0x40", "", "", "0x20"), 9.0, 0.0),
+            (key("0x50", "", "", "0x20"), 9.0, 0.0),
+            (key("main.f", "/0.go", "7", "main.a"), 9.0, 2.5),
+        ];
+        let shown = sizes.into_iter().zip(growths);
+        let shown: Vec<_> = shown
+            .map(|((site, size), (_, growth))| (site, size, growth))
+            .collect();
+        assert_eq!(shown, expected);
     }
 }

@@ -2,6 +2,7 @@
 
 pub mod catalog;
 mod classic;
+mod code;
 pub mod expose;
 pub mod go;
 mod goroutines;
@@ -17,6 +18,7 @@ pub(crate) mod testing;
 
 use std::{sync::Arc, time::Instant};
 
+pub use code::code_values;
 pub use own::{ExporterMetrics, Own};
 pub use runtime::RuntimeSummary;
 pub use services::ServiceSummary;

@@ -181,8 +181,10 @@ impl Session {
 
     /// Names of creation sites.
     pub(super) fn site_names(&self, sites: &[u64]) -> HashMap<u64, String> {
-        self.resolver
-            .site_names(&self.process.file, self.bias, sites)
+        let file = &self.process.file;
+        let sites = self.resolver.creation_sites(file, self.bias, sites);
+        let named = sites.into_iter();
+        named.map(|(pc, site)| (pc, site.to_string())).collect()
     }
 
     /// Passes each event of the process to `handle` until it breaks, the time is over, the user

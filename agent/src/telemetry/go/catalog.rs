@@ -138,7 +138,7 @@ catalogue! {
         Development, "Time the world was stopped in one garbage collection cycle, all stops of the cycle together.";
     STOPPING: Target "golens.go.stop.stopping.duration",
         Histogram(TIME_SECONDS), "s", ["golens.go.stop.cause"],
-        Development, "Time from the request of a stop of the world until all had stopped, as the runtime counts it; the sum is estimated.";
+        Development, "Time from the request of a stop of the world until all had stopped, as the runtime counts it; the cause is all that it tells of the reason: gc or other; the sum is estimated.";
     STOPPED_OTHER: Target "golens.go.stop.other.duration",
         Histogram(TIME_SECONDS), "s", [],
         Development, "Time the world was stopped for something else than garbage collection, as the runtime counts it; the sum is estimated.";
