@@ -56,8 +56,12 @@ impl Build {
     /// Lets the program ask its runtime for what that tells nobody.
     pub(super) fn peeking(self) -> Self {
         // Where the linker does not forbid that, it does not know the flag either.
-        let old = ["go1.17", "go1.18", "go1.19", "go1.20", "go1.21", "go1.22"];
+        let old = ["go1.19", "go1.20", "go1.21", "go1.22"];
         let name = self.toolchain.to_string();
+        if name.starts_with("go1.17") || name.starts_with("go1.18") {
+            // They have no function to ask.
+            return self;
+        }
         match old.iter().any(|old| name.starts_with(old)) {
             true => self.with(&["-tags=peek"]),
             false => self.with(&["-tags=peek", "-ldflags=-checklinkname=0"]),
