@@ -5,6 +5,6 @@
 mod leaks;
 
 #[test]
-fn a_leak_among_busy_goroutines_is_told_within_half_a_minute() {
+fn a_leak_among_busy_goroutines_is_told_in_the_first_profiles() {
     leaks::one_site_leaks();
 }

@@ -15,13 +15,19 @@ const PATIENCE: Duration = Duration::from_secs(20);
 /// The target program, not yet chosen by whom it is built.
 pub(super) const PROGRAM: Target = Target::new("spawn/spawn");
 
-/// Name of the place with this text in the sources of the program, in the words of golens.
+/// Name of the place with this text in the sources of the program, in the words of `golens trace`.
 pub(super) fn site(function: &str, statement: &str) -> String {
+    let (file, line) = place(statement);
+    format!("{function} ({file}:{line})")
+}
+
+/// File and line of the place with this text in the sources of the program.
+fn place(statement: &str) -> (&'static str, usize) {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("targets/spawn/spawn");
     for file in ["goroutines.go", "wakeups.go"] {
         let text = fs::read_to_string(folder.join(file)).expect("a source of the program");
         if let Some(line) = text.lines().position(|line| line.contains(statement)) {
-            return format!("{function} ({file}:{})", line + 1);
+            return (file, line + 1);
         }
     }
     panic!("no source says `{statement}`")
@@ -65,12 +71,23 @@ fn exited(metrics: &Metrics, labels: &[(&str, &str)]) -> u64 {
     metrics.count("golens_go_goroutine_sampled_exited_total", labels)
 }
 
-/// Waits until that many goroutines of a place began and ended.
-fn await_site(golens: &Golens, site: &str, (begun, ended): (u64, u64)) {
-    let labels = [("golens_go_goroutine_site", site)];
+/// Waits until that many goroutines of a function's statement began and ended.
+fn await_site(golens: &Golens, (function, statement): (&str, &str), (begun, ended): (u64, u64)) {
+    let (file, line) = place(statement);
+    let line = line.to_string();
+    let labels = [
+        ("code_function_name", function),
+        ("code_line_number", line.as_str()),
+    ];
     let mut seen = (0, 0);
-    wait_until(&format!("{begun} and {ended} at {site}"), PATIENCE, || {
+    let what = format!("{begun} and {ended} at {statement}");
+    wait_until(&what, PATIENCE, || {
         let metrics = golens.metrics();
+        let name = "golens_go_goroutine_sampled_created_total";
+        for sample in metrics.find(name, &labels) {
+            let path = Path::new(&sample.labels["code_file_path"]);
+            assert!(path.ends_with(file), "{sample:?}");
+        }
         let now = (created(&metrics, &labels), exited(&metrics, &labels));
         assert!(now >= seen && now.0 <= begun && now.1 <= ended, "{now:?}");
         seen = now;
@@ -93,10 +110,10 @@ pub(super) fn counted(target: Target) {
     ask(&program, "parked", 50, 0);
     ask(&program, "released", 30, 0);
     ask(&program, "deep", 10, 40);
-    await_site(&golens, &site("main.sleepers", "go sleep("), (20, 20));
-    await_site(&golens, &site("main.quick", "go nothing("), (2_000, 2_000));
-    await_site(&golens, &site("main.park", "go parked("), (50, 30));
-    await_site(&golens, &site("main.deep", "go recurse("), (10, 10));
+    await_site(&golens, ("main.sleepers", "go sleep("), (20, 20));
+    await_site(&golens, ("main.quick", "go nothing("), (2_000, 2_000));
+    await_site(&golens, ("main.park", "go parked("), (50, 30));
+    await_site(&golens, ("main.deep", "go recurse("), (10, 10));
 
     // Nothing else in the program uses so much; 40 KiB do not fit into half of it.
     let metrics = golens.metrics();

@@ -2,6 +2,7 @@ package main
 
 import (
 	"net/url"
+	"os"
 	"sync"
 	"time"
 )
@@ -34,12 +35,15 @@ func sit(wait time.Duration) {
 	go sit(wait)
 }
 
-// healthy behaves as good services do: pools that grow and stay, workers that share work, bursts.
+// healthy behaves as good services do: pools that grow and stay, workers that share work, bursts, clients
+// that come in numbers and stay, and a back end that is away at times.
 func healthy(url.Values) string {
 	go growingPool(300, 100*time.Millisecond)
 	go workers(1000)
 	go connections(400, 100*time.Millisecond)
 	go bursts(2000, 20*time.Second, 8*time.Second)
+	go clients(100, 25*time.Second, 3*time.Minute)
+	go outages(100, 30*time.Second, 100*time.Second)
 	return ""
 }
 
@@ -94,5 +98,56 @@ func bursts(size int, every, length time.Duration) {
 		time.Sleep(length)
 		gate.Done()
 		time.Sleep(every - length)
+	}
+}
+
+// clients connect at a rate for some time, stay, leave together and come again. Each has a goroutine that
+// reads and one that waits for what is to be written, or for the end.
+func clients(rate int, length, every time.Duration) {
+	for {
+		left := make(chan bool)
+		for began := time.Now(); time.Since(began) < length; time.Sleep(time.Second / time.Duration(rate)) {
+			reader, peer, err := os.Pipe()
+			if err != nil {
+				panic(err)
+			}
+			go readLoop(reader)
+			go writeLoop(make(chan []byte), left, peer)
+		}
+		time.Sleep(every - length)
+		close(left)
+	}
+}
+
+func readLoop(client *os.File) {
+	client.Read(make([]byte, 1))
+	client.Close()
+}
+
+func writeLoop(frames chan []byte, left chan bool, peer *os.File) {
+	select {
+	case frame := <-frames:
+		peer.Write(frame)
+	case <-left:
+	}
+	peer.Close()
+}
+
+// outages is a back end that is away for some time: requests come, and wait until it is back.
+func outages(rate int, length, every time.Duration) {
+	for {
+		back := make(chan bool)
+		for began := time.Now(); time.Since(began) < length; time.Sleep(time.Second / time.Duration(rate)) {
+			go request(back)
+		}
+		close(back)
+		time.Sleep(every - length)
+	}
+}
+
+func request(back chan bool) {
+	select {
+	case <-back:
+	case <-time.After(time.Minute):
 	}
 }
