@@ -96,6 +96,16 @@ pub(super) fn one_site_leaks() -> Duration {
         ("golens_go_goroutine_start", "main.leaked"),
     ];
     assert!(metrics.count("golens_go_goroutine_leak_size", &labels) >= 1_000);
+    // Of what begins the goroutines the compiler makes a function of its own, for they have an argument.
+    let name = "golens_go_goroutine_leak_growth_per_second";
+    let starts = metrics.find(name, &labels).into_iter();
+    let starts: Vec<&String> = starts
+        .map(|sample| &sample.labels["golens_go_goroutine_start"])
+        .collect();
+    assert!(
+        starts.len() == 1 && starts[0].starts_with("main.leak"),
+        "{starts:?}"
+    );
     let found = metrics.count("golens_go_goroutine_leaks_total", &labels[..1]);
     assert_eq!(found, 1);
     let told = golens.output();
