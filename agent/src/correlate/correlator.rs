@@ -355,7 +355,13 @@ mod tests {
         correlator.add(target, identity);
         let ended = MonotonicNanos::now();
         correlator.remove(target);
-        let is_known = || correlator.targets.read().expect("no panic").contains_key(&target);
+        let is_known = || {
+            correlator
+                .targets
+                .read()
+                .expect("no panic")
+                .contains_key(&target)
+        };
         correlator.settle(ended);
         assert!(is_known(), "events may still come");
         correlator.settle(MonotonicNanos(u64::MAX));
