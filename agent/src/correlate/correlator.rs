@@ -3,7 +3,7 @@
 use std::{
     collections::HashMap,
     sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock},
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use agent_ebpf::{
@@ -82,7 +82,7 @@ pub struct Correlator<S> {
     clock: Arc<Clock>,
     sink: S,
     targets: RwLock<HashMap<TargetRef, Identity>>,
-    ended: Mutex<Vec<(Instant, TargetRef)>>,
+    ended: Mutex<Vec<(MonotonicNanos, TargetRef)>>,
     pauses: Mutex<Pauses>,
     counts: Mutex<CorrelatorCounts>,
 }
@@ -114,27 +114,33 @@ impl<S: Sink> Correlator<S> {
         self.pauses().probed(target, MonotonicNanos::now());
     }
 
-    /// Forgets a target after its last events have had time to arrive.
+    /// A target has ended. [`Correlator::settle`] forgets it when its last events have had time to arrive.
     pub fn remove(&self, target: TargetRef) {
-        let mut ended = self.ended.lock().unwrap_or_else(PoisonError::into_inner);
-        ended.push((Instant::now(), target));
-        let (gone, waiting): (Vec<_>, Vec<_>) = ended
-            .drain(..)
-            .partition(|(since, _)| since.elapsed() > LINGER);
-        *ended = waiting;
-        drop(ended);
-        let mut targets = self.targets.write().unwrap_or_else(PoisonError::into_inner);
+        self.ended().push((MonotonicNanos::now(), target));
+    }
+
+    /// Passes spans on that have waited too long for a stop of the world by `now`, and forgets the targets
+    /// that ended long enough before.
+    pub fn settle(&self, now: MonotonicNanos) {
+        self.forget_ended(now);
+        let spans = self.pauses().overdue(now);
+        self.pass_on(spans);
+    }
+
+    fn forget_ended(&self, now: MonotonicNanos) {
+        let linger = u64::try_from(LINGER.as_nanos()).unwrap_or(u64::MAX);
+        let is_over = |since: MonotonicNanos| since.0.saturating_add(linger) < now.0;
+        let gone: Vec<_> = self
+            .ended()
+            .extract_if(.., |(since, _)| is_over(*since))
+            .collect();
         for (_, target) in gone {
+            let mut targets = self.targets.write().unwrap_or_else(PoisonError::into_inner);
             targets.remove(&target);
+            drop(targets);
             let spans = self.pauses().forget(target);
             self.pass_on(spans);
         }
-    }
-
-    /// Passes spans on that have waited too long for a stop of the world by `now`.
-    pub fn settle(&self, now: MonotonicNanos) {
-        let spans = self.pauses().overdue(now);
-        self.pass_on(spans);
     }
 
     /// What has been seen so far.
@@ -229,6 +235,10 @@ impl<S: Sink> Correlator<S> {
         }
     }
 
+    fn ended(&self) -> MutexGuard<'_, Vec<(MonotonicNanos, TargetRef)>> {
+        self.ended.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn pauses(&self) -> MutexGuard<'_, Pauses> {
         self.pauses.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -314,5 +324,49 @@ impl<S: Sink> Correlator<S> {
                 }
             })
             .collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::telemetry::testing;
+
+    struct Nowhere;
+
+    impl Sink for Nowhere {
+        fn span(&self, _: Arc<Span>) {}
+        fn log(&self, _: Arc<LogRecord>) {}
+        fn stop_of_world(&self, _: &Arc<Resource>, _: &Stop) {}
+        fn gc_cycle(&self, _: &Arc<Resource>, _: GcCycle, _: Option<UnixNanos>) {}
+    }
+
+    #[test]
+    fn an_ended_target_is_forgotten_when_its_last_events_have_had_time() {
+        let correlator = Correlator::new(Arc::new(Clock::new()), Nowhere);
+        let target = TargetRef {
+            slot: 1,
+            generation: 1,
+        };
+        let identity = Identity {
+            resource: testing::resource("shop"),
+            writers: Arc::default(),
+        };
+        correlator.add(target, identity);
+        let ended = MonotonicNanos::now();
+        correlator.remove(target);
+        let is_known = || {
+            correlator
+                .targets
+                .read()
+                .expect("no panic")
+                .contains_key(&target)
+        };
+        correlator.settle(ended);
+        assert!(is_known(), "events may still come");
+        correlator.settle(MonotonicNanos(u64::MAX));
+        assert!(!is_known());
+        assert!(correlator.ended().is_empty());
+        assert!(correlator.pauses().forget(target).is_empty());
     }
 }

@@ -54,7 +54,7 @@ struct Process {
     assembler: Assembler,
     /// No stop is missed from here on.
     since: MonotonicNanos,
-    /// By start; the oldest go first.
+    /// By end; the oldest go first.
     stops: VecDeque<Met>,
     /// The last cycle that was seen to end, and when.
     last_cycle: Option<(u32, MonotonicNanos)>,
@@ -148,14 +148,23 @@ impl Pauses {
             process.learn(&GcNews::Stop(stop));
         }
         let waits = u64::from(finished.gc.stopping != 0);
-        process.held.push(Held {
+        let new = Held {
             until_record: process.records.saturating_add(waits),
             finished,
-        });
-        self.held += 1;
-        let crowded = self.held > MOST_HELD;
-        let spans = process.release(|process, held| crowded || process.is_known(held));
+        };
+        let crowded = self.held >= MOST_HELD;
+        // A span tells nothing to those that wait, unless it brings the end of a stop.
+        let mut spans = match ended.is_some() || crowded {
+            true => process.release(|process, held| crowded || process.is_known(held)),
+            false => Vec::new(),
+        };
         self.held = self.held.saturating_sub(spans.len());
+        if crowded || process.is_known(&new) {
+            spans.push(process.settled(new));
+        } else {
+            process.held.push(new);
+            self.held += 1;
+        }
         (ended, spans)
     }
 
@@ -179,9 +188,12 @@ impl Process {
     fn learn(&mut self, news: &GcNews) {
         match news {
             GcNews::Stop(stop) if stop.reason.is_gc() => {
-                if let Some(start) = stop.started {
-                    self.meet(start.0, stop.ended.0, stop.cycle, stop.exact);
-                }
+                let ended = stop.ended.0;
+                // One without a start began at some time after the one before it.
+                let before = || self.stops.back().map_or(0, |met| met.end.min(ended));
+                let start = stop.started.map_or_else(before, |start| start.0);
+                let exact = stop.exact && stop.started.is_some();
+                self.meet(start, ended, stop.cycle, exact);
             }
             GcNews::Stop(_) => {}
             GcNews::Cycle(cycle) => {
@@ -202,19 +214,21 @@ impl Process {
     }
 
     fn meet(&mut self, start: u64, end: u64, cycle: u32, exact: bool) {
-        if self.stops.len() == STOPS {
-            self.stops.pop_front();
-            // What began before the oldest that is left is not fully known any more.
-            if let Some(oldest) = self.stops.front() {
-                self.since = self.since.max(MonotonicNanos(oldest.start));
-            }
+        if self.stops.len() == STOPS
+            && let Some(oldest) = self.stops.pop_front()
+        {
+            // What began before its end is not fully known any more.
+            self.since = self.since.max(MonotonicNanos(oldest.end));
         }
-        self.stops.push_back(Met {
+        let met = Met {
             start,
             end,
             cycle,
             exact,
-        });
+        };
+        // Nearly always the last place; the times are the target's, which may be anything.
+        let place = self.stops.partition_point(|other| other.end <= end);
+        self.stops.insert(place, met);
     }
 
     /// Whether every stop that a span met is known with both bounds.
@@ -230,12 +244,15 @@ impl Process {
         let (go, stay) = held.into_iter().partition(|held| may_go(self, held));
         self.held = stay;
         let go: Vec<Held> = go;
-        go.into_iter()
-            .map(|held| Span {
-                gc: self.overlap(&held),
-                ..held.finished.span
-            })
-            .collect()
+        go.into_iter().map(|held| self.settled(held)).collect()
+    }
+
+    /// The span with its overlap.
+    fn settled(&self, held: Held) -> Span {
+        Span {
+            gc: self.overlap(&held),
+            ..held.finished.span
+        }
     }
 
     fn overlap(&self, held: &Held) -> GcOverlap {
@@ -243,23 +260,29 @@ impl Process {
         if start < self.since {
             return GcOverlap::Unknown;
         }
-        let met = || {
-            let stops = self.stops.iter().rev();
-            stops.filter(|met| met.start < end.0 && start.0 < met.end)
-        };
-        if self.is_known(held) && met().all(|met| met.exact) {
-            let lengths = met().map(|met| met.end.min(end.0) - met.start.max(start.0));
+        let met: Vec<&Met> = self.met(start.0, end.0).collect();
+        if self.is_known(held) && met.iter().all(|met| met.exact) {
+            let length = |met: &&Met| met.end.min(end.0).saturating_sub(met.start.max(start.0));
             return GcOverlap::Pause {
-                nanoseconds: lengths.sum(),
+                nanoseconds: met.iter().map(length).fold(0, u64::saturating_add),
             };
         }
         let unfinished = self.assembler.unfinished();
         let unfinished = unfinished.filter(|stop| stop.started.is_none_or(|begun| begun < end));
-        let cycles: HashSet<u32> = met()
+        let cycles: HashSet<u32> = met
+            .iter()
             .map(|met| met.cycle)
             .chain(unfinished.map(|stop| stop.cycle))
             .collect();
         GcOverlap::Cycles(u32::try_from(cycles.len()).unwrap_or(u32::MAX))
+    }
+
+    /// What a time met, the newest first. Looks no further back than to the first that had ended before.
+    fn met(&self, start: u64, end: u64) -> impl Iterator<Item = &Met> {
+        let newest = self.stops.iter().rev();
+        newest
+            .take_while(move |met| start < met.end)
+            .filter(move |met| met.start < end)
     }
 }
 

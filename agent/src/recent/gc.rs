@@ -2,7 +2,10 @@
 
 use std::{
     collections::{BTreeMap, HashMap},
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
 };
 
 use crate::{
@@ -30,6 +33,8 @@ pub struct TimelineCycle {
 pub struct GcTimeline {
     /// Whose they are.
     pub resource: Arc<Resource>,
+    /// Timelines that were begun before this one.
+    earlier: u64,
     cycles: Mutex<Cycles>,
 }
 
@@ -40,9 +45,10 @@ struct Cycles {
 }
 
 impl GcTimeline {
-    fn new(resource: &Arc<Resource>) -> Self {
+    fn new(resource: &Arc<Resource>, earlier: u64) -> Self {
         Self {
             resource: Arc::clone(resource),
+            earlier,
             cycles: Mutex::default(),
         }
     }
@@ -106,11 +112,14 @@ impl Cycles {
     }
 }
 
+type ByProcess = HashMap<(u32, String), Arc<GcTimeline>>;
+
 /// The timelines of all processes.
 #[derive(Debug, Default)]
 pub(super) struct GcTimelines {
     /// By pid and instance id: pids are used again.
-    by_process: Mutex<HashMap<(u32, String), Arc<GcTimeline>>>,
+    by_process: Mutex<ByProcess>,
+    begun: AtomicU64,
 }
 
 impl GcTimelines {
@@ -119,10 +128,12 @@ impl GcTimelines {
         let key = (resource.pid, resource.service_instance_id.clone());
         let mut timelines = self.lock();
         if !timelines.contains_key(&key) && timelines.len() >= PROCESSES {
-            // A live process holds its own; those of ended ones make room.
-            timelines.retain(|_, timeline| Arc::strong_count(timeline) > 1);
+            remove_oldest_ended(&mut timelines);
         }
-        let new = || Arc::new(GcTimeline::new(resource));
+        let new = || {
+            let earlier = self.begun.fetch_add(1, Ordering::Relaxed);
+            Arc::new(GcTimeline::new(resource, earlier))
+        };
         Arc::clone(timelines.entry(key).or_insert_with(new))
     }
 
@@ -133,10 +144,21 @@ impl GcTimelines {
         all
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<(u32, String), Arc<GcTimeline>>> {
+    fn lock(&self) -> MutexGuard<'_, ByProcess> {
         self.by_process
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Makes room for one. A live process holds its own timeline.
+fn remove_oldest_ended(timelines: &mut ByProcess) {
+    let ended = timelines
+        .iter()
+        .filter(|(_, timeline)| Arc::strong_count(timeline) == 1);
+    let oldest = ended.min_by_key(|(_, timeline)| timeline.earlier);
+    if let Some(key) = oldest.map(|(key, _)| key.clone()) {
+        timelines.remove(&key);
     }
 }
 
@@ -193,7 +215,11 @@ mod tests {
         for number in 0..3_000 {
             timelines.of(&testing::resource(&format!("service-{number}")));
         }
-        assert!(timelines.all().len() <= PROCESSES);
+        let mut kept: Vec<u64> = timelines.all().iter().map(|one| one.earlier).collect();
+        kept.sort_unstable();
+        assert_eq!(kept.len(), PROCESSES);
+        let newest = 3_001 - (PROCESSES as u64 - 1);
+        assert!(kept.into_iter().eq([0].into_iter().chain(newest..3_001)));
         let again = timelines.of(&testing::resource("live"));
         assert!(Arc::ptr_eq(&live, &again), "a live process keeps its own");
     }

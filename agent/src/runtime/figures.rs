@@ -3,7 +3,7 @@
 use super::{
     cells::Cell,
     pacer,
-    view::{Absence, View},
+    view::{Absence, View, not_negative},
 };
 
 /// What a number counts.
@@ -60,9 +60,10 @@ macro_rules! figures {
 
 figures! {
     Goroutines "/sched/goroutines:goroutines" Count = |v| v.goroutines;
-    SystemGoroutines "/sched/goroutines/system:goroutines" Count = |v| v.cell(Cell::SystemGoroutines);
+    SystemGoroutines "/sched/goroutines/system:goroutines" Count = |v| v.count(Cell::SystemGoroutines);
     RunnableGoroutines "/sched/goroutines/runnable:goroutines" Count = |v| {
-        Ok(v.processors()?.runnable + v.either(Cell::RunQueue, Cell::RunQueueOld)?)
+        let queued = not_negative(v.either(Cell::RunQueue, Cell::RunQueueOld)?)?;
+        v.processors()?.runnable.checked_add(queued).ok_or(Absence::Moving)
     };
     CreatedGoroutines "/sched/goroutines-created:goroutines" Count = |v| {
         let ended = v.cell(Cell::Created)?;
@@ -79,7 +80,7 @@ figures! {
         made.checked_sub(foreign).ok_or(Absence::Moving)
     };
     ThreadsCreated "/sched/threads/created:threads" Count = |v| Ok(v.threads()?.count);
-    SpinningThreads "/sched/threads/spinning:threads" Count = |v| v.cell(Cell::Spinning);
+    SpinningThreads "/sched/threads/spinning:threads" Count = |v| v.count(Cell::Spinning);
     ProcessorsIdle "/sched/processors/idle:processors" Count = |v| v.processors_in(0);
     ProcessorsRunning "/sched/processors/running:processors" Count = |v| v.processors_in(1);
     ProcessorsSyscall "/sched/processors/syscall:processors" Count = |v| {
@@ -117,7 +118,8 @@ figures! {
     };
     ClassHeapFree "/memory/classes/heap/free:bytes" Bytes = |v| {
         let heap = v.heap()?;
-        Ok(heap.committed.wrapping_sub(heap.in_heap + heap.in_stacks + heap.in_metadata))
+        let used = heap.in_heap.wrapping_add(heap.in_stacks).wrapping_add(heap.in_metadata);
+        Ok(heap.committed.wrapping_sub(used))
     };
     ClassHeapReleased "/memory/classes/heap/released:bytes" Bytes = |v| Ok(v.heap()?.released);
     ClassHeapStacks "/memory/classes/heap/stacks:bytes" Bytes = |v| Ok(v.heap()?.in_stacks);

@@ -43,6 +43,11 @@ impl View<'_> {
         self.copies.get(cell).ok_or(lacking)
     }
 
+    /// A number of things that the runtime keeps with a sign.
+    pub(super) fn count(&self, cell: Cell) -> Result<u64, Absence> {
+        self.cell(cell).and_then(not_negative)
+    }
+
     /// A number whose field was renamed: a release has one of the two.
     pub(super) fn either(&self, new: Cell, old: Cell) -> Result<u64, Absence> {
         match self.cell(old) {
@@ -73,5 +78,25 @@ impl View<'_> {
 
     pub(super) fn threads(&self) -> Result<ThreadTotals, Absence> {
         self.threads
+    }
+}
+
+/// A number of things that was widened with its sign: one that is negative was read half way.
+pub(super) fn not_negative(count: u64) -> Result<u64, Absence> {
+    match count.cast_signed() < 0 {
+        true => Err(Absence::Moving),
+        false => Ok(count),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_negative_count_is_no_number() {
+        assert_eq!(not_negative(3), Ok(3));
+        assert_eq!(not_negative(u64::MAX), Err(Absence::Moving));
+        assert_eq!(not_negative((-7_i64).cast_unsigned()), Err(Absence::Moving));
     }
 }

@@ -2,7 +2,9 @@
 
 use std::{ops::ControlFlow, process::ExitCode, time::Duration};
 
-use super::{gctrace, session::Session};
+use serde::Serialize;
+
+use super::{gctrace, session::Session, sites::json_line};
 use crate::{
     api::CycleBody,
     cli::{CliError, Output},
@@ -32,7 +34,8 @@ Keys of --json, one object per line; null is unknown:
   number, forced, pause_ns, start_unix_nano, phases[sweep_termination_ns, mark_ns, mark_termination_ns],
   heap[start_bytes, end_bytes, live_bytes], heap_goal_bytes, stack_bytes, globals_bytes, gomaxprocs,
   mark_cpu[assist_ns, dedicated_ns, fractional_ns, idle_ns], cpu_fraction, since_start_ns,
-  stops[reason, start_unix_nano, length_ns, stopping_ns, exact], stops_complete
+  stops[reason, start_unix_nano, length_ns, stopping_ns, exact], stops_complete,
+  lost_before (cycles between this one and the one printed before that were not seen)
 
 Exit status: 0 at the end of the process, of --count or --duration, or when interrupted; 1 when the
 process cannot be traced.";
@@ -58,13 +61,15 @@ pub(super) struct GcArgs {
 pub(super) fn run(args: &GcArgs, output: &mut Output) -> Result<ExitCode, CliError> {
     let mut session = Session::attach(args.pid, Feature::Gc)?;
     let (clock, mut assembler, mut printed) = (Clock::new(), Assembler::default(), 0);
+    let mut gaps = Gaps::default();
     session.follow(args.duration, |event| {
         let Event::GcStop(stop) = event else {
             return Ok(ControlFlow::Continue(()));
         };
         for news in assembler.take(stop) {
             let GcNews::Cycle(cycle) = news else { continue };
-            print(*cycle, &clock, args.json, output)?;
+            let lost_before = gaps.before(cycle.number);
+            print(*cycle, lost_before, &clock, args.json, output)?;
             printed += 1;
             if args.count.is_some_and(|count| printed >= count) {
                 return Ok(ControlFlow::Break(()));
@@ -72,20 +77,50 @@ pub(super) fn run(args: &GcArgs, output: &mut Output) -> Result<ExitCode, CliErr
         }
         Ok(ControlFlow::Continue(()))
     })?;
+    if gaps.lost > 0 {
+        tracing::warn!(cycles = gaps.lost, "not every cycle was seen");
+    }
     Ok(ExitCode::SUCCESS)
 }
 
+/// Cycles that are missing between those that were seen.
+#[derive(Debug, Default)]
+struct Gaps {
+    last: Option<u32>,
+    lost: u64,
+}
+
+impl Gaps {
+    /// How many were lost between the last cycle and this one.
+    fn before(&mut self, number: u32) -> u64 {
+        let last = self.last.replace(number);
+        let lost = last.map_or(0, |last| number.saturating_sub(last).saturating_sub(1));
+        self.lost = self.lost.saturating_add(lost.into());
+        lost.into()
+    }
+}
+
+/// A cycle as a JSON object.
+#[derive(Serialize)]
+struct Line {
+    #[serde(flatten)]
+    cycle: CycleBody,
+    lost_before: u64,
+}
+
 /// Prints a cycle at once: whoever reads along waits for it.
-fn print(cycle: GcCycle, clock: &Clock, json: bool, output: &mut Output) -> Result<(), CliError> {
+fn print(
+    cycle: GcCycle,
+    lost_before: u64,
+    clock: &Clock,
+    json: bool,
+    output: &mut Output,
+) -> Result<(), CliError> {
     if json {
         clock.tick();
         let start = start(&cycle, clock);
-        let body = CycleBody::new(&TimelineCycle { cycle, start });
-        let line = serde_json::to_string(&body).map_err(|source| CliError::Encode {
-            format: "JSON",
-            source: Box::new(source),
-        })?;
-        output.line(line)?;
+        let cycle = CycleBody::new(&TimelineCycle { cycle, start });
+        json_line(&Line { cycle, lost_before }, output)?;
     } else {
         output.line(gctrace::line(&cycle))?;
     }
@@ -95,4 +130,16 @@ fn print(cycle: GcCycle, clock: &Clock, json: bool, output: &mut Output) -> Resu
 fn start(cycle: &GcCycle, clock: &Clock) -> Option<UnixNanos> {
     let phases = cycle.observed.as_ref()?.phases?;
     Some(clock.to_unix(phases.sweep_termination))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn cycles_between_two_that_were_seen_are_lost() {
+        let mut gaps = Gaps::default();
+        let lost = [7, 8, 11, 12, 14].map(|number| gaps.before(number));
+        assert_eq!((lost, gaps.lost), ([0, 0, 2, 0, 1], 3));
+    }
 }

@@ -174,3 +174,57 @@ fn history_is_bounded_and_what_it_does_not_reach_is_not_known() {
     let (_, spans) = pauses.span(TARGET, finished(1_990_000, 2_001_000, mark, 0));
     assert_eq!(overlaps(spans), [pause(11 * 90)]);
 }
+
+#[test]
+fn a_stop_that_ends_before_it_starts_leaves_no_seconds() {
+    let mut pauses = Pauses::default();
+    pauses.add(TARGET);
+    pauses.probed(TARGET, MonotonicNanos(5));
+    let last = mark_termination(7, (100, 50), 120, 90, [99, 60, 99, 50]);
+    pauses.stop(TARGET, &last);
+    let (_, spans) = pauses.span(TARGET, finished(10, 200, 60, 0));
+    assert_eq!(overlaps(spans), [GcOverlap::Cycles(1)]);
+    let (_, spans) = pauses.span(TARGET, finished(120, 200, 60, 0));
+    assert_eq!(overlaps(spans), [pause(0)], "it was over by its probe");
+}
+
+#[test]
+fn what_is_met_is_found_in_whatever_order_the_stops_were_told() {
+    let mut pauses = watched();
+    let process = pauses.processes.get_mut(&TARGET).expect("added");
+    // Starts and lengths that repeat only after 1,009 numbers.
+    let stops = (1..1_000_u64).map(|n| (n * 577 % 1_009 * 10, n * 211 % 1_009));
+    let stops: Vec<(u64, u64)> = stops
+        .map(|(start, length)| (start, start + length))
+        .collect();
+    for (number, (start, end)) in (0..).zip(&stops) {
+        process.meet(*start, *end, number, true);
+    }
+    for start in (0..10_000).step_by(97) {
+        let end = start + 250;
+        let mut found: Vec<_> = process
+            .met(start, end)
+            .map(|met| (met.start, met.end))
+            .collect();
+        let mut expected = stops.clone();
+        expected.retain(|stop| stop.0 < end && start < stop.1);
+        found.sort_unstable();
+        expected.sort_unstable();
+        assert_eq!(found, expected, "{start} to {end}");
+    }
+}
+
+#[test]
+fn a_span_that_can_go_leaves_alone_those_that_wait() {
+    let mut pauses = watched();
+    cycle(&mut pauses);
+    for _ in 0..3 {
+        assert!(pauses.span(TARGET, finished(400, 410, 160, 1)).1.is_empty());
+    }
+    let (_, spans) = pauses.span(TARGET, finished(320, 400, 160, 0));
+    assert_eq!(overlaps(spans), [pause(10)]);
+    assert_eq!(pauses.held, 3);
+    let other = crate::runtime::gc::testing::stop(7, 450, 90, [99, 160, 299, 330]);
+    assert_eq!(overlaps(pauses.stop(TARGET, &other).1), [pause(0); 3]);
+    assert_eq!(pauses.held, 0);
+}

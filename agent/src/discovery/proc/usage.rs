@@ -29,15 +29,22 @@ pub struct Usage {
 }
 
 impl Procfs {
-    /// Reads what a process uses.
+    /// When the machine was started, in seconds since 1970.
+    ///
+    /// # Errors
+    /// `InvalidData` when the file has another form.
+    pub fn boot_seconds(&self) -> io::Result<f64> {
+        let stat = fs::read_to_string(self.file("stat"))?;
+        boot_seconds(&stat).ok_or_else(|| malformed("stat"))
+    }
+
+    /// Reads what a process uses; `boot_seconds` is that of [`Procfs::boot_seconds`].
     ///
     /// # Errors
     /// `NotFound` when there is no such process, `InvalidData` when a file has another form.
-    pub fn usage(&self, pid: u32) -> io::Result<Usage> {
+    pub fn usage(&self, pid: u32, boot_seconds: f64) -> io::Result<Usage> {
         let line = self.read(pid, "stat")?;
-        let boot = fs::read_to_string(self.file("stat"))?;
-        let boot = boot_seconds(&boot).ok_or_else(|| malformed("stat"))?;
-        let usage = of_stat(&line, page_bytes(), boot).ok_or_else(|| malformed("stat"))?;
+        let usage = of_stat(&line, page_bytes(), boot_seconds).ok_or_else(|| malformed("stat"))?;
         let limits = self.read(pid, "limits").unwrap_or_default();
         let limits = String::from_utf8_lossy(&limits);
         let descriptors = fs::read_dir(self.path(pid, "fd"));
@@ -113,7 +120,9 @@ mod tests {
 
     #[test]
     fn this_process_uses_something() {
-        let usage = Procfs::default().usage(std::process::id()).expect("runs");
+        let procfs = Procfs::default();
+        let boot = procfs.boot_seconds().expect("told");
+        let usage = procfs.usage(std::process::id(), boot).expect("runs");
         assert!(usage.resident_bytes > 100_000 && usage.virtual_bytes > usage.resident_bytes);
         assert!(usage.open_descriptors.is_some_and(|count| count > 2));
         assert!(usage.start_seconds > 1e9);

@@ -1,20 +1,26 @@
 //! One target as the readers see it. A reading that hangs keeps this, and nothing else of the target.
 
 use std::{
-    fmt,
-    sync::{Arc, Mutex, PoisonError},
+    fmt, io,
+    sync::{Arc, Mutex, OnceLock, PoisonError},
     time::{Duration, Instant},
 };
 
 use super::DEADLINE;
 use crate::{
-    discovery::{Process, Procfs},
+    discovery::{Process, Procfs, Usage},
     identity::Resource,
     node::turn::{Claim, Turn},
     recent::GcTimeline,
     runtime::{Reader, RuntimeReading},
     telemetry::Telemetry,
 };
+
+/// Least time between two looks at what a process uses, for which its descriptors are counted.
+const USAGE_INTERVAL: Duration = Duration::from_secs(5);
+
+/// When the machine was started, read once.
+static BOOT_SECONDS: OnceLock<f64> = OnceLock::new();
 
 /// A process whose runtime can be read.
 pub(in crate::node) struct Readable {
@@ -26,6 +32,7 @@ pub(in crate::node) struct Readable {
     turn: Turn,
     interval: Duration,
     due: Mutex<Instant>,
+    usage_due: Mutex<Instant>,
 }
 
 impl fmt::Debug for Readable {
@@ -53,6 +60,7 @@ impl Readable {
             turn: Turn::default(),
             interval,
             due: Mutex::new(Instant::now() + interval),
+            usage_due: Mutex::new(Instant::now()),
         }
     }
 
@@ -75,13 +83,37 @@ impl Readable {
         self.turn.claim()
     }
 
+    /// Whether what the process uses is old enough to be read again.
+    fn usage_is_due(&self, now: Instant) -> bool {
+        let mut due = self
+            .usage_due
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        let is_due = now >= *due;
+        if is_due {
+            *due = now + USAGE_INTERVAL;
+        }
+        is_due
+    }
+
+    fn usage(&self) -> io::Result<Usage> {
+        let procfs = Procfs::default();
+        let boot_seconds = match BOOT_SECONDS.get() {
+            Some(known) => *known,
+            None => {
+                let told = procfs.boot_seconds()?;
+                *BOOT_SECONDS.get_or_init(|| told)
+            }
+        };
+        procfs.usage(self.process.id.pid, boot_seconds)
+    }
+
     /// Reads and publishes, unless the process changed meanwhile.
     pub(super) fn read(&self, telemetry: &Telemetry, claim: Claim) {
         let begun = Instant::now();
         // Before the reading, at whose end the process is checked to be the same.
-        let usage = telemetry
-            .shows_classic_names()
-            .then(|| Procfs::default().usage(self.process.id.pid));
+        let shows_usage = telemetry.shows_classic_names() && self.usage_is_due(begun);
+        let usage = shows_usage.then(|| self.usage());
         let result = {
             let mut reader = self.reader.lock().unwrap_or_else(PoisonError::into_inner);
             reader.read()

@@ -205,13 +205,25 @@ fn stop(event: &GcStopEvent, role: Role) -> Stop {
         _ => event.header.time_ns,
     };
     let unless_zero = |time: u64| (time != 0).then_some(MonotonicNanos(time));
-    Stop {
+    let probed = Stop {
         reason,
         cycle: event.cycle,
+        started: None,
+        stopped: None,
+        ended: MonotonicNanos(event.header.time_ns),
+        exact: false,
+    };
+    // These are registers and variables of the target. Where they contradict each other, the time of the
+    // probe is all that is left.
+    if started > ended {
+        return probed;
+    }
+    Stop {
         started: unless_zero(started),
         stopped: unless_zero(event.stopped_ns),
         ended: MonotonicNanos(ended),
         exact: role == Role::Last,
+        ..probed
     }
 }
 

@@ -65,7 +65,8 @@ pub struct Stop {
     pub reason: StopReason,
     /// The GC cycle that ran, or ran last.
     pub cycle: u32,
-    /// When it was asked for, as the runtime counts pauses. None before Go 1.22 for other reasons than GC.
+    /// When it was asked for, as the runtime counts pauses. None before Go 1.22 for other reasons than GC,
+    /// and when what was read cannot be.
     pub started: Option<MonotonicNanos>,
     /// When the last P had stopped (1.23+).
     pub stopped: Option<MonotonicNanos>,

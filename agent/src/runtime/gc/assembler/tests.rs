@@ -187,3 +187,19 @@ fn somebody_else_may_see_the_beginning_of_marking_first() {
     assert_eq!(stop.reason, MARK);
     assert!(observed(cycle).stops_complete);
 }
+
+#[test]
+fn a_stop_that_ends_before_it_starts_has_no_length() {
+    let first = sweep_termination(7, 100, 120);
+    let last = mark_termination(7, (300, 250), 332, 90, [99, 160, 299, 250]);
+    let (stops, cycles) = told([first, last]);
+    assert_eq!(stops, [(SWEEP, 100, 160, true), (MARK, 0, 332, false)]);
+    let seen = observed(&cycles[0]);
+    assert!(!seen.stops_complete);
+    assert_eq!(seen.stops[1].length_ns(), None);
+    let mut assembler = Assembler::default();
+    assembler.take(&sweep_termination(7, 130, 120));
+    let unfinished = assembler.unfinished().expect("under way");
+    assert_eq!((unfinished.started, unfinished.ended.0), (None, 120));
+    assert_eq!(assembler.mark_began(160), None);
+}
