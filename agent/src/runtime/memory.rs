@@ -1,9 +1,6 @@
 //! `process_vm_readv`: many pieces of another process's memory in one system call.
 
-use std::{
-    io,
-    sync::atomic::{AtomicU64, Ordering},
-};
+use std::{cell::Cell, io};
 
 use super::ReadError;
 
@@ -49,13 +46,15 @@ impl Piece {
     }
 }
 
-/// System calls made so far.
-static CALLS: AtomicU64 = AtomicU64::new(0);
+thread_local! {
+    /// System calls made so far.
+    static CALLS: Cell<u64> = const { Cell::new(0) };
+}
 
-/// How many times this process has read another's memory.
+/// How many times this thread has read another process's memory.
 #[must_use]
 pub fn calls() -> u64 {
-    CALLS.load(Ordering::Relaxed)
+    CALLS.get()
 }
 
 /// Copies all pieces, in their order; up to 1,024 in one call, so that they are of one moment as
@@ -86,7 +85,7 @@ fn read_chunk(pid: u32, pieces: &mut [&mut Piece]) -> Result<(), ReadError> {
             iov_len: piece.bytes.len(),
         })
         .collect();
-    CALLS.fetch_add(1, Ordering::Relaxed);
+    CALLS.set(CALLS.get().wrapping_add(1));
     let count = libc::c_ulong::try_from(local.len()).unwrap_or_default();
     let target = libc::pid_t::try_from(pid).unwrap_or(libc::pid_t::MAX);
     // SAFETY: `local` describes the buffers that `pieces` borrows mutably until this function ends;

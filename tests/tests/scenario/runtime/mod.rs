@@ -23,9 +23,6 @@ pub(super) use rows::{Cell, ROWS};
 /// A limit, so that the goal that follows from one is computed as well.
 const ENVIRONMENT: [(&str, &str); 1] = [("GOMEMLIMIT", "900MiB")];
 
-/// Calls that the first reading takes more: processors and each thread are looked up.
-const FIRST_CALLS: u64 = 200;
-
 /// A build to compare.
 #[derive(Clone, Copy)]
 pub(super) struct Build {
@@ -85,11 +82,14 @@ pub(super) fn compare(build: Build) -> Vec<Cell> {
     assert_eq!(program.ask("work 40"), "done");
     let mut reader = reader(program.pid());
     assert_eq!(program.ask("still"), "still");
+    // The first readings look the processors and the threads up.
+    at_rest(&mut reader);
     let calls = memory_calls();
     let (reading, readings) = at_rest(&mut reader);
-    assert!(
-        memory_calls() - calls <= readings + FIRST_CALLS,
-        "one system call for everything, but for the first reading"
+    assert_eq!(
+        memory_calls() - calls,
+        readings,
+        "one system call for everything"
     );
     let truth = truth(&mut program);
 
