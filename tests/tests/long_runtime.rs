@@ -8,7 +8,9 @@ use std::{fmt::Write as _, path::Path};
 use runtime::{Build, Cell, ROWS, compare};
 use tests::harness::Toolchain::{self, Installed, Version};
 
-const TOOLCHAINS: [Toolchain; 9] = [
+const TOOLCHAINS: [Toolchain; 11] = [
+    Version("go1.17.13"),
+    Version("go1.18.10"),
     Version("go1.19.13"),
     Version("go1.20.14"),
     Version("go1.21.13"),

@@ -122,18 +122,20 @@ cells! {
     MspanInUse:       mheap_ "spanalloc.inuse" Eight 17..NOW;
     McacheInUse:      mheap_ "cachealloc.inuse" Eight 17..NOW;
 
-    GcPercent:        gcController "gcPercent" Signed 19..NOW;
+    GcPercent:        gcController "gcPercent" Signed 17..NOW;
     MemoryLimit:      gcController "memoryLimit" Eight 19..NOW;
     PercentHeapGoal:  gcController "gcPercentHeapGoal" Eight 19..NOW;
     SweepTrigger:     gcController "sweepDistMinTrigger" Eight 19..NOW;
     Triggered:        gcController "triggered" Eight 19..NOW;
     Runway:           gcController "runway" Eight 19..NOW;
-    HeapLive:         gcController "heapLive" Eight 19..NOW;
-    HeapScan:         gcController "heapScan" Eight 19..NOW;
+    GoalOld:          gcController "heapGoal" Eight 17..18;
+    TriggerOld:       gcController "trigger" Eight 17..18;
+    HeapLive:         gcController "heapLive" Eight 17..NOW;
+    HeapScan:         gcController "heapScan" Eight 17..NOW;
     LastStackScan:    gcController "lastStackScan" Eight 19..NOW;
-    GlobalsScan:      gcController "globalsScan" Eight 19..NOW;
-    HeapMarked:       gcController "heapMarked" Eight 19..NOW;
-    AssistTime:       gcController "assistTime" Eight 19..NOW;
+    GlobalsScan:      gcController "globalsScan" Eight 18..NOW;
+    HeapMarked:       gcController "heapMarked" Eight 17..NOW;
+    AssistTime:       gcController "assistTime" Eight 17..NOW;
     HeapFree:         gcController "heapFree" Eight 19..NOW;
     TotalAlloc:       gcController "totalAlloc" Eight 19..NOW;
     TotalFree:        gcController "totalFree" Eight 19..NOW;

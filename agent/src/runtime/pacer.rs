@@ -23,11 +23,17 @@ const KNOWN: std::ops::RangeInclusive<u32> = 19..=27;
 
 /// Heap size at which the next cycle should end.
 pub(super) fn goal(view: &View<'_>) -> Result<u64, Absence> {
+    if view.minor < *KNOWN.start() {
+        return stored(view, Cell::GoalOld);
+    }
     goal_and_least_trigger(view).map(|(goal, _)| goal)
 }
 
 /// Heap size at which the next cycle begins.
 pub(super) fn trigger(view: &View<'_>) -> Result<u64, Absence> {
+    if view.minor < *KNOWN.start() {
+        return stored(view, Cell::TriggerOld);
+    }
     let (goal, least) = goal_and_least_trigger(view)?;
     let marked = view.cell(Cell::HeapMarked)?;
     if marked >= goal {
@@ -39,6 +45,14 @@ pub(super) fn trigger(view: &View<'_>) -> Result<u64, Absence> {
     let runway = view.cell(Cell::Runway)?;
     let wanted = goal.checked_sub(runway).unwrap_or(least);
     Ok(wanted.clamp(least, most))
+}
+
+/// Up to Go 1.18 the runtime keeps both.
+fn stored(view: &View<'_>, cell: Cell) -> Result<u64, Absence> {
+    match view.cell(cell)? {
+        u64::MAX => Err(Absence::Off),
+        kept => Ok(kept),
+    }
 }
 
 /// The goal, and the trigger that the sweeper needs at least.

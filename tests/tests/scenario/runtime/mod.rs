@@ -55,6 +55,10 @@ impl Build {
         // Where the linker does not forbid that, it does not know the flag either.
         let old = ["go1.19", "go1.20", "go1.21", "go1.22"];
         let name = self.toolchain.to_string();
+        if name.starts_with("go1.17") || name.starts_with("go1.18") {
+            // They have no function to ask.
+            return self;
+        }
         match old.iter().any(|old| name.starts_with(old)) {
             true => self.with(&["-tags=peek"]),
             false => self.with(&["-tags=peek", "-ldflags=-checklinkname=0"]),
