@@ -93,7 +93,6 @@ pub(super) fn one_site_leaks() -> Duration {
         ("service_name", "parked"),
         ("code_function_name", site.0.as_str()),
         ("code_line_number", line),
-        ("golens_go_goroutine_start", "main.leaked"),
     ];
     assert!(metrics.count("golens_go_goroutine_leak_size", &labels) >= 1_000);
     // Of what begins the goroutines the compiler makes a function of its own, for they have an argument.
