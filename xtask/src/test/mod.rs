@@ -26,7 +26,7 @@ use crate::{
 #[derive(Args)]
 #[command(after_help = "\
 Groups:\n  \
-unit      symbols, golens, its registry and state, agent-ebpf and xtask; no root; Go toolchains come from the module proxy\n  \
+unit      symbols, golens, its config, registry and state, agent-ebpf and xtask; no root; Go toolchains come from the module proxy\n  \
 root      crate `tests`: the built agent on real Go programs; needs root, eBPF and uprobe_multi\n  \
 backends  one whole pivot run against real Prometheus, Loki and Tempo; part of root\n  \
 long      test binaries named long_* of the groups unit and root; only with --all\n  \
@@ -110,6 +110,7 @@ fn unit(paths: &Paths, built: &Built, all: bool) -> Result<Command> {
     for directory in [
         "symbols/tests",
         "agent/tests",
+        "agent/config/tests",
         "agent/registry/tests",
         "agent/state/tests",
     ] {

@@ -8,11 +8,18 @@ use serde::Deserialize;
 use crate::{build::cargo, paths::Paths, run::output};
 
 /// Crate, and the crates of the workspace it may use. Nothing uses `tests` or `xtask`.
-const MAY_USE: [(&str, &[&str]); 7] = [
+const MAY_USE: [(&str, &[&str]); 8] = [
     (
         "golens",
-        &["agent-ebpf", "golens-registry", "golens-state", "symbols"],
+        &[
+            "agent-ebpf",
+            "golens-config",
+            "golens-registry",
+            "golens-state",
+            "symbols",
+        ],
     ),
+    ("golens-config", &["golens-state"]),
     ("golens-registry", &["golens-state"]),
     ("golens-state", &[]),
     ("agent-ebpf", &[]),
