@@ -35,7 +35,7 @@ pub use facts::{
 };
 pub use figures::{Figure, Unit};
 pub use gc::RingCycle;
-pub use goroutine_report::GoroutineReport;
+pub use goroutine_report::{FailedProfile, GoroutineReport};
 pub use heap::SizeCounts;
 pub use histogram::{Distribution, TimeCounts};
 pub use leaks::{Leak, Leaks};
