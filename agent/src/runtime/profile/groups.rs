@@ -4,9 +4,9 @@ use std::collections::{HashMap, hash_map::Entry};
 
 use super::{
     facts::GoroutineFields,
-    gather::Window,
     slots::{Now, Slots, Tenths},
     state::State,
+    window::Window,
 };
 
 /// Groups of one profile; programs have some dozens.

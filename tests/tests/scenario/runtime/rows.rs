@@ -196,8 +196,8 @@ impl Row {
                 None => self.absent(Absence::Release, truth),
                 Some(counts) => self.counts(&time_counts(counts), truth),
             },
-            Value::Allocated => self.sizes(reading.allocated.as_ref(), truth),
-            Value::Freed => self.sizes(reading.freed.as_ref(), truth),
+            Value::Allocated => self.sizes(reading.allocated.as_deref(), truth),
+            Value::Freed => self.sizes(reading.freed.as_deref(), truth),
         }
     }
 
