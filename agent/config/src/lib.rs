@@ -29,6 +29,7 @@ pub use path::{BadPath, Path, Step};
 pub use problem::Problem;
 pub use secret::Secret;
 pub use source::{
-    Content, Format, Kind, Outlet, Part, Reading, Source, SourceError, SourceId, Version,
+    Content, FileSource, FixedSource, Format, Kind, Outlet, Part, Reading, Source, SourceError,
+    SourceId, Version,
 };
-pub use value::{Data, Entry, Mark, Origin, Place, Reveal, Value};
+pub use value::{Change, Data, Diff, Entry, Mark, Origin, Place, Reveal, Value};
