@@ -31,3 +31,9 @@ pub use source::{
     Content, Format, Kind, Outlet, Part, Reading, Source, SourceError, SourceId, Version,
 };
 pub use value::{Data, Entry, Mark, Origin, Place, Reveal, Value};
+
+mod mask;
+mod net;
+pub mod secrets;
+
+pub use mask::Masker;
