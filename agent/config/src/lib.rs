@@ -11,6 +11,7 @@
 
 mod documents;
 mod event;
+mod format;
 mod history;
 mod hooks;
 mod path;

@@ -89,7 +89,10 @@ impl Masker {
             return;
         }
         let json = Zeroizing::new(serde_json::to_string(text).unwrap_or_default());
-        self.learn_form(json.trim_matches('"').as_bytes());
+        let json = json
+            .strip_prefix('"')
+            .and_then(|json| json.strip_suffix('"'));
+        self.learn_form(json.unwrap_or_default().as_bytes());
         self.learn_form(Zeroizing::new(STANDARD.encode(text)).as_bytes());
         let url = utf8_percent_encode(text, NON_ALPHANUMERIC).to_string();
         self.learn_form(Zeroizing::new(url).as_bytes());

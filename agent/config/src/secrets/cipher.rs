@@ -34,17 +34,17 @@ pub(super) fn fill_random(bytes: &mut [u8]) -> Result<(), SecretError> {
 
 /// Seals `plain` with a new random nonce: `nonce || ciphertext || tag`.
 pub(super) fn seal(key: &Locked, plain: &[u8], aad: &[u8]) -> Result<Vec<u8>, SecretError> {
-    let mut nonce = [0; NONCE_LEN];
-    fill_random(&mut nonce)?;
-    seal_with(key, nonce, plain, aad).ok_or(SecretError::System("cipher"))
+    seal_with(key, fresh_nonce()?, plain, aad).ok_or(SecretError::System("cipher"))
 }
 
-fn seal_with(
-    key: &Locked,
-    nonce: [u8; NONCE_LEN],
-    plain: &[u8],
-    aad: &[u8],
-) -> Option<Vec<u8>> {
+/// A random nonce. Below 2^32 values of one key the chance that one is used twice is less than 2^-32.
+fn fresh_nonce() -> Result<[u8; NONCE_LEN], SecretError> {
+    let mut nonce = [0; NONCE_LEN];
+    fill_random(&mut nonce)?;
+    Ok(nonce)
+}
+
+fn seal_with(key: &Locked, nonce: [u8; NONCE_LEN], plain: &[u8], aad: &[u8]) -> Option<Vec<u8>> {
     // Encrypted in place, so the plaintext is overwritten; with its full size from the start, so it is
     // never moved.
     let mut bytes = Vec::with_capacity(NONCE_LEN + plain.len() + TAG);

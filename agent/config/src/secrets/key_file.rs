@@ -56,8 +56,7 @@ impl KeyFile {
         if let Some(fault) = fault(found.mode(), found.uid(), us, &self.path) {
             return Err(unusable(fault));
         }
-        let mut text =
-            Locked::zeroed(LONGEST + 1).map_err(|error| unusable(error.to_string()))?;
+        let mut text = Locked::zeroed(LONGEST + 1).map_err(|error| unusable(error.to_string()))?;
         let mut length = 0;
         while let Some(room @ [_, ..]) = text.expose_mut().get_mut(length..) {
             match file.read(room) {
@@ -68,7 +67,10 @@ impl KeyFile {
         }
         let read = text.expose().get(..length).unwrap_or_default();
         decode(read).ok_or_else(|| {
-            unusable("it holds neither 32 bytes, nor 64 hexadecimal digits, nor 44 characters of base64".to_owned())
+            unusable(
+                "it holds neither 32 bytes, nor 64 hexadecimal digits, nor 44 characters of base64"
+                    .to_owned(),
+            )
         })
     }
 
@@ -120,7 +122,10 @@ fn fault(mode: u32, owner: u32, us: u32, path: &Path) -> Option<String> {
         ));
     }
     (owner != us && owner != 0).then(|| {
-        format!("it belongs to user {owner}, and golens runs as user {us}: chown {us} {}", path.display())
+        format!(
+            "it belongs to user {owner}, and golens runs as user {us}: chown {us} {}",
+            path.display()
+        )
     })
 }
 
@@ -147,7 +152,9 @@ fn decode(text: &[u8]) -> Option<Locked> {
     let mut room = [0; KEY + 4];
     let length = STANDARD.decode_slice(text, &mut room).ok();
     let decoded = room.get(..KEY).filter(|_| length == Some(KEY));
-    let is_key = decoded.map(|decoded| out.copy_from_slice(decoded)).is_some();
+    let is_key = decoded
+        .map(|decoded| out.copy_from_slice(decoded))
+        .is_some();
     room.zeroize();
     is_key.then_some(key)
 }
@@ -195,17 +202,30 @@ mod tests {
             let fault = fault(mode, 0, 0, path).unwrap();
             assert!(fault.ends_with("chmod 0400 /key"), "{fault}");
         }
-        assert!(fault(0o100_400, 1001, 1000, path).unwrap().contains("user 1001"));
+        assert!(
+            fault(0o100_400, 1001, 1000, path)
+                .unwrap()
+                .contains("user 1001")
+        );
     }
 
     #[test]
     fn a_key_is_read_in_three_forms() {
         let raw: Vec<u8> = (0..32).collect();
         let hex: String = raw.iter().map(|byte| format!("{byte:02x}")).collect();
-        for text in [raw.clone(), hex.into_bytes(), STANDARD.encode(&raw).into_bytes()] {
+        for text in [
+            raw.clone(),
+            hex.into_bytes(),
+            STANDARD.encode(&raw).into_bytes(),
+        ] {
             assert_eq!(decode(&text).unwrap().expose(), raw);
         }
-        assert_eq!(decode(b"AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=\n").unwrap().expose(), raw);
+        assert_eq!(
+            decode(b"AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=\n")
+                .unwrap()
+                .expose(),
+            raw
+        );
         for wrong in [&b""[..], b"short", &[b'z'; 64], &[0; 33], &[b'A'; 44]] {
             assert!(decode(wrong).is_none());
         }

@@ -12,8 +12,7 @@ use tokio::sync::Mutex;
 use zeroize::Zeroizing;
 
 use super::{
-    Keyring, Kid, Layout, Locked, Provider, ProviderError, Sealed, SecretError, WrappedKey,
-    cipher,
+    Keyring, Kid, Layout, Locked, Provider, ProviderError, Sealed, SecretError, WrappedKey, cipher,
 };
 
 /// How long an unwrapped data key is kept.

@@ -10,10 +10,7 @@ use futures_util::{FutureExt, future::BoxFuture};
 use zeroize::Zeroize;
 
 use super::{Keys, Sealed, SecretError, cipher};
-use crate::{
-    Decrypt, DecryptError, DocumentId, Masker, Path, Secret,
-    secret::WeakSecret,
-};
+use crate::{Decrypt, DecryptError, DocumentId, Masker, Path, Secret, secret::WeakSecret};
 
 /// Opens sealed values and teaches the masks what not to show.
 ///

@@ -56,7 +56,11 @@ impl Client {
         let tls = match uri.scheme_str() {
             Some("http") => None,
             Some("https") => Some(connector(&settings)?),
-            _ => return Err(bad("the address begins neither with https:// nor with http://")),
+            _ => {
+                return Err(bad(
+                    "the address begins neither with https:// nor with http://",
+                ));
+            }
         };
         let usual = if tls.is_some() { 443 } else { 80 };
         Ok(Self {

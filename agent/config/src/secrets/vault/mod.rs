@@ -61,7 +61,9 @@ impl VaultTransit {
         let parsed = serde_json::from_slice::<Answer>(&answer);
         answer.zeroize();
         // Not the error of the parser: it may quote what it has read.
-        Ok(parsed.map_err(|_malformed| self.odd("its answer is not of Vault's form"))?.data)
+        Ok(parsed
+            .map_err(|_malformed| self.odd("its answer is not of Vault's form"))?
+            .data)
     }
 
     fn odd(&self, reason: &str) -> ProviderError {
