@@ -33,3 +33,9 @@ pub use source::{
     SourceId, Version,
 };
 pub use value::{Change, Data, Diff, Entry, Mark, Origin, Place, Reveal, Value};
+
+mod mask;
+mod net;
+pub mod secrets;
+
+pub use mask::Masker;

@@ -123,8 +123,8 @@ impl Beside {
         let agreement = match self.relation {
             Relation::NotRead(_) => return Ok(Cell::NotRead),
             Relation::Same(times) => {
-                let counts = reading.times.get(&times).map(time_counts);
-                counts.map(|counts| truth.compare_counts(self.name, &counts))
+                let counts = reading.times.get(&times);
+                counts.map(|counts| truth.compare_counts(self.name, &time_counts(counts)))
             }
             Relation::Sum(parts) => {
                 let parts = parts.iter().map(|figure| reading.number(*figure));
