@@ -8,6 +8,7 @@ use runtime::{
     Build, Cell, Checked, ROWS,
     beside::{BESIDE, Relation},
     compare,
+    load::under_load,
 };
 use tests::harness::{
     Page,
@@ -40,6 +41,21 @@ fn every_value_equals_the_programs_own_with_every_go() {
         columns.push((toolchain.to_string(), plain, stripped));
     }
     page(&columns).file();
+}
+
+#[test]
+fn what_a_busy_program_counts_only_rises_with_every_go() {
+    for toolchain in TOOLCHAINS {
+        for build in [Build::new(toolchain), Build::new(toolchain).stripped()] {
+            let found = under_load(build, 50);
+            assert!(found.readings >= 250, "{toolchain}: {found:?}");
+            assert!(
+                found.between >= 15 * found.readings,
+                "{toolchain}: {found:?}"
+            );
+            assert!(found.processors > 1, "{toolchain}: {found:?}");
+        }
+    }
 }
 
 const HEAD: &str = "\

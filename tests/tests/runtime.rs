@@ -10,6 +10,7 @@ use runtime::{
     Build, Cell, ROWS,
     beside::{BESIDE, Relation},
     compare,
+    load::under_load,
     rows::Value,
     truth,
 };
@@ -51,6 +52,20 @@ fn every_value_equals_the_programs_own_without_symbols() {
 fn every_value_equals_the_programs_own_with_go_1_21() {
     compare(Build::new(Version(OLD)));
     compare(Build::new(Version(OLD)).stripped());
+}
+
+#[test]
+fn what_a_busy_program_counts_only_rises_and_lies_between_its_own_values() {
+    for build in [
+        Build::new(Installed),
+        Build::new(Installed).stripped(),
+        Build::new(Version(OLD)),
+    ] {
+        let found = under_load(build, 50);
+        assert!(found.readings >= 250, "{found:?}");
+        assert!(found.between >= 20 * found.readings, "{found:?}");
+        assert!(found.processors > 1, "{found:?}");
+    }
 }
 
 /// A value without a row would be published unchecked.

@@ -1,6 +1,7 @@
 //! Every value that golens reads of a runtime, against what the program says of itself.
 
 pub(super) mod beside;
+pub(super) mod load;
 mod notes;
 pub(super) mod rows;
 
