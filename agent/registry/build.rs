@@ -14,5 +14,20 @@ fn main() -> io::Result<()> {
     fs::write(out.join("registry.bin"), files.encode_to_vec())?;
     tonic_prost_build::configure()
         .build_transport(false)
+        .build_server(false)
+        .compile_fds(files.clone())?;
+    // The server sends messages of watches that many watchers share, encoded once.
+    let server = out.join("server");
+    fs::create_dir_all(&server)?;
+    tonic_prost_build::configure()
+        .build_transport(false)
+        .build_client(false)
+        .codec_path("crate::grpc::codec::SmallCodec")
+        .extern_path(".golens.registry.v1", "crate::grpc::v1")
+        .extern_path(
+            ".golens.registry.v1.WatchResponse",
+            "crate::grpc::shared::Shared",
+        )
+        .out_dir(server)
         .compile_fds(files)
 }

@@ -10,7 +10,7 @@ use std::{
 };
 
 use thiserror::Error;
-use tokio::net::{TcpListener, UnixListener};
+use tokio::net::{TcpListener, TcpSocket, UnixListener};
 
 use crate::{
     consul::Listener,
@@ -87,12 +87,12 @@ impl Address {
         let refused = ListenError::bind(self.to_string());
         match self {
             Self::Tcp(address) => {
-                let (listener, address) = tcp(address).await.map_err(refused)?;
+                let (listener, address) = tcp(address).map_err(refused)?;
                 Ok((Listener::Tcp(listener), Self::Tcp(address)))
             }
             Self::Tls(address, files) => {
                 let config = server_config(&files, &[protocol])?;
-                let (listener, address) = tcp(address).await.map_err(refused)?;
+                let (listener, address) = tcp(address).map_err(refused)?;
                 let listener = Listener::Tls(listener, Arc::clone(&config));
                 Ok((listener, Self::Tls(address, files)))
             }
@@ -104,8 +104,18 @@ impl Address {
     }
 }
 
-async fn tcp(address: SocketAddr) -> io::Result<(TcpListener, SocketAddr)> {
-    let listener = TcpListener::bind(address).await?;
+/// Connections that may wait to be accepted: after a restart all clients of a node come at once, and whoever
+/// finds no room is made to wait a second.
+const BACKLOG: u32 = 4_096;
+
+fn tcp(address: SocketAddr) -> io::Result<(TcpListener, SocketAddr)> {
+    let socket = match address {
+        SocketAddr::V4(_) => TcpSocket::new_v4()?,
+        SocketAddr::V6(_) => TcpSocket::new_v6()?,
+    };
+    socket.set_reuseaddr(true)?;
+    socket.bind(address)?;
+    let listener = socket.listen(BACKLOG)?;
     let taken = listener.local_addr()?;
     Ok((listener, taken))
 }

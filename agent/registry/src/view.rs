@@ -2,8 +2,10 @@
 
 use std::{
     collections::BTreeSet,
-    sync::{Arc, OnceLock},
+    sync::{Arc, Mutex, OnceLock, PoisonError},
 };
+
+use bytes::Bytes;
 
 use crate::{
     Revision,
@@ -44,12 +46,10 @@ pub enum Rendering {
     ConsulChecks,
     /// A whole gRPC snapshot.
     Grpc,
-    /// Records of DNS answers.
-    Dns,
 }
 
 /// Number of [`Rendering`]s.
-const RENDERINGS: usize = 6;
+const RENDERINGS: usize = 5;
 
 /// One service at one index.
 #[derive(Debug)]
@@ -62,6 +62,8 @@ pub struct ServiceView {
     /// Instances, ordered by node and id.
     pub entries: Vec<Entry>,
     renderings: [OnceLock<Arc<[u8]>>; RENDERINGS],
+    /// The last step to this view that was asked for, and from where.
+    step: Mutex<Option<(Revision, Bytes)>>,
 }
 
 impl ServiceView {
@@ -71,6 +73,21 @@ impl ServiceView {
             index,
             entries,
             renderings: Default::default(),
+            step: Mutex::default(),
+        }
+    }
+
+    /// The bytes that lead from revision `seen` to this view. Nearly all who follow a service have seen the
+    /// same, so one step is kept: whoever asks first makes it, and those behind share.
+    pub(crate) fn step_from(&self, seen: Revision, make: impl FnOnce() -> Bytes) -> Bytes {
+        let mut step = self.step.lock().unwrap_or_else(PoisonError::into_inner);
+        match &*step {
+            Some((from, bytes)) if *from == seen => bytes.clone(),
+            _ => {
+                let bytes = make();
+                *step = Some((seen, bytes.clone()));
+                bytes
+            }
         }
     }
 

@@ -2,11 +2,13 @@
 
 mod goroutines;
 mod machine;
+mod registry;
 mod report;
 mod runtime;
 
 use std::{
     fs,
+    path::Path,
     process::{Command, Stdio},
 };
 
@@ -19,6 +21,7 @@ use crate::{
     build::cargo,
     paths::Paths,
     run::{say, show},
+    setup::debian,
 };
 
 /// What can be measured.
@@ -30,6 +33,8 @@ enum Subject {
     Runtime,
     /// Time and memory of goroutine profiles, on targets of up to 100,000 goroutines.
     Goroutines,
+    /// The registry's throughput, latency, memory and start, beside etcd.
+    Registry,
 }
 
 /// Options of `cargo xtask bench`.
@@ -59,6 +64,13 @@ pub(crate) struct Options {
 pub(crate) fn run(paths: &Paths, options: &Options) -> Result<()> {
     let machine = Machine::read(paths)?;
     let (name, json, markdown) = match options.subject {
+        Subject::Registry => {
+            let etcd = debian(paths, "etcd-server", "usr/bin/etcd")?;
+            let etcd = [("GOLENS_ETCD", etcd.as_path())];
+            let cases = measure_with(paths, "golens-registry", "registry", &[], &etcd)?;
+            let markdown = registry::markdown(&machine, &cases);
+            ("registry", report::json(&machine, &cases)?, markdown)
+        }
         Subject::Symbols => {
             let runs = options.runs.to_string();
             let arguments = ["--", "--json", "--runs", &runs];
@@ -100,10 +112,22 @@ fn measure<T: DeserializeOwned>(
     bench: &str,
     arguments: &[&str],
 ) -> Result<Vec<T>> {
+    measure_with(paths, package, bench, arguments, &[])
+}
+
+/// The same with variables in its environment.
+fn measure_with<T: DeserializeOwned>(
+    paths: &Paths,
+    package: &str,
+    bench: &str,
+    arguments: &[&str],
+    environment: &[(&str, &Path)],
+) -> Result<Vec<T>> {
     let mut command: Command = cargo();
     command
         .args(["bench", "--locked", "-p", package, "--bench", bench])
         .args(arguments)
+        .envs(environment.iter().copied())
         .current_dir(&paths.root)
         .stderr(Stdio::inherit());
     let shown = show(&command);

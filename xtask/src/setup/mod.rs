@@ -4,9 +4,9 @@ mod apt;
 mod backends;
 mod bpf_linker;
 mod cargo_fuzz;
+mod debian;
 mod go;
 mod nightly;
-mod prometheus;
 
 use std::{env::consts::ARCH, path::PathBuf, process::Command};
 
@@ -18,6 +18,7 @@ use crate::{paths::Paths, run::skip};
 pub(crate) use apt::{CLIPPY_DRIVER, tool};
 pub(crate) use backends::Backends;
 pub(crate) use cargo_fuzz::CargoFuzz;
+pub(crate) use debian::get as debian;
 
 /// Options of `cargo xtask setup`.
 #[derive(Args, Default)]

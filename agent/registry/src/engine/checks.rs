@@ -21,7 +21,7 @@ use crate::model::{Check, CheckKey, CheckSpec, DEFAULT_NAMESPACE, InstanceKey, N
 pub(super) struct Live {
     /// The instance it belongs to; none for a check of the node.
     pub(super) owner: Option<InstanceKey>,
-    pub(super) spec: CheckSpec,
+    pub(super) spec: Arc<CheckSpec>,
     pub(super) status: Status,
     /// Newer than what was written, perhaps.
     output: Mutex<String>,
@@ -237,7 +237,7 @@ impl Checks {
             };
             let now_live = Live {
                 owner: owner.cloned(),
-                spec: check.spec.clone(),
+                spec: Arc::clone(&check.spec),
                 status: check.status,
                 output: Mutex::new(check.output.clone()),
                 timers,

@@ -16,8 +16,13 @@ use crate::{
 
 /// Reads everything that is on disk.
 pub(super) fn load(reader: &Reader) -> Result<Loaded, OpenError> {
-    let nodes: Vec<Arc<NodeEntry>> = rows(reader, NODES, "node")?;
-    let instances: Vec<Arc<Instance>> = rows(reader, INSTANCES, "instance")?;
+    let nodes = rows(reader, NODES, "node", |node: NodeEntry| node)?;
+    let instances = rows(reader, INSTANCES, "instance", |mut instance: Instance| {
+        // There are many of these for a long time: no room for more.
+        instance.checks.shrink_to_fit();
+        instance.tags.shrink_to_fit();
+        instance
+    })?;
     let mut service_indexes = Vec::new();
     for (row, index) in indexes(reader, SERVICE_INDEX)? {
         if let Some(key) = service(&row) {
@@ -41,12 +46,13 @@ fn rows<T: DeserializeOwned>(
     reader: &Reader,
     table: Table,
     what: &'static str,
+    finish: impl Fn(T) -> T,
 ) -> Result<Vec<Arc<T>>, OpenError> {
     let mut found = Vec::new();
     let mut failed = None;
     let scanned = reader.scan(table, &[], &mut |key, _, row| {
         match serde_json::from_slice(row) {
-            Ok(value) => found.push(Arc::new(value)),
+            Ok(value) => found.push(Arc::new(finish(value))),
             Err(source) => {
                 let key = key.escape_ascii().to_string();
                 failed = Some(OpenError::Row { what, key, source });

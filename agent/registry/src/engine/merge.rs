@@ -1,6 +1,6 @@
 //! What a registration makes of the instance that is there.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, sync::Arc};
 
 use crate::{
     RegistryError, Revision,
@@ -54,6 +54,7 @@ pub(super) fn instance(
         create_revision: old.map_or(revision, |old| old.create_revision),
         modify_revision: revision,
     };
+    instance.tags.shrink_to_fit();
     if let Some(old) = old {
         keep_revision(&mut instance, old);
     }
@@ -95,6 +96,8 @@ pub(super) fn checks(
             None => checks.push(check(addition, None, revision)),
         }
     }
+    // There are many of these for a long time: no room for more.
+    checks.shrink_to_fit();
     checks
 }
 
@@ -109,9 +112,9 @@ fn check(addition: Addition, old: Option<&Check>, revision: Revision) -> Check {
         Some(same) if same.status == status && addition.output.is_empty() => same.output.clone(),
         _ => addition.output,
     };
-    let is_equal = old.is_some_and(|old| old.spec == addition.spec && old.status == status);
+    let is_equal = old.is_some_and(|old| *old.spec == addition.spec && old.status == status);
     Check {
-        spec: addition.spec,
+        spec: Arc::new(addition.spec),
         status,
         output,
         create_revision: old.map_or(revision, |old| old.create_revision),

@@ -1,14 +1,16 @@
 //! The registry's own protocol, over gRPC, with `grpc.health.v1` and reflection beside it.
 //!
 //! [`serve`] answers on any number of listeners. `access` finds out who calls, `service` answers the single
-//! calls, `watch` and `keep_alive` are the streams; `read` and `write` turn messages into the model and back.
+//! calls, `watch` and `keep_alive` are the streams, `shared` what all watchers of a service are sent; `read` and `write` turn messages into the model and back.
 
 mod access;
+mod codec;
 mod connection;
 mod error;
 mod keep_alive;
 mod read;
 mod service;
+mod shared;
 mod watch;
 mod write;
 
@@ -19,7 +21,7 @@ use tokio::task::JoinSet;
 use tonic::service::Routes;
 use tonic_reflection::server as reflection;
 
-use self::{access::Access, service::Service, v1::registry_server::RegistryServer};
+use self::{access::Access, server::registry_server::RegistryServer, service::Service};
 use crate::{
     CallerIdentity, Limiter, Registry, TagRules,
     consul::{Listener, Shutdown},
@@ -29,14 +31,25 @@ use crate::{
 #[expect(
     missing_docs,
     unused_qualifications,
-    clippy::allow_attributes,
     clippy::allow_attributes_without_reason,
-    clippy::clone_on_ref_ptr,
     clippy::missing_errors_doc,
     reason = "the code is generated; its documentation is that of the proto file"
 )]
 pub mod v1 {
     tonic::include_proto!("golens.registry.v1");
+}
+
+/// The server's side of the service; its watches send [`shared::Shared`] in the place of `WatchResponse`.
+#[expect(
+    unreachable_pub,
+    unused_qualifications,
+    clippy::allow_attributes,
+    clippy::allow_attributes_without_reason,
+    clippy::clone_on_ref_ptr,
+    reason = "the code is generated"
+)]
+mod server {
+    include!(concat!(env!("OUT_DIR"), "/server/golens.registry.v1.rs"));
 }
 
 /// What the server says of itself by reflection.

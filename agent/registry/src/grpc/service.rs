@@ -5,7 +5,9 @@ use std::{pin::Pin, sync::Arc};
 use futures_util::Stream;
 use tonic::{Request, Response, Status, Streaming};
 
-use super::{access::Access, keep_alive, read, v1, v1::registry_server, watch, write};
+use super::{
+    access::Access, keep_alive, read, server::registry_server, shared::Shared, v1, watch, write,
+};
 use crate::{Registry, TagRules, consul::Shutdown, model::ServiceKey};
 
 /// Messages of a stream.
@@ -38,7 +40,7 @@ impl Service {
 #[tonic::async_trait]
 impl registry_server::Registry for Service {
     type KeepAliveStream = Messages<v1::KeepAliveResponse>;
-    type WatchStream = Messages<v1::WatchResponse>;
+    type WatchStream = Messages<Shared>;
 
     async fn register(
         &self,

@@ -3,20 +3,26 @@
 //! A stream keeps one revision and nothing else: what is new since then is asked of the registry when the
 //! client has taken the last message. A slow client so gets fewer and larger steps, and never a queue.
 
-use std::time::{Duration, Instant};
+use std::{
+    collections::BTreeSet,
+    time::{Duration, Instant},
+};
 
+use bytes::Bytes;
 use futures_util::stream;
+use prost::Message;
 use state::tokens::Right;
 use tonic::Status;
 
 use super::{
     access::{Access, Credentials},
     service::Messages,
+    shared::Shared,
     v1::{Kind, WatchResponse},
     write,
 };
 use crate::{
-    Entry, News, Registry, Revision, ServiceView, Wait, WatchKey,
+    Entry, News, Registry, Rendering, Revision, ServiceView, Wait, WatchKey,
     consul::{Shutdown, http::ending},
     model::{InstanceKey, Name, ServiceKey},
     state::Wake,
@@ -67,7 +73,7 @@ impl Watched {
     }
 
     /// The messages of the stream, from a revision, or from a snapshot when it is 0.
-    pub(super) fn messages(self, from: Revision) -> Messages<WatchResponse> {
+    pub(super) fn messages(self, from: Revision) -> Messages<Shared> {
         Box::pin(stream::try_unfold(self, move |mut watched| async move {
             let message = match watched.seen {
                 None => Some(watched.first(from)?),
@@ -76,37 +82,40 @@ impl Watched {
             let Some(message) = message else {
                 return Ok(None);
             };
-            watched.seen = Some(Revision(message.revision));
+            watched.seen = Some(message.revision);
             Ok(Some((message, watched)))
         }))
     }
 
     /// The first message: it comes at once, even if nothing changed, so that the client knows where it is.
-    fn first(&mut self, from: Revision) -> Result<WatchResponse, Status> {
+    fn first(&mut self, from: Revision) -> Result<Shared, Status> {
         self.rested = Instant::now() + PAUSE;
         if from == Revision(0) {
             let view = self
                 .registry
                 .service(&self.key.namespace, &self.key.service)?;
-            return Ok(whole(&view, Kind::Snapshot, ""));
+            return Ok(snapshot(&view));
         }
         let visible = self.registry.revision();
         Ok(match self.registry.news(&self.key, from)? {
-            Some(news) => self.step(news),
+            Some(news) => self.step(from, &news),
             None => bookmark(visible.max(from)),
         })
     }
 
     /// The next message; `None` when the server ends.
-    async fn next(&mut self, seen: Revision) -> Result<Option<WatchResponse>, Status> {
-        tokio::time::sleep_until(self.rested.into()).await;
+    async fn next(&mut self, seen: Revision) -> Result<Option<Shared>, Status> {
+        // A timer costs something even when its time has come.
+        if Instant::now() < self.rested {
+            tokio::time::sleep_until(self.rested.into()).await;
+        }
         let until = Instant::now() + BOOKMARK_INTERVAL;
         loop {
             // Before the look: what becomes visible after it is not covered by a bookmark.
             let visible = self.registry.revision();
             if let Some(news) = self.registry.news(&self.key, seen)? {
                 self.rested = Instant::now() + PAUSE;
-                return Ok(Some(self.step(news)));
+                return Ok(Some(self.step(seen, &news)));
             }
             let topic = WatchKey::Service(self.key.clone());
             let mut ends = self.ends.clone();
@@ -122,21 +131,28 @@ impl Watched {
         }
     }
 
-    fn step(&self, news: News) -> WatchResponse {
-        let Some(changed) = news.changed else {
-            return whole(
-                &news.view,
-                Kind::Resync,
-                "the steps since then are not known",
-            );
-        };
+    /// What is new since `seen`. All who have seen the same are sent the same bytes.
+    fn step(&self, seen: Revision, news: &News) -> Shared {
+        let encoded = news.view.step_from(seen, || match &news.changed {
+            Some(changed) => self.delta(&news.view, changed).encode_to_vec().into(),
+            None => {
+                let reason = "the steps since then are not known";
+                whole(&news.view, Kind::Resync, reason)
+                    .encode_to_vec()
+                    .into()
+            }
+        });
+        Shared::encoded(news.view.index, encoded)
+    }
+
+    fn delta(&self, view: &ServiceView, changed: &BTreeSet<(Name, Name)>) -> WatchResponse {
         let mut message = WatchResponse {
-            revision: news.view.index.0,
+            revision: view.index.0,
             kind: Kind::Delta.into(),
             ..WatchResponse::default()
         };
         for place in changed {
-            match find(&news.view, &place) {
+            match find(view, place) {
                 Some(entry) => message.instances.push(write::entry(entry)),
                 None => message.removed.push(write::id(&self.instance(place))),
             }
@@ -144,13 +160,21 @@ impl Watched {
         message
     }
 
-    fn instance(&self, (node, id): (Name, Name)) -> InstanceKey {
+    fn instance(&self, (node, id): &(Name, Name)) -> InstanceKey {
         InstanceKey {
             namespace: Name::clone(&self.key.namespace),
-            node,
-            id,
+            node: Name::clone(node),
+            id: Name::clone(id),
         }
     }
+}
+
+/// All of a service, for those who have seen nothing.
+fn snapshot(view: &ServiceView) -> Shared {
+    let encoded = view.rendered(Rendering::Grpc, |view| {
+        whole(view, Kind::Snapshot, "").encode_to_vec()
+    });
+    Shared::encoded(view.index, Bytes::from_owner(encoded))
 }
 
 fn whole(view: &ServiceView, kind: Kind, reason: &str) -> WatchResponse {
@@ -163,12 +187,12 @@ fn whole(view: &ServiceView, kind: Kind, reason: &str) -> WatchResponse {
     }
 }
 
-fn bookmark(revision: Revision) -> WatchResponse {
-    WatchResponse {
+fn bookmark(revision: Revision) -> Shared {
+    Shared::of(&WatchResponse {
         revision: revision.0,
         kind: Kind::Bookmark.into(),
         ..WatchResponse::default()
-    }
+    })
 }
 
 /// The instance at a place of a view, whose entries are ordered by place.

@@ -1,6 +1,6 @@
 //! Checks: how they find out, what they said last.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use serde::{Deserialize, Serialize};
 
@@ -162,7 +162,7 @@ pub struct CheckSpec {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Check {
     /// What was registered.
-    pub spec: CheckSpec,
+    pub spec: Arc<CheckSpec>,
     /// What it said last.
     pub status: Status,
     /// In its own words. Newer words with the same status bump no index and are not written at once.

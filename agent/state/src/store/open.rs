@@ -27,7 +27,7 @@ pub struct Options {
 impl Default for Options {
     fn default() -> Self {
         Self {
-            cache_bytes: 8 << 20,
+            cache_bytes: 2 << 20,
             group: 256,
             snapshots_kept: 3,
         }

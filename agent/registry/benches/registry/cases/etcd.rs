@@ -8,7 +8,10 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::{TIME, Target, registration, watch::{Changes, Follow, Watchers}};
+use super::{
+    TIME, Target, registration,
+    watch::{Changes, Follow, Watchers},
+};
 use crate::{
     case::Case,
     load::{Call, GROUP, Grpc, Load, NUMBER, Pace, Transport},
@@ -91,9 +94,12 @@ pub(super) fn run(folder: &Path) -> io::Result<Vec<Case>> {
         // As many keys as leases can hold, so that a key stays with its lease.
         Grpc::message(&request, KEYS_PER_LEASE * CONNECTIONS as u64)
     };
-    let mut cases = etcd.rate("put with a lease, gRPC", load, Some(25_000.0), |lease| {
-        Grpc::new("/etcdserverpb.KV/Put", Call::Unary, &put(lease))
-    })?;
+    let mut cases = etcd.rate(
+        "put with a lease, gRPC",
+        load,
+        Some((25_000.0, 1.0)),
+        |lease| Grpc::new("/etcdserverpb.KV/Put", Call::Unary, &put(lease)),
+    )?;
     let range = Range {
         key: b"/reg/00000001".to_vec(),
         end: b"/reg/00000004".to_vec(),
@@ -152,7 +158,11 @@ fn grant(load: Load, address: SocketAddr) -> io::Result<()> {
             ttl_s: 600,
             id: lease as i64 + 1,
         };
-        Grpc::new("/etcdserverpb.Lease/LeaseGrant", Call::Unary, &Grpc::message(&grant, 1))
+        Grpc::new(
+            "/etcdserverpb.Lease/LeaseGrant",
+            Call::Unary,
+            &Grpc::message(&grant, 1),
+        )
     })?;
     assert_eq!(outcome.good, CONNECTIONS as u64, "leases are granted");
     Ok(())

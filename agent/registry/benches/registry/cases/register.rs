@@ -11,7 +11,7 @@ use crate::{
     process::Server,
 };
 
-const GOAL: f64 = 25_000.0;
+const GOAL: (f64, f64) = (25_000.0, 1.0);
 const SERVICES: u64 = 1_000;
 
 /// Over HTTP, one request at a time on each connection, and over gRPC, several.
@@ -46,7 +46,11 @@ pub(super) fn run(folder: &Path) -> io::Result<Vec<Case>> {
     };
     let request = registration();
     cases.extend(grpc.rate("register, gRPC", many, Some(GOAL), |_| {
-        Grpc::new("/golens.registry.v1.Registry/Register", Call::Unary, &request)
+        Grpc::new(
+            "/golens.registry.v1.Registry/Register",
+            Call::Unary,
+            &request,
+        )
     })?);
     Ok(cases)
 }

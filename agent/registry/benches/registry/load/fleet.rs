@@ -16,6 +16,8 @@ use super::wire::{Answer, Wire};
 
 /// Bytes read at once.
 const CHUNK: usize = 64 * 1024;
+/// Connections made without a pause.
+const AT_ONCE: usize = 256;
 /// Shorter pauses are slept in steps of this: the kernel's own wait is in whole milliseconds.
 const STEP: Duration = Duration::from_micros(100);
 
@@ -141,6 +143,10 @@ impl<W: Wire> Fleet<W> {
         };
         for number in 0..count {
             fleet.add(address, transport, wire(number))?;
+            if number % AT_ONCE == AT_ONCE - 1 {
+                // Whoever comes to a full queue of the listener is made to wait a second.
+                std::thread::sleep(Duration::from_millis(10));
+            }
         }
         Ok(fleet)
     }

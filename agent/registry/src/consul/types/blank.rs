@@ -1,6 +1,9 @@
 //! Rows with nothing in them, to try filters on before there are entries.
 
-use std::{collections::BTreeMap, sync::LazyLock};
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, LazyLock},
+};
 
 use super::{
     check::CheckRow,
@@ -49,7 +52,7 @@ static INSTANCE: LazyLock<Instance> = LazyLock::new(|| Instance {
     source: Source::Api,
     lease: None,
     checks: vec![Check {
-        spec: CheckSpec::external("", ""),
+        spec: Arc::new(CheckSpec::external("", "")),
         status: Status::Passing,
         output: String::new(),
         create_revision: Revision(0),

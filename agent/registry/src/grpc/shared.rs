@@ -1,0 +1,54 @@
+//! Messages that many watchers share: encoded once, sent as bytes.
+
+use bytes::{Buf, BufMut, Bytes};
+use prost::{
+    DecodeError, Message,
+    encoding::{DecodeContext, WireType, skip_field},
+};
+
+use super::v1::WatchResponse;
+use crate::Revision;
+
+/// A [`WatchResponse`] as it goes over the wire. It is only ever sent: read, it is empty.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Shared {
+    /// Revision that the message tells.
+    pub(super) revision: Revision,
+    encoded: Bytes,
+}
+
+impl Shared {
+    /// Encodes a message.
+    pub(super) fn of(message: &WatchResponse) -> Self {
+        Self::encoded(Revision(message.revision), message.encode_to_vec().into())
+    }
+
+    /// A message at `revision` that is encoded already.
+    pub(super) fn encoded(revision: Revision, encoded: Bytes) -> Self {
+        Self { revision, encoded }
+    }
+}
+
+impl Message for Shared {
+    fn encode_raw(&self, out: &mut impl BufMut) {
+        out.put_slice(&self.encoded);
+    }
+
+    fn encoded_len(&self) -> usize {
+        self.encoded.len()
+    }
+
+    fn merge_field(
+        &mut self,
+        tag: u32,
+        wire_type: WireType,
+        from: &mut impl Buf,
+        context: DecodeContext,
+    ) -> Result<(), DecodeError> {
+        skip_field(wire_type, tag, from, context)
+    }
+
+    fn clear(&mut self) {
+        *self = Self::default();
+    }
+}
