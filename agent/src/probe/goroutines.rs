@@ -1,7 +1,7 @@
 //! What the kernel side counts of goroutines, by target and creation site.
 
 use std::{
-    collections::HashMap,
+    collections::{HashMap, HashSet},
     sync::{Mutex, MutexGuard},
 };
 
@@ -64,21 +64,27 @@ impl Goroutines {
             .map_err(|error| map("GOROUTINE_WATCH", error))
     }
 
-    /// What was counted since [`Goroutines::forget`]. While the target is watched, a site that is new may
-    /// be missed; it is there the next time.
+    /// What was counted of these targets since [`Goroutines::forget`], in one walk over all sites. While a
+    /// target is watched, a site that is new may be missed; it is there the next time.
     #[must_use]
-    pub fn read(&self, target: TargetRef) -> Sites {
+    pub fn read(&self, targets: &HashSet<TargetRef>) -> HashMap<TargetRef, Sites> {
         let sites = lock(&self.sites);
-        of_target(&sites, target)
-            .into_iter()
-            .filter_map(|key| Some((key.pc, sites.get(&key, 0).ok()?)))
-            .collect()
+        let mut counted: HashMap<TargetRef, Sites> = HashMap::new();
+        for key in of_targets(&sites, targets) {
+            if let Ok(stats) = sites.get(&key, 0) {
+                counted.entry(key.target).or_default().insert(key.pc, stats);
+            }
+        }
+        counted
     }
 
-    /// Frees what is kept of a target whose probes are detached.
-    pub fn forget(&self, target: TargetRef) {
+    /// Frees what is kept of targets whose probes are detached, in one walk over each map.
+    pub fn forget(&self, targets: &HashSet<TargetRef>) {
+        if targets.is_empty() {
+            return;
+        }
         let mut sites = lock(&self.sites);
-        for key in of_target(&sites, target) {
+        for key in of_targets(&sites, targets) {
             removed(sites.remove(&key), "GOROUTINE_SITES");
         }
         drop(sites);
@@ -86,7 +92,7 @@ impl Goroutines {
         let walk = marks.keys().take(2 * MAX_GOROUTINE_MARKS as usize);
         let old: Vec<GoroutineKey> = walk
             .filter_map(Result::ok)
-            .filter(|key| key.target == target)
+            .filter(|key| targets.contains(&key.target))
             .collect();
         for key in old {
             removed(marks.remove(&key), "GOROUTINE_MARKS");
@@ -94,15 +100,15 @@ impl Goroutines {
     }
 }
 
-fn of_target(
+fn of_targets(
     sites: &MutexGuard<'_, BpfHashMap<MapData, SiteKey, SiteStats>>,
-    target: TargetRef,
+    targets: &HashSet<TargetRef>,
 ) -> Vec<SiteKey> {
     sites
         .keys()
         .take(2 * MAX_GOROUTINE_SITES as usize)
         .filter_map(Result::ok)
-        .filter(|key| key.target == target)
+        .filter(|key| targets.contains(&key.target))
         .collect()
 }
 
