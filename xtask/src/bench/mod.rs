@@ -16,9 +16,10 @@ use serde::de::DeserializeOwned;
 
 use self::{goroutines::Size, machine::Machine, report::Case};
 use crate::{
-    build::cargo,
+    build,
     paths::Paths,
     run::{say, show},
+    setup,
 };
 
 /// What can be measured.
@@ -67,9 +68,14 @@ pub(crate) fn run(paths: &Paths, options: &Options) -> Result<()> {
             ("symbols", report::json(&machine, &cases)?, markdown)
         }
         Subject::Runtime => {
-            let runs = options.runs.to_string();
-            let arguments = ["--", "--json", "--runs", &runs];
-            let cases = measure(paths, "tests", "runtime", &arguments)?;
+            let optimised = build::Options {
+                release: true,
+                ..build::Options::default()
+            };
+            let built = build::run(paths, &setup::bpf(paths)?, &optimised)?;
+            let mut command = build::host_cargo(paths, &built.object);
+            command.env("GOLENS_BIN", &built.agent);
+            let cases = measure_with(command, "tests", "runtime", &[])?;
             let markdown = runtime::markdown(&machine, &cases);
             ("runtime", report::json(&machine, &cases)?, markdown)
         }
@@ -100,11 +106,20 @@ fn measure<T: DeserializeOwned>(
     bench: &str,
     arguments: &[&str],
 ) -> Result<Vec<T>> {
-    let mut command: Command = cargo();
+    let mut command = build::cargo();
+    command.current_dir(&paths.root);
+    measure_with(command, package, bench, arguments)
+}
+
+fn measure_with<T: DeserializeOwned>(
+    mut command: Command,
+    package: &str,
+    bench: &str,
+    arguments: &[&str],
+) -> Result<Vec<T>> {
     command
         .args(["bench", "--locked", "-p", package, "--bench", bench])
         .args(arguments)
-        .current_dir(&paths.root)
         .stderr(Stdio::inherit());
     let shown = show(&command);
     say(format_args!("==> {shown}"));

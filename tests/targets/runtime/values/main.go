@@ -3,6 +3,7 @@
 // It does what each line of its standard input says and answers with one line:
 //
 //	work N   allocates, starts goroutines, waits for locks and collects, N rounds of it; answers "done"
+//	again    executes itself: the same program and process, with a memory of its own; answers "ready"
 //	still    settles, notes its values and answers "still"; from then on it neither allocates nor runs
 //	         until the next line, whatever that is; then it notes its values again and answers with both
 //
@@ -128,6 +129,10 @@ func main() {
 			rounds, _ := strconv.Atoi(words[1])
 			work(rounds)
 			write("done\n")
+		case "again":
+			if err := syscall.Exec("/proc/self/exe", os.Args, os.Environ()); err != nil {
+				panic(err)
+			}
 		case "still":
 			settle()
 			// Once for the memory that histograms take when they are read first.
