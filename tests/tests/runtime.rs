@@ -68,6 +68,21 @@ fn what_a_busy_program_counts_only_rises_and_lies_between_its_own_values() {
     }
 }
 
+/// The same process and the same program with the same arguments: only its memory is another one.
+#[test]
+fn a_program_that_executes_itself_is_not_read_as_what_it_was() {
+    let mut program = Build::new(Installed).start();
+    let mut reader = runtime::reader(program.pid());
+    for _ in 0..20 {
+        reader.read().expect("the program that was opened");
+    }
+    assert_eq!(program.ask("again"), "ready");
+    let error = reader.read().expect_err("another life");
+    assert_eq!(error.error_type(), "replaced");
+    let mut reader = runtime::reader(program.pid());
+    reader.read().expect("its new life");
+}
+
 /// A value without a row would be published unchecked.
 #[test]
 fn every_value_has_a_row() {

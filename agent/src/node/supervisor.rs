@@ -276,7 +276,7 @@ impl Supervisor {
     /// Takes the first reading at once: the interval may be long, and later ones build on it.
     fn read_runtime(&self, target: &Target) {
         if let Some(readable) = &target.reader {
-            self.readers.read(readable);
+            self.readers.read([Arc::clone(readable)]);
         }
     }
 

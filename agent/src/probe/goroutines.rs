@@ -1,8 +1,8 @@
 //! What the kernel side counts of goroutines, by target and creation site.
 
 use std::{
-    collections::HashMap,
-    sync::{Mutex, MutexGuard},
+    collections::{HashMap, HashSet},
+    sync::Mutex,
 };
 
 use agent_ebpf::{
@@ -64,45 +64,57 @@ impl Goroutines {
             .map_err(|error| map("GOROUTINE_WATCH", error))
     }
 
-    /// What was counted since [`Goroutines::forget`]. While the target is watched, a site that is new may
-    /// be missed; it is there the next time.
+    /// What was counted of these targets since [`Goroutines::forget`], in one walk over all sites. While a
+    /// target is watched, a site that is new may be missed; it is there the next time.
     #[must_use]
-    pub fn read(&self, target: TargetRef) -> Sites {
+    pub fn read(&self, targets: &HashSet<TargetRef>) -> HashMap<TargetRef, Sites> {
         let sites = lock(&self.sites);
-        of_target(&sites, target)
-            .into_iter()
-            .filter_map(|key| Some((key.pc, sites.get(&key, 0).ok()?)))
-            .collect()
+        let mut counted: HashMap<TargetRef, Sites> = HashMap::new();
+        for key in sites_of(&sites, targets) {
+            if let Ok(stats) = sites.get(&key, 0) {
+                counted.entry(key.target).or_default().insert(key.pc, stats);
+            }
+        }
+        counted
     }
 
-    /// Frees what is kept of a target whose probes are detached.
-    pub fn forget(&self, target: TargetRef) {
+    /// Frees what is kept of targets whose probes are detached, in one walk over each map.
+    pub fn forget(&self, targets: &HashSet<TargetRef>) {
+        if targets.is_empty() {
+            return;
+        }
         let mut sites = lock(&self.sites);
-        for key in of_target(&sites, target) {
+        for key in sites_of(&sites, targets) {
             removed(sites.remove(&key), "GOROUTINE_SITES");
         }
         drop(sites);
         let mut marks = lock(&self.marks);
-        let walk = marks.keys().take(2 * MAX_GOROUTINE_MARKS as usize);
-        let old: Vec<GoroutineKey> = walk
-            .filter_map(Result::ok)
-            .filter(|key| key.target == target)
-            .collect();
+        let target = |key: &GoroutineKey| key.target;
+        let old = of_targets(marks.keys(), MAX_GOROUTINE_MARKS, target, targets);
         for key in old {
             removed(marks.remove(&key), "GOROUTINE_MARKS");
         }
     }
 }
 
-fn of_target(
-    sites: &MutexGuard<'_, BpfHashMap<MapData, SiteKey, SiteStats>>,
-    target: TargetRef,
+fn sites_of(
+    sites: &BpfHashMap<MapData, SiteKey, SiteStats>,
+    targets: &HashSet<TargetRef>,
 ) -> Vec<SiteKey> {
-    sites
-        .keys()
-        .take(2 * MAX_GOROUTINE_SITES as usize)
+    of_targets(sites.keys(), MAX_GOROUTINE_SITES, |key| key.target, targets)
+}
+
+/// The keys of these targets, in one walk over a map that holds no more than so many entries: however many
+/// targets there are, each entry is asked for once, and the walk ends even if the kernel begins it anew.
+fn of_targets<K>(
+    keys: impl Iterator<Item = Result<K, MapError>>,
+    entries: u32,
+    target: impl Fn(&K) -> TargetRef,
+    targets: &HashSet<TargetRef>,
+) -> Vec<K> {
+    keys.take(2 * entries as usize)
         .filter_map(Result::ok)
-        .filter(|key| key.target == target)
+        .filter(|key| targets.contains(&target(key)))
         .collect()
 }
 
@@ -111,5 +123,38 @@ fn removed(result: Result<(), MapError>, name: &'static str) {
     match result {
         Ok(()) | Err(MapError::KeyNotFound) => {}
         Err(error) => tracing::warn!(%error, map = name, "cannot free an entry"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::Cell;
+
+    use super::*;
+
+    fn target(slot: u32) -> TargetRef {
+        TargetRef {
+            slot,
+            generation: 1,
+        }
+    }
+
+    #[test]
+    fn a_hundred_targets_cost_one_walk() {
+        let asked = Cell::new(0);
+        let keys = (0..5_000).map(|entry| {
+            asked.set(asked.get() + 1);
+            Ok((target(entry % 200), entry))
+        });
+        let targets: HashSet<TargetRef> = (0..100).map(target).collect();
+        let found = of_targets(keys, 5_000, |(target, _)| *target, &targets);
+        assert_eq!((found.len(), asked.get()), (2_500, 5_000));
+    }
+
+    #[test]
+    fn a_walk_that_begins_anew_for_ever_ends() {
+        let keys = std::iter::repeat_with(|| Ok((target(1), 7)));
+        let found = of_targets(keys, 10, |(target, _)| *target, &HashSet::from([target(1)]));
+        assert_eq!(found.len(), 20);
     }
 }

@@ -18,10 +18,10 @@ use serde::de::DeserializeOwned;
 
 use self::{goroutines::Size, machine::Machine, report::Case};
 use crate::{
-    build::cargo,
+    build,
     paths::Paths,
     run::{say, show},
-    setup::debian,
+    setup::{self, debian},
 };
 
 /// What can be measured.
@@ -79,9 +79,14 @@ pub(crate) fn run(paths: &Paths, options: &Options) -> Result<()> {
             ("symbols", report::json(&machine, &cases)?, markdown)
         }
         Subject::Runtime => {
-            let runs = options.runs.to_string();
-            let arguments = ["--", "--json", "--runs", &runs];
-            let cases = measure(paths, "tests", "runtime", &arguments)?;
+            let optimised = build::Options {
+                release: true,
+                ..build::Options::default()
+            };
+            let built = build::run(paths, &setup::bpf(paths)?, &optimised)?;
+            let mut command = build::host_cargo(paths, &built.object);
+            command.env("GOLENS_BIN", &built.agent);
+            let cases = measure_with(command, "tests", "runtime", &[])?;
             let markdown = runtime::markdown(&machine, &cases);
             ("runtime", report::json(&machine, &cases)?, markdown)
         }
@@ -112,23 +117,21 @@ fn measure<T: DeserializeOwned>(
     bench: &str,
     arguments: &[&str],
 ) -> Result<Vec<T>> {
-    measure_with(paths, package, bench, arguments, &[])
+    let mut command = build::cargo();
+    command.current_dir(&paths.root);
+    measure_with(command, package, bench, arguments)
 }
 
-/// The same with variables in its environment.
+/// The same by a command that is prepared already, such as with variables in its environment.
 fn measure_with<T: DeserializeOwned>(
-    paths: &Paths,
+    mut command: Command,
     package: &str,
     bench: &str,
     arguments: &[&str],
-    environment: &[(&str, &Path)],
 ) -> Result<Vec<T>> {
-    let mut command: Command = cargo();
     command
         .args(["bench", "--locked", "-p", package, "--bench", bench])
         .args(arguments)
-        .envs(environment.iter().copied())
-        .current_dir(&paths.root)
         .stderr(Stdio::inherit());
     let shown = show(&command);
     say(format_args!("==> {shown}"));

@@ -12,16 +12,16 @@ pub(super) struct Case {
     case: String,
     runs: u32,
     median: f64,
+    /// Bounds of the median with 95 % probability for throughput, least and most for processor time.
     #[serde(skip_serializing_if = "Option::is_none")]
-    least: Option<f64>,
+    low: Option<f64>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    most: Option<f64>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    calls_per_reading: Option<f64>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    microseconds_per_reading: Option<f64>,
+    high: Option<f64>,
     goal: f64,
     met: bool,
+    /// One more line.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    detail: Option<String>,
 }
 
 /// All figures as a table.
@@ -30,9 +30,13 @@ pub(super) fn markdown(machine: &Machine, cases: &[Case]) -> String {
         "# What reading Go runtimes costs\n\n\
          Written by `cargo xtask bench runtime` on {}, commit {}.\n\
          Machine: {} ({} processors), {} GiB, Linux {}; {}, {}. Load before: {}.\n\n\
-         Throughput is a ratio within pairs of runs that take turns; processor time is that of the reading \
-         thread, from the system call to the stored reading.\n\n\
-         | case | runs | median | least | most | goal | |\n\
+         Throughput is a ratio within pairs of stretches of 200 ms that take turns, the program on one processor \
+         and the reader on another; low and high bound its median with a probability of 95 %, and the goal is met \
+         when low is.\n\
+         Processor time is a share of one processor, system calls included; low and high are the least and the \
+         most of the rounds. The thread reads and keeps the readings of targets whose memory nobody has looked at \
+         for a second; the whole agent also wakes up, queues and counts.\n\n\
+         | case | runs | median | low | high | goal | |\n\
          |---|---|---|---|---|---|---|\n",
         machine.date,
         machine.commit,
@@ -53,18 +57,14 @@ pub(super) fn markdown(machine: &Machine, cases: &[Case]) -> String {
             case.case,
             case.runs,
             case.median,
-            shown(case.least),
-            shown(case.most),
+            shown(case.low),
+            shown(case.high),
             case.goal,
             if case.met { "met" } else { "MISSED" },
         )
         .unwrap_or_default();
-        if let (Some(calls), Some(time)) = (case.calls_per_reading, case.microseconds_per_reading) {
-            writeln!(
-                text,
-                "| of which one reading: {calls:.3} system calls for memory, {time:.1} us | | | | | | |"
-            )
-            .unwrap_or_default();
+        if let Some(detail) = &case.detail {
+            writeln!(text, "| {detail} | | | | | | |").unwrap_or_default();
         }
     }
     text

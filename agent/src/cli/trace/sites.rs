@@ -2,7 +2,7 @@
 //! the time is over or the hits are used up.
 
 use std::{
-    collections::HashMap,
+    collections::{HashMap, HashSet},
     fmt, thread,
     time::{Duration, Instant},
 };
@@ -151,7 +151,7 @@ impl Trace {
                 Some(_) => self.stop()?,
                 None => Instant::now(),
             };
-            let counted = self.session.goroutines().read(self.session.target());
+            let counted = self.counted();
             let before = std::mem::take(&mut self.known);
             self.show(now - last, &before, &counted, None, output, &print)?;
             if end.is_some() {
@@ -161,6 +161,13 @@ impl Trace {
             }
             (self.known, last) = (counted, now);
         }
+    }
+
+    /// What was counted since the beginning.
+    fn counted(&self) -> Sites {
+        let target = self.session.target();
+        let counted = self.session.goroutines().read(&HashSet::from([target]));
+        counted.into_values().next().unwrap_or_default()
     }
 
     /// Waits for the next table; answers why the trace ends, if it does before.

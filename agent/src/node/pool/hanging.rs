@@ -73,16 +73,16 @@ fn a_read_that_never_comes_back_stalls_no_other() {
     let (tell, told) = mpsc::channel();
     for page in &pages {
         let (address, tell) = (page.address, tell.clone());
-        pool.submit(move || tell.send(("hung", copy_of(own, address))).expect("heard"));
+        pool.submit([move || tell.send(("hung", copy_of(own, address))).expect("heard")]);
     }
     let known = 0x1234_u64;
     let address = u64::try_from(std::ptr::from_ref(&known).addr()).expect("64 bits");
     let tell_other = tell.clone();
-    pool.submit(move || {
+    pool.submit([move || {
         tell_other
             .send(("other", copy_of(own, address)))
             .expect("heard")
-    });
+    }]);
 
     // Nothing comes by itself: every thread waits for a page.
     let patience = Instant::now() + Duration::from_secs(20);

@@ -61,10 +61,14 @@ impl Pool {
         Ok(pool)
     }
 
-    /// Queues a job; it runs when a thread is free.
-    pub(super) fn submit(&self, job: impl FnOnce() + Send + 'static) {
-        self.0.lock().waiting.push_back(Box::new(job));
-        self.0.work.notify_one();
+    /// Queues jobs; each runs when a thread is free. Threads are woken once for all of them.
+    pub(super) fn submit<J: FnOnce() + Send + 'static>(&self, jobs: impl IntoIterator<Item = J>) {
+        let jobs: Vec<Job> = jobs.into_iter().map(|job| Box::new(job) as Job).collect();
+        let count = jobs.len();
+        self.0.lock().waiting.extend(jobs);
+        for _ in 0..count.min(self.0.threads) {
+            self.0.work.notify_one();
+        }
     }
 
     /// Gives up threads whose job is past its deadline, and replaces them; answers how many.
@@ -200,10 +204,10 @@ mod tests {
         let (tell, told) = mpsc::channel();
         for number in 0..10 {
             let tell = tell.clone();
-            pool.submit(move || {
+            pool.submit([move || {
                 tell.send(number).expect("heard");
                 assert!(number % 2 == 0, "every other job panics");
-            });
+            }]);
         }
         let mut all: Vec<i32> = (0..10).map(|_| soon(&told)).collect();
         all.sort_unstable();
@@ -221,10 +225,10 @@ mod tests {
             let (release, held) = mpsc::channel::<()>();
             let began = began.clone();
             releases.push(release);
-            pool.submit(move || {
+            pool.submit([move || {
                 began.send(()).expect("heard");
                 held.recv().expect_err("held until the other end is gone");
-            });
+            }]);
         }
         for _ in 0..jobs {
             soon(&begun);
@@ -243,7 +247,7 @@ mod tests {
         let later = || Instant::now() + Duration::from_secs(61);
         let held = hold(&pool, THREADS, || {});
         let (tell, told) = mpsc::channel();
-        pool.submit(move || tell.send("read").expect("heard"));
+        pool.submit([move || tell.send("read").expect("heard")]);
         assert_eq!(pool.watch(Instant::now()), 0, "they have time left");
         assert_eq!(pool.watch(later()), THREADS);
         assert_eq!(soon(&told), "read", "by a thread in their place");
@@ -275,7 +279,7 @@ mod tests {
         assert_eq!(pool.watch(later()), 0, "no more");
         assert!(pool.0.lock().complained);
         let (tell, told) = mpsc::channel();
-        pool.submit(move || tell.send("read").expect("heard"));
+        pool.submit([move || tell.send("read").expect("heard")]);
         held.0.remove(0);
         let patience = Instant::now() + Duration::from_secs(20);
         while pool.watch(later()) == 0 {

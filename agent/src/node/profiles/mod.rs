@@ -136,7 +136,7 @@ impl Profiles {
             return;
         };
         let (target, tools) = (Arc::clone(target), Arc::clone(&self.tools));
-        self.pool.submit(move || {
+        self.pool.submit([move || {
             let before = thread_cpu_time();
             let outcome = target.profile(&tools);
             let used = thread_cpu_time().saturating_sub(before);
@@ -144,6 +144,6 @@ impl Profiles {
             tools.telemetry.own().profile(outcome);
             drop(claim);
             tools.ended.notify_one();
-        });
+        }]);
     }
 }

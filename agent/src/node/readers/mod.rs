@@ -81,14 +81,17 @@ impl Readers {
         })
     }
 
-    /// Has a target read as soon as a thread is free; one whose last reading still runs is left out.
-    pub(super) fn read(&self, target: &Arc<Readable>) {
-        let Some(claim) = target.claim() else {
-            self.telemetry.own().reading("skipped");
-            return;
+    /// Has targets read as soon as a thread is free; those whose last reading still runs are left out.
+    pub(super) fn read(&self, targets: impl IntoIterator<Item = Arc<Readable>>) {
+        let reading = |target: Arc<Readable>| {
+            let Some(claim) = target.claim() else {
+                self.telemetry.own().reading("skipped");
+                return None;
+            };
+            let telemetry = Arc::clone(&self.telemetry);
+            Some(move || target.read(&telemetry, claim))
         };
-        let (target, telemetry) = (Arc::clone(target), Arc::clone(&self.telemetry));
-        self.pool.submit(move || target.read(&telemetry, claim));
+        self.pool.submit(targets.into_iter().filter_map(reading));
     }
 
     fn watch(&self) {
@@ -114,19 +117,18 @@ pub(super) async fn run(readers: Arc<Readers>, table: Arc<Table>, mut early: mps
     loop {
         let now = Instant::now();
         let mut wake = now + LOOK_AROUND;
-        for target in table.readable() {
-            if target.is_due(now) {
-                readers.read(&target);
-            }
+        let mut targets = table.readable();
+        targets.retain(|target| {
+            let is_due = target.is_due(now);
             wake = wake.min(target.due());
-        }
+            is_due
+        });
+        readers.read(targets);
         if readers.pool.is_busy() {
             wake = wake.min(now + DEADLINE);
         }
         let asked = asked_until(wake, &mut early).await;
-        if let Some(target) = asked.and_then(|pid| table.get(pid)?.reader.clone()) {
-            readers.read(&target);
-        }
+        readers.read(asked.and_then(|pid| table.get(pid)?.reader.clone()));
         readers.watch();
     }
 }

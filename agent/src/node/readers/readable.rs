@@ -2,7 +2,7 @@
 
 use std::{
     fmt, io,
-    sync::{Arc, Mutex, OnceLock, PoisonError},
+    sync::{Arc, LazyLock, Mutex, OnceLock, PoisonError},
     time::{Duration, Instant},
 };
 
@@ -18,6 +18,9 @@ use crate::{
 
 /// Least time between two looks at what a process uses, for which its descriptors are counted.
 const USAGE_INTERVAL: Duration = Duration::from_secs(5);
+
+/// What the ticks of all intervals count from.
+static FIRST_TICK: LazyLock<Instant> = LazyLock::new(Instant::now);
 
 /// When the machine was started, read once.
 static BOOT_SECONDS: OnceLock<f64> = OnceLock::new();
@@ -59,18 +62,18 @@ impl Readable {
             reader: Mutex::new(reader),
             turn: Turn::default(),
             interval,
-            due: Mutex::new(Instant::now() + interval),
+            due: Mutex::new(next_tick(Instant::now(), interval)),
             usage_due: Mutex::new(Instant::now()),
         }
     }
 
-    /// Whether its time has come; if so, the next one is an interval later, with nothing caught up.
+    /// Whether its time has come; if so, the next one is at the next tick, with nothing caught up.
     pub(super) fn is_due(&self, now: Instant) -> bool {
         let mut due = self.due.lock().unwrap_or_else(PoisonError::into_inner);
         if now < *due {
             return false;
         }
-        *due = (*due + self.interval).max(now);
+        *due = next_tick(now, self.interval);
         true
     }
 
@@ -137,6 +140,15 @@ impl Readable {
     }
 }
 
+/// The next time at which targets of an interval are read. It is the same one for all of them: the agent wakes
+/// up once for all, and their readings find its code and tables in the caches.
+fn next_tick(now: Instant, interval: Duration) -> Instant {
+    let since = now.saturating_duration_since(*FIRST_TICK);
+    let part = since.as_nanos() % interval.as_nanos().max(1);
+    let part = Duration::from_nanos(u64::try_from(part).unwrap_or_default());
+    now + interval.saturating_sub(part)
+}
+
 /// How a reading ended. A late one is as true as any: its parts were compared when it was there.
 fn outcome(reading: &RuntimeReading, took: Duration) -> &'static str {
     if took > DEADLINE {
@@ -145,5 +157,21 @@ fn outcome(reading: &RuntimeReading, took: Duration) -> &'static str {
         "complete"
     } else {
         "incomplete"
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn targets_of_one_interval_are_read_at_the_same_time() {
+        let interval = Duration::from_millis(100);
+        let now = *FIRST_TICK + 7 * interval;
+        let tick = next_tick(now + Duration::from_millis(1), interval);
+        assert_eq!(tick, now + interval);
+        assert_eq!(next_tick(now + Duration::from_millis(99), interval), tick);
+        assert_eq!(next_tick(now, interval), tick, "not twice at one tick");
+        assert_eq!(next_tick(tick, 2 * interval), tick + 2 * interval);
     }
 }

@@ -5,6 +5,7 @@
 //	load     begins to work for good, and answers "loaded"; then
 //	note     notes its values and answers with them, at work or not
 //	work N   allocates, starts goroutines, waits for locks and collects, N rounds of it; answers "done"
+//	again    executes itself: the same program and process, with a memory of its own; answers "ready"
 //	still    settles, notes its values and answers "still"; from then on it neither allocates nor runs
 //	         until the next line, whatever that is; then it notes its values again and answers with both
 //
@@ -140,6 +141,10 @@ func main() {
 				panic(err)
 			}
 			write(string(values) + "\n")
+		case "again":
+			if err := syscall.Exec("/proc/self/exe", os.Args, os.Environ()); err != nil {
+				panic(err)
+			}
 		case "still":
 			settle()
 			// Once for the memory that histograms take when they are read first.
