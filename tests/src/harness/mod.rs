@@ -16,6 +16,7 @@ mod goroutines;
 mod http;
 mod load;
 mod metrics;
+mod page;
 mod process;
 mod program;
 mod registry;
@@ -41,6 +42,7 @@ pub use goroutines::{
 pub use http::{Response, get};
 pub use load::{Load, LoadSummary, RunningLoad};
 pub use metrics::{Metrics, Sample};
+pub use page::Page;
 pub use program::{Program, Spawn};
 pub use registry::{EventRow, FoundRow, InstanceRow, ListenerRow, RegistryRow};
 pub use resolver::{HeldResolver, holding_resolvers};
