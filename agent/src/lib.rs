@@ -20,4 +20,5 @@ pub mod probe;
 pub mod recent;
 pub mod resolve;
 pub mod runtime;
+pub mod services;
 pub mod telemetry;

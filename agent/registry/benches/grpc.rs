@@ -124,6 +124,7 @@ async fn serve(registry: Registry) -> SocketAddr {
     let address = listener.local_addr().expect("an address");
     let settings = Settings {
         identity: Arc::new(ByPeer),
+        certificates: Arc::default(),
         anonymous: Arc::new(Rights::all()),
         limiter: Arc::new(Limiter::new(Limits {
             requests_per_second: u32::MAX,

@@ -1,10 +1,10 @@
 //! Who calls, and what they may do.
 
-use std::{fmt, net::SocketAddr, sync::Arc};
+use std::{fmt, net::SocketAddr, pin::Pin, sync::Arc};
 
 use state::tokens::{Right, Rights};
 
-use crate::{RegistryError, model::Name};
+use crate::{CertificateRules, RegistryError, model::Name};
 
 /// Where a call comes from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,10 +26,14 @@ pub enum Peer {
     },
 }
 
+/// The name of a caller, once it is known.
+pub type Identified<'a> = Pin<Box<dyn Future<Output = Name> + Send + 'a>>;
+
 /// Turns a peer into a caller. The agent implements it: it knows which process or pod has an address.
 pub trait CallerIdentity: Send + Sync + fmt::Debug {
-    /// A short, stable name of who calls; budgets and the audit log go by it. Never the address of a node.
-    fn identify(&self, peer: &Peer) -> Name;
+    /// A short, stable name of who calls; budgets, tag rules and the audit log go by it. Never the address of
+    /// a node. Asked once for each connection, whose first request waits for it.
+    fn identify(&self, peer: &Peer) -> Identified<'_>;
 }
 
 /// Goes by what the kernel says and nothing else: process and user of a Unix socket, one TCP connection. For
@@ -38,10 +42,41 @@ pub trait CallerIdentity: Send + Sync + fmt::Debug {
 pub struct ByPeer;
 
 impl CallerIdentity for ByPeer {
-    fn identify(&self, peer: &Peer) -> Name {
-        match peer {
-            Peer::Tcp { remote, .. } => format!("tcp {remote}").into(),
-            Peer::Unix { pid, uid } => format!("pid {pid} uid {uid}").into(),
+    fn identify(&self, peer: &Peer) -> Identified<'_> {
+        let name = match peer {
+            Peer::Tcp { remote, .. } => format!("tcp {remote}"),
+            Peer::Unix { pid, uid } => format!("pid {pid} uid {uid}"),
+        };
+        Box::pin(std::future::ready(name.into()))
+    }
+}
+
+/// The other end of a connection, found out once.
+#[derive(Clone, Debug)]
+pub(crate) struct Guest {
+    /// Who it is, see [`CallerIdentity`]; begins with the first name of its certificate, if it showed one.
+    pub(crate) name: Name,
+    /// What its certificate allows; `None` when that says nothing.
+    pub(crate) rights: Option<Arc<Rights>>,
+}
+
+/// Finds out who is at the other end of connections.
+#[derive(Clone, Debug)]
+pub(crate) struct Door {
+    pub(crate) identity: Arc<dyn CallerIdentity>,
+    pub(crate) certificates: Arc<CertificateRules>,
+}
+
+impl Door {
+    /// Who has connected, and showed a certificate with these names.
+    pub(crate) async fn meet(&self, peer: &Peer, names: &[String]) -> Guest {
+        let name = self.identity.identify(peer).await;
+        Guest {
+            name: match names.first() {
+                Some(shown) => format!("{shown} {name}").into(),
+                None => name,
+            },
+            rights: self.certificates.rights(names),
         }
     }
 }

@@ -58,6 +58,9 @@ pub enum RegistryError {
     /// Two checks of one registration have the same id.
     #[error("check id {0:?} is given twice")]
     DuplicateCheck(Name),
+    /// A token was not issued or revoked.
+    #[error(transparent)]
+    Token(#[from] state::tokens::TokenError),
     /// The state did not take the change; nothing was changed.
     #[error("the state did not take the change")]
     State(#[from] state::WriteError),
@@ -80,7 +83,8 @@ impl RegistryError {
             Self::Name(_) | Self::DuplicateCheck(_) | Self::NotTtl(_) => "invalid",
             Self::UnknownInstance(_) | Self::UnknownCheck(_) | Self::UnknownNode(_) => "unknown",
             Self::Snapshot(_) => "snapshot",
-            Self::State(_) => "state",
+            Self::Token(state::tokens::TokenError::Unknown(_)) => "unknown",
+            Self::State(_) | Self::Token(_) => "state",
         }
     }
 }

@@ -8,6 +8,7 @@
 #![forbid(unsafe_code)]
 
 mod caller;
+mod certificate;
 mod checks;
 pub mod consul;
 pub mod dns;
@@ -23,7 +24,8 @@ pub mod tls;
 mod view;
 mod wheel;
 
-pub use caller::{ByPeer, Caller, CallerIdentity, Peer};
+pub use caller::{ByPeer, Caller, CallerIdentity, Identified, Peer};
+pub use certificate::{CertificateRule, CertificateRules};
 pub use checks::ProbeOptions;
 pub use engine::{Changed, News, Options, Registry, Statistics, Transaction, WatchKey};
 pub use error::{OpenError, RegistryError};

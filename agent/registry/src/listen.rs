@@ -79,6 +79,22 @@ impl fmt::Display for Address {
 }
 
 impl Address {
+    /// Binds it for Consul's API, see [`bind`](Self::bind).
+    ///
+    /// # Errors
+    /// As `bind`.
+    pub async fn bind_http(self) -> Result<(Listener, Self), ListenError> {
+        self.bind(HTTP_1).await
+    }
+
+    /// Binds it for gRPC, see [`bind`](Self::bind).
+    ///
+    /// # Errors
+    /// As `bind`.
+    pub async fn bind_grpc(self) -> Result<(Listener, Self), ListenError> {
+        self.bind(HTTP_2).await
+    }
+
     /// Binds it; over encryption `protocol` is offered, by its ALPN name. The second value is the address with the port that was really taken.
     ///
     /// # Errors

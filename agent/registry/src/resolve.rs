@@ -2,7 +2,7 @@
 
 use state::tokens::Right;
 
-use crate::{Caller, Entry, Registry, RegistryError, Revision, model::Health};
+use crate::{Caller, Entry, Registry, RegistryError, Revision, certificate::covers, model::Health};
 
 /// Why these instances were chosen.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -45,13 +45,6 @@ impl TagRules {
         let of_tag = |rule: &&TagRule| covers(&rule.tag, tag);
         let mut rules = self.0.iter().filter(of_tag);
         rules.all(|rule| rule.callers.iter().any(|name| covers(name, caller)))
-    }
-}
-
-fn covers(pattern: &str, text: &str) -> bool {
-    match pattern.strip_suffix('*') {
-        Some(beginning) => text.starts_with(beginning),
-        None => pattern == text,
     }
 }
 

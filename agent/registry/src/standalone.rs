@@ -25,7 +25,7 @@ use crate::{
 };
 
 /// Name of the state's file in its folder.
-const STATE: &str = "golens.redb";
+pub const STATE: &str = "golens.redb";
 
 /// What to start.
 #[derive(Clone, Debug)]
@@ -161,6 +161,7 @@ impl Standalone {
         let protocol = grpc::Settings {
             identity: Arc::clone(&identity),
             anonymous: Arc::clone(&self.settings.anonymous),
+            certificates: Arc::clone(&self.settings.certificates),
             limiter: Arc::clone(&limiter),
             tag_rules: Arc::default(),
         };
@@ -234,8 +235,11 @@ impl Signals {
     }
 }
 
-/// Others need not read which hashes tokens have.
-fn make_folder(folder: &Path) -> Result<(), StartError> {
+/// Makes the folder of a state. Others need not read which hashes tokens have.
+///
+/// # Errors
+/// When the system refuses.
+pub fn make_folder(folder: &Path) -> Result<(), StartError> {
     let made = DirBuilder::new().recursive(true).mode(0o700).create(folder);
     made.map_err(|source| StartError::Folder {
         folder: folder.to_owned(),
@@ -246,4 +250,13 @@ fn make_folder(folder: &Path) -> Result<(), StartError> {
 fn host_name() -> io::Result<String> {
     let name = std::fs::read_to_string("/proc/sys/kernel/hostname")?;
     Ok(name.trim().to_owned())
+}
+
+/// The node as it is called where nobody names it: by the name of the machine.
+///
+/// # Errors
+/// When the machine does not tell its name.
+pub fn node(settings: &Settings) -> Result<crate::model::Node, StartError> {
+    let name = host_name().map_err(StartError::HostName)?;
+    Ok(settings.node(&name, BTreeMap::new()))
 }

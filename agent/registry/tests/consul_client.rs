@@ -13,9 +13,8 @@ use std::{
 };
 
 use registry::{
-    CallerIdentity, Options, Peer, ProbeOptions, Registry,
+    CallerIdentity, Identified, Options, Peer, ProbeOptions, Registry,
     consul::{self, Listener, Server, Settings},
-    model::Name,
     state,
 };
 use tokio::{net::TcpListener, sync::watch};
@@ -24,8 +23,8 @@ use tokio::{net::TcpListener, sync::watch};
 struct Anybody;
 
 impl CallerIdentity for Anybody {
-    fn identify(&self, _peer: &Peer) -> Name {
-        "anybody".into()
+    fn identify(&self, _peer: &Peer) -> Identified<'_> {
+        Box::pin(std::future::ready("anybody".into()))
     }
 }
 

@@ -7,6 +7,7 @@ mod guard;
 mod health;
 mod json;
 mod page;
+mod registry;
 mod state;
 #[cfg(test)]
 mod tests;
@@ -48,6 +49,8 @@ fn router(state: State) -> Router {
         .route("/api/v1/logs", get(json::logs))
         .route("/api/v1/spans", get(json::spans))
         .route("/api/v1/counters", get(json::counters))
+        .route("/api/v1/registry", get(registry::report))
+        .route("/api/v1/instances", get(registry::instances))
         .layer(middleware::from_fn(guard::host))
         .layer(middleware::from_fn(guard::peer));
     Router::new()

@@ -7,7 +7,8 @@ use std::{
 };
 
 use crate::{
-    discovery::TargetReport, recent::Recent, runtime::GoroutineReport, telemetry::Telemetry,
+    discovery::TargetReport, recent::Recent, runtime::GoroutineReport, services::Status,
+    telemetry::Telemetry,
 };
 
 /// Everything the routes need; the agent builds it once.
@@ -22,6 +23,8 @@ pub struct State {
     pub goroutines: Box<dyn Fn() -> Vec<Arc<GoroutineReport>> + Send + Sync>,
     /// Kernel-side and drop counters, asked for with each request.
     pub counters: Box<dyn Fn() -> BTreeMap<String, u64> + Send + Sync>,
+    /// The node's service registry.
+    pub registry: Arc<Status>,
     /// Set once the first scan of the node is done.
     pub ready: Arc<AtomicBool>,
 }

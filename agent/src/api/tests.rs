@@ -78,6 +78,7 @@ async fn server() -> Server {
         targets: Box::new(|| vec![target()]),
         goroutines: Box::new(Vec::new),
         counters: Box::new(|| BTreeMap::from([("ring_full".to_owned(), 3)])),
+        registry: Arc::default(),
         ready: Arc::clone(&ready),
     };
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("bind");

@@ -11,6 +11,7 @@ mod ps;
 mod registry;
 mod run;
 mod symbols;
+mod token;
 mod trace;
 
 use std::{process::ExitCode, time::Duration};
@@ -67,7 +68,7 @@ enum Verb {
     Doctor(doctor::DoctorArgs),
     /// Check a configuration, or show the effective one.
     Config(config::ConfigArgs),
-    /// Serve the service registry alone.
+    /// The service registry: serve it alone, manage its tokens.
     Registry(registry::RegistryArgs),
     /// Stand in for another program that somebody wants to start.
     Compat(compat::CompatArgs),
@@ -113,7 +114,7 @@ fn dispatch(verb: Verb, output: &mut Output) -> Result<ExitCode, CliError> {
         Verb::Trace(args) => block_on(trace::run(args, output)),
         Verb::Doctor(args) => doctor::run(&args, output),
         Verb::Config(args) => config::run(&args, output),
-        Verb::Registry(args) => block_on(registry::run(args)),
+        Verb::Registry(args) => block_on(registry::run(args, output)),
         Verb::Compat(args) => Ok(compat::run(args)),
     }
 }

@@ -137,6 +137,12 @@ pub enum CliError {
         /// Why.
         source: registry::standalone::StartError,
     },
+    /// A token could not be made, listed or ended.
+    #[error("the registry's tokens were not changed")]
+    Token {
+        /// Why.
+        source: registry::RegistryError,
+    },
     /// The agent could not start or had to stop.
     #[error("golens cannot run")]
     Node {
@@ -166,6 +172,7 @@ impl CliError {
             Self::Probe { .. } => "probe",
             Self::Agent { .. } => "agent",
             Self::Registry { .. } => "registry",
+            Self::Token { .. } => "token",
             Self::Node { .. } => "node",
         }
     }

@@ -20,7 +20,7 @@ use registry::{
 };
 use tracing::info;
 
-use super::CliError;
+use super::{CliError, Output, token};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -47,6 +47,8 @@ pub(super) struct RegistryArgs {
 enum RegistryVerb {
     /// Serve the registry until interrupted, without observing anything.
     Serve(Box<ServeArgs>),
+    /// Make, list and end tokens.
+    Token(token::TokenArgs),
 }
 
 #[derive(Debug, Args)]
@@ -121,12 +123,15 @@ enum Policy {
 }
 
 /// Runs the verb.
-pub(super) async fn run(args: RegistryArgs) -> Result<ExitCode, CliError> {
-    let RegistryVerb::Serve(args) = args.verb;
-    match serve(*args).await {
-        Ok(()) => Ok(ExitCode::SUCCESS),
-        Err(source) => Err(CliError::Registry { source }),
+pub(super) async fn run(args: RegistryArgs, output: &mut Output) -> Result<ExitCode, CliError> {
+    match args.verb {
+        RegistryVerb::Serve(args) => {
+            let served = serve(*args).await;
+            served.map_err(|source| CliError::Registry { source })?;
+        }
+        RegistryVerb::Token(args) => token::run(args, output).await?,
     }
+    Ok(ExitCode::SUCCESS)
 }
 
 async fn serve(args: ServeArgs) -> Result<(), StartError> {

@@ -40,8 +40,8 @@ impl Config {
 }
 
 /// Names of the sections, in the order of the sample file.
-const SECTIONS: [&str; 8] = [
-    "scope", "probes", "runtime", "metrics", "http", "recent", "otlp", "loki",
+const SECTIONS: [&str; 9] = [
+    "scope", "probes", "runtime", "metrics", "http", "recent", "otlp", "loki", "registry",
 ];
 
 /// Checks that the text is YAML and that its outermost keys are sections.
@@ -94,6 +94,7 @@ fn sections(text: &str, problems: &mut Vec<Problem>) -> Config {
         recent: section!(recent),
         otlp: section!(otlp),
         loki: section!(loki),
+        registry: section!(registry),
     }
 }
 

@@ -5,6 +5,7 @@ mod load;
 mod node;
 mod probes;
 mod problem;
+mod registry;
 mod units;
 mod validate;
 
@@ -12,6 +13,10 @@ pub use exporters::{LogMode, Loki, Otlp, OtlpProtocol};
 pub use node::{Goroutines, Http, Metrics, Recent, Runtime, RuntimeRule, Scope};
 pub use probes::{Attach, Probes, Window};
 pub use problem::{ConfigError, Problem};
+pub use registry::{
+    CertificateRule, Registry, RegistryLimits, RegistryPolicy, RegistryRight, RegistryTls,
+    ServiceDiscovery, TagRule,
+};
 pub use units::{Bytes, Interval, Secret};
 
 use serde::{Deserialize, Serialize};
@@ -36,6 +41,8 @@ pub struct Config {
     pub otlp: Otlp,
     /// Log lines to Loki.
     pub loki: Loki,
+    /// The node's service registry.
+    pub registry: Registry,
 }
 
 #[cfg(test)]

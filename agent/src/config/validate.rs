@@ -15,6 +15,7 @@ impl Config {
         recent(&self.recent, &mut found);
         otlp(&self.otlp, &mut found);
         loki(&self.loki, &mut found);
+        found.0.extend(self.registry.validate());
         found.0
     }
 }

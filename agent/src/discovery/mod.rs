@@ -22,7 +22,7 @@ pub use exit::ExitWatch;
 pub use go_check::{NotGoCache, is_go};
 pub use open::{Opener, Process};
 pub use pidfd::PidFd;
-pub use proc::{BinaryKey, ProcessId, Procfs, Stat, Usage};
+pub use proc::{BinaryKey, Listening, ProcessId, Procfs, Stat, Usage};
 pub use refused::RefusedReason;
 pub use report::{ProbeReport, TargetReport, TargetState, UnresolvedReport, WindowReport};
 pub use scan::{Candidate, Changes, Incarnation, Scanner, Verdict};

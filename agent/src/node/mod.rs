@@ -60,6 +60,7 @@ use crate::{
     probe::{Kernel, Slots},
     recent::Recent,
     resolve::Resolver,
+    services::{PortUse, Services, Status, Targets},
     telemetry::Telemetry,
 };
 
@@ -110,7 +111,14 @@ pub async fn run(args: RunArgs) -> Result<ExitCode, NodeError> {
 fn settings(args: &RunArgs) -> Result<Config, NodeError> {
     let mut config = match &args.config {
         Some(path) => Config::load(path)?,
-        None => Config::default(),
+        // Whoever observes one command without further settings did not ask for the node's registry.
+        None => Config {
+            registry: config::Registry {
+                enabled: args.command.is_empty(),
+                ..config::Registry::default()
+            },
+            ..Config::default()
+        },
     };
     if let Some(listen) = args.listen {
         config.http.listen = listen;
@@ -134,6 +142,7 @@ struct Agent {
     supervisor: tokio::task::JoinHandle<()>,
     background: tokio::task::JoinSet<()>,
     server: tokio::task::JoinHandle<std::io::Result<()>>,
+    services: Services,
     pump: Pump,
     otlp: Option<export::ExporterHandle<Arc<crate::correlate::Span>>>,
     loki: Option<export::ExporterHandle<Arc<crate::logs::LogRecord>>>,
@@ -163,12 +172,14 @@ impl Agent {
             config.loki.mode,
         );
         let clock = Arc::new(Clock::new());
+        let ports = Arc::new(PortUse::default());
         let (early, early_readings) = mpsc::channel(readers::EARLY_READINGS);
         let sink = NodeSink {
             telemetry: Arc::clone(&telemetry),
             fanout,
             recent: Arc::clone(&recent),
             pace: GcPace::new(early),
+            ports: Arc::clone(&ports),
         };
         let correlator = Arc::new(Correlator::new(Arc::clone(&clock), sink));
 
@@ -186,6 +197,7 @@ impl Agent {
 
         let table = Arc::new(Table::default());
         let resolver = Arc::new(Resolver::default());
+        let host = node.host_name.clone();
         let adopter = Arc::new(Adopter {
             node,
             kernel: Arc::clone(&kernel),
@@ -246,8 +258,21 @@ impl Agent {
             readers::run(readers, Arc::clone(&table), early_readings),
             profiles,
         );
+        let listed = Arc::clone(&table);
+        let targets = Targets {
+            list: Box::new(move || listed.subjects()),
+            changes: table.changes(),
+        };
+        let services = Services::start(
+            &config.registry,
+            host,
+            targets,
+            ports,
+            Arc::clone(&telemetry),
+        );
+        let registry = services.status();
         let server = serve(
-            config, &table, kernel, telemetry, recent, counters, ready, stopped,
+            config, &table, kernel, telemetry, recent, registry, counters, ready, stopped,
         )
         .await?;
         Ok(Self {
@@ -256,6 +281,7 @@ impl Agent {
             supervisor,
             background,
             server,
+            services,
             pump,
             otlp,
             loki,
@@ -329,6 +355,8 @@ impl Agent {
     async fn stop(mut self) {
         // First what attaches by itself, so that nothing is attached behind the supervisor's back.
         self.background.shutdown().await;
+        // Before the targets go: they are not gone because golens is.
+        self.services.end();
         self.stop.send_replace(true);
         if let Err(error) = self.supervisor.await {
             tracing::error!(%error, "the supervisor ended with a panic");
@@ -337,7 +365,7 @@ impl Agent {
         if let Err(error) = tokio::task::spawn_blocking(move || pump.stop()).await {
             tracing::error!(%error, "the event thread could not be joined");
         }
-        tokio::join!(flush(self.otlp), flush(self.loki));
+        tokio::join!(flush(self.otlp), flush(self.loki), self.services.ended());
         match tokio::time::timeout(SERVER_STOP, &mut self.server).await {
             Ok(Ok(Ok(()))) => {}
             Ok(Ok(Err(error))) => tracing::warn!(%error, "the HTTP server failed"),
@@ -367,6 +395,7 @@ async fn serve(
     kernel: Arc<Kernel>,
     telemetry: Arc<Telemetry>,
     recent: Arc<Recent>,
+    registry: Arc<Status>,
     counters: Counters,
     ready: Arc<std::sync::atomic::AtomicBool>,
     mut stopped: watch::Receiver<bool>,
@@ -382,6 +411,7 @@ async fn serve(
         targets: Box::new(move || table.reports(&kernel)),
         goroutines: Box::new(move || of_goroutines.goroutines()),
         counters: Box::new(move || counters.totals()),
+        registry,
         ready,
     };
     let shutdown = async move {

@@ -11,6 +11,7 @@ use crate::{
     logs::LogRecord,
     recent::Recent,
     runtime::gc::{GcCycle, Phases, Stop},
+    services::PortUse,
     telemetry::{Telemetry, catalog},
 };
 
@@ -20,11 +21,13 @@ pub(super) struct NodeSink {
     pub(super) fanout: Fanout,
     pub(super) recent: Arc<Recent>,
     pub(super) pace: GcPace,
+    pub(super) ports: Arc<PortUse>,
 }
 
 impl Sink for NodeSink {
     fn span(&self, span: Arc<Span>) {
         self.telemetry.record_span(&span);
+        self.ports.note(&span);
         self.fanout.span(span);
     }
 

@@ -6,6 +6,7 @@ use std::{
 };
 
 use agent_ebpf::target::TargetRef;
+use tokio::sync::watch;
 
 use super::{goroutines::KnownSites, profiles::Goroutines, readers::Readable};
 use crate::{
@@ -17,6 +18,7 @@ use crate::{
     probe::{Attachment, Feature, Kernel},
     resolve::BinaryInfo,
     runtime::GoroutineReport,
+    services::Subject,
 };
 
 /// One Go process with its probes.
@@ -106,6 +108,8 @@ impl Target {
 #[derive(Debug, Default)]
 pub(super) struct Table {
     entries: RwLock<BTreeMap<u32, Entry>>,
+    /// Counts live targets that came or went, for whoever follows them.
+    changes: watch::Sender<u64>,
 }
 
 #[derive(Debug)]
@@ -118,12 +122,21 @@ impl Table {
     pub(super) fn insert(&self, target: Arc<Target>) {
         self.write()
             .insert(target.process.id.pid, Entry::Live(target));
+        self.changes.send_modify(|changes| *changes += 1);
+    }
+
+    /// Tells each time that a live target came or went.
+    pub(super) fn changes(&self) -> watch::Receiver<u64> {
+        self.changes.subscribe()
     }
 
     /// Takes a live target out, or forgets why a process was refused.
     pub(super) fn remove(&self, pid: u32) -> Option<Arc<Target>> {
         match self.write().remove(&pid)? {
-            Entry::Live(target) => Some(target),
+            Entry::Live(target) => {
+                self.changes.send_modify(|changes| *changes += 1);
+                Some(target)
+            }
             Entry::Refused(_) => None,
         }
     }
@@ -160,6 +173,15 @@ impl Table {
             Entry::Refused(_) => None,
         };
         self.read().values().filter_map(live).collect()
+    }
+
+    /// Processes that are observed, with their identity.
+    pub(super) fn subjects(&self) -> Vec<Subject> {
+        let subject = |target: Arc<Target>| Subject {
+            id: target.process.id,
+            resource: Arc::clone(&target.resource),
+        };
+        self.live().into_iter().map(subject).collect()
     }
 
     /// What can be read of all live targets.

@@ -298,6 +298,24 @@ catalogue! {
     TARGETS: Agent "golens.targets",
         UpDownCounter, "{process}", ["state"],
         Development, "Processes that golens has looked at.";
+    REGISTRY_INSTANCES: Agent "golens.registry.instances",
+        UpDownCounter, "{instance}", [],
+        Development, "Instances that the node's registry holds, in all namespaces.";
+    REGISTRY_SERVICES: Agent "golens.registry.services",
+        UpDownCounter, "{service}", [],
+        Development, "Services of the node's registry that have instances.";
+    REGISTRY_LISTENERS: Agent "golens.registry.listeners",
+        UpDownCounter, "{listener}", ["state"],
+        Development, "Addresses of the node's registry: `listening`, or `waiting` for a port that is taken.";
+    REGISTRY_HEARTBEATS: Agent "golens.registry.heartbeats",
+        Counter, "{heartbeat}", [],
+        Development, "Reports of TTL checks that the registry has taken.";
+    REGISTRY_CHECK_RUNS: Agent "golens.registry.check.runs",
+        Counter, "{run}", [],
+        Development, "Runs of checks by the registry.";
+    REGISTRY_EVENTS: Agent "golens.registry.events",
+        Counter, "{event}", ["kind"],
+        Development, "What happened to services by itself: found, gone, answered for by others.";
     BINARIES: Agent "golens.binaries",
         Counter, "{binary}", ["outcome"],
         Development, "Binaries that a process without rights has read, by how that ended.";

@@ -10,6 +10,7 @@ mod histogram;
 mod own;
 mod process;
 mod red;
+mod registry;
 mod runtime;
 mod services;
 mod store;
@@ -20,6 +21,7 @@ use std::{sync::Arc, time::Instant};
 
 pub use code::code_values;
 pub use own::{ExporterMetrics, Own};
+pub use registry::RegistryMetrics;
 pub use runtime::RuntimeSummary;
 pub use services::ServiceSummary;
 

@@ -11,6 +11,7 @@ use super::{
     catalog::{self, Metric},
     go,
     process::ProcessMetrics,
+    registry::RegistryMetrics,
 };
 
 /// Handles of the agent's own counters and gauges; every method is cheap and callable from anywhere.
@@ -32,6 +33,7 @@ pub struct Own {
     export_queued: IntGaugeVec,
     readings: IntCounterVec,
     profiles: IntCounterVec,
+    registry_half: RegistryMetrics,
     process: ProcessMetrics,
 }
 
@@ -59,6 +61,7 @@ impl Own {
             export_queued: new.int_gauge_vec(&catalog::EXPORT_QUEUED),
             readings: new.counter_vec(&go::READINGS),
             profiles: new.counter_vec(&go::PROFILES),
+            registry_half: RegistryMetrics::new(&new),
             process: ProcessMetrics::new(&new),
             registry,
         }
@@ -89,6 +92,12 @@ impl Own {
     /// Raises the count of binaries that were read, by outcome, to a total.
     pub fn binaries_total(&self, outcome: &str, total: u64) {
         raise(&self.binaries, outcome, total);
+    }
+
+    /// Metrics of the node's registry.
+    #[must_use]
+    pub fn registry(&self) -> &RegistryMetrics {
+        &self.registry_half
     }
 
     /// Counts a log line.
@@ -223,19 +232,19 @@ impl ExporterMetrics {
 pub(super) struct Registrar<'a>(&'a Registry);
 
 impl Registrar<'_> {
-    fn counter_vec(&self, metric: &Metric) -> IntCounterVec {
+    pub(super) fn counter_vec(&self, metric: &Metric) -> IntCounterVec {
         self.register(IntCounterVec::new(opts(metric), &refs(&labels(metric))))
     }
 
-    fn counter(&self, metric: &Metric) -> IntCounter {
+    pub(super) fn counter(&self, metric: &Metric) -> IntCounter {
         self.register(IntCounter::with_opts(opts(metric)))
     }
 
-    fn int_gauge_vec(&self, metric: &Metric) -> IntGaugeVec {
+    pub(super) fn int_gauge_vec(&self, metric: &Metric) -> IntGaugeVec {
         self.register(IntGaugeVec::new(opts(metric), &refs(&labels(metric))))
     }
 
-    fn int_gauge(&self, metric: &Metric) -> IntGauge {
+    pub(super) fn int_gauge(&self, metric: &Metric) -> IntGauge {
         self.register(IntGauge::with_opts(opts(metric)))
     }
 

@@ -9,3 +9,4 @@ mod dns;
 mod go;
 mod process;
 mod serve;
+mod token;

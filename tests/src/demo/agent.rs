@@ -115,6 +115,7 @@ fn settings(group: &Group, destinations: &Destinations) -> Value {
         "scope": {"cgroups": [group.scope()]},
         "http": {"listen": "127.0.0.1:0"},
         "runtime": {"interval": "1s"},
+        "registry": {"enabled": false},
         "otlp": {"endpoint": destinations.otlp.map(url)},
         "loki": {"endpoint": destinations.loki.map(url)},
     })

@@ -11,6 +11,7 @@ use super::{
     http,
     metrics::Metrics,
     process::{kill, reap, wait_exit},
+    registry::{InstanceRow, RegistryRow},
     wait::{wait_for, wait_until},
 };
 
@@ -124,6 +125,20 @@ impl Golens {
     #[must_use]
     pub fn gc(&self, pid: u32) -> Option<GcRow> {
         self.api::<Vec<GcRow>>("gc", &format!("pid={pid}")).pop()
+    }
+
+    /// How its registry is.
+    #[must_use]
+    pub fn registry(&self) -> RegistryRow {
+        self.api("registry", "")
+    }
+
+    /// What its registry holds, without the service that stands for Consul itself.
+    #[must_use]
+    pub fn instances(&self) -> Vec<InstanceRow> {
+        let mut instances: Vec<InstanceRow> = self.api("instances", "");
+        instances.retain(|instance| instance.service != "consul");
+        instances
     }
 
     /// All spans kept.

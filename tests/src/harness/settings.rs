@@ -48,6 +48,8 @@ impl Settings {
         .set("probes.goroutines.enabled", json!(false))
         .set("probes.net.enabled", json!(false))
         .set("recent.memory", json!("256MiB"))
+        // Agents of other tests run beside it, and each machine has one registry.
+        .set("registry.enabled", json!(false))
     }
 
     /// Sets a value by its path: `probes.ring`.
@@ -66,6 +68,17 @@ impl Settings {
         }
         *place = value;
         self
+    }
+
+    /// With a registry on free ports, its state in the directory of the run.
+    #[must_use]
+    pub fn with_registry(self, run: &RunDir) -> Self {
+        self.set("registry.enabled", json!(true))
+            .set("registry.data", json!(run.path().join("registry")))
+            .set("registry.node", json!("node-1"))
+            .set("registry.http", json!(["127.0.0.1:0"]))
+            .set("registry.grpc", json!(["127.0.0.1:0"]))
+            .set("registry.dns", json!(["127.0.0.1:0"]))
     }
 
     /// The configuration as it will be written.

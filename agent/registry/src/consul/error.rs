@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use http::StatusCode;
 
-use state::snapshot::SnapshotError;
+use state::{snapshot::SnapshotError, tokens::TokenError};
 
 use crate::{Limited, RegistryError};
 
@@ -81,6 +81,8 @@ impl From<RegistryError> for ApiError {
             RegistryError::Denied { .. } => Self::denied(format!("Permission denied: {error}")),
             RegistryError::UnknownInstance(key) => unknown("service", &key.id, "service"),
             RegistryError::UnknownCheck(key) => unknown("check", &key.id, "check"),
+            RegistryError::Token(TokenError::Unknown(_)) => Self::not_found(error.to_string()),
+            RegistryError::Token(_) => Self::internal(chain(&error)),
             RegistryError::UnknownNode(name) => Self::not_found(format!("Unknown node {name:?}")),
             RegistryError::NotTtl(key) => {
                 Self::bad_request(format!("CheckID {:?} does not have associated TTL", key.id))

@@ -20,14 +20,16 @@ use super::{
     settings::Settings,
 };
 use crate::{
-    Caller, CallerIdentity, Limiter, Limits, Peer, Registry, Revision, WatchKey, model::Name,
+    Caller, CallerIdentity, Limiter, Limits, Registry, Revision, WatchKey,
+    caller::{Door, Guest},
+    model::Name,
 };
 
 /// Consul's API in front of a registry.
 pub struct Server {
     registry: Registry,
     settings: Settings,
-    identity: Arc<dyn CallerIdentity>,
+    door: Door,
     limiter: Arc<Limiter>,
     ends: Shutdown,
 }
@@ -41,10 +43,14 @@ impl Server {
         identity: Arc<dyn CallerIdentity>,
         ends: Shutdown,
     ) -> Self {
+        let certificates = Arc::clone(&settings.certificates);
         Self {
             registry,
             settings,
-            identity,
+            door: Door {
+                identity,
+                certificates,
+            },
             limiter: Arc::new(Limiter::new(Limits::default())),
             ends,
         }
@@ -109,13 +115,18 @@ impl Server {
         }
     }
 
-    async fn answer(&self, parts: Parts, body: Incoming, peer: Peer) -> Result<Answer, ApiError> {
+    async fn answer(
+        &self,
+        parts: Parts,
+        body: Incoming,
+        guest: &Guest,
+    ) -> Result<Answer, ApiError> {
         let Some(head) = Head::parse(&parts)? else {
             return Ok(Answer::text(StatusCode::NOT_FOUND, "404 page not found\n"));
         };
         drop(parts);
         self.check_datacenter(&head.options)?;
-        let caller = self.caller(&head.options, &peer)?;
+        let caller = self.caller(&head.options, guest)?;
         self.limiter.request(&caller)?;
         let _place = head
             .options
@@ -135,13 +146,19 @@ impl Server {
     }
 
     /// Who calls, with the rights of the token they show.
-    fn caller(&self, options: &Options, peer: &Peer) -> Result<Caller, ApiError> {
-        let name = self.identity.identify(peer);
+    fn caller(&self, options: &Options, guest: &Guest) -> Result<Caller, ApiError> {
+        let name = Name::clone(&guest.name);
         let anonymous = &self.settings.anonymous;
         let secret = match &options.token {
-            Some(secret) if **anonymous != Rights::all() => secret,
             // Where everybody may do everything, tokens say nothing.
-            _ => return Ok(Caller::new(name, Arc::clone(anonymous))),
+            _ if **anonymous == Rights::all() => {
+                return Ok(Caller::new(name, Arc::clone(anonymous)));
+            }
+            Some(secret) => secret,
+            None => {
+                let rights = guest.rights.as_ref().unwrap_or(anonymous);
+                return Ok(Caller::new(name, Arc::clone(rights)));
+            }
         };
         let bearer = self
             .registry
@@ -157,10 +174,9 @@ impl Server {
         }
     }
 
-    async fn note_denial(&self, peer: &Peer, method: &Method, path: &str) {
-        let caller = self.identity.identify(peer);
+    async fn note_denial(&self, caller: &Name, method: &Method, path: &str) {
         let action = method.as_str();
-        if let Err(error) = self.registry.note_denial(&caller, action, path).await {
+        if let Err(error) = self.registry.note_denial(caller, action, path).await {
             tracing::error!(%error, %caller, action, path, "a denial was not noted");
         }
     }
@@ -184,21 +200,25 @@ impl Server {
 }
 
 impl Handler for Server {
+    fn door(&self) -> &Door {
+        &self.door
+    }
+
     async fn handle(
         self: Arc<Self>,
         request: Request<Incoming>,
-        peer: Peer,
+        guest: Guest,
     ) -> Response<Full<Bytes>> {
         let (parts, body) = request.into_parts();
         // Where everybody may do everything, nobody is refused.
         let asked = (*self.settings.anonymous != Rights::all())
             .then(|| (parts.method.clone(), parts.uri.path().to_owned()));
-        let answer = self.answer(parts, body, peer).await;
+        let answer = self.answer(parts, body, &guest).await;
         let answer = answer.unwrap_or_else(Answer::from);
         if answer.status == StatusCode::FORBIDDEN
             && let Some((method, path)) = asked
         {
-            self.note_denial(&peer, &method, &path).await;
+            self.note_denial(&guest.name, &method, &path).await;
         }
         answer.with_policy(self.policy()).into_response()
     }

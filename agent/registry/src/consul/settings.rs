@@ -5,7 +5,10 @@ use std::{collections::BTreeMap, fmt, net::IpAddr, pin::Pin, sync::Arc};
 use state::tokens::Rights;
 
 use super::compat::CompatError;
-use crate::model::{Addition, CheckSpec, Node, Status};
+use crate::{
+    CertificateRules,
+    model::{Addition, CheckSpec, Node, Status},
+};
 
 /// Id of the check that says the node is alive.
 pub const SERF_CHECK: &str = "serfHealth";
@@ -43,6 +46,8 @@ pub struct Settings {
     pub server_port: u16,
     /// What callers without a token may do. Where that is everything, tokens are not looked at.
     pub anonymous: Arc<Rights>,
+    /// What clients may do by the names in their certificates, when they show no token.
+    pub certificates: Arc<CertificateRules>,
     /// Called for `/v1/agent/reload`; without it there is nothing to read again.
     pub reload: Option<Reload>,
 }
@@ -60,6 +65,7 @@ impl Default for Settings {
             serf_wan_port: 8302,
             server_port: 8300,
             anonymous: Arc::new(Rights::all()),
+            certificates: Arc::default(),
             reload: None,
         }
     }

@@ -19,7 +19,9 @@ type Addresses = HashMap<String, BTreeSet<InstanceKey>>;
 impl Endpoints {
     pub(super) fn add(&mut self, instance: &Instance) {
         let addresses = self.sources.entry(place(instance, instance.source));
-        let keys = addresses.or_default().entry(instance.address.clone());
+        let keys = addresses
+            .or_default()
+            .entry(socket_address(instance).to_owned());
         keys.or_default().insert(instance.key.clone());
     }
 
@@ -28,10 +30,10 @@ impl Endpoints {
         let Some(addresses) = self.sources.get_mut(&place) else {
             return;
         };
-        if let Some(keys) = addresses.get_mut(&instance.address) {
+        if let Some(keys) = addresses.get_mut(socket_address(instance)) {
             keys.remove(&instance.key);
             if keys.is_empty() {
-                addresses.remove(&instance.address);
+                addresses.remove(socket_address(instance));
             }
         }
         if addresses.is_empty() {
@@ -51,7 +53,7 @@ impl Endpoints {
         let Some(addresses) = addresses.filter(|_| instance.port != 0) else {
             return Box::new(std::iter::empty());
         };
-        let own = instance.address.as_str();
+        let own = socket_address(instance);
         if ANY.contains(&own) {
             return Box::new(addresses.values().flatten());
         }
@@ -70,4 +72,13 @@ impl Endpoints {
 
 fn place(instance: &Instance, source: Source) -> (Source, Name, u16) {
     (source, Name::clone(&instance.key.node), instance.port)
+}
+
+/// Where the instance's socket listens. A process that was found without an address listens on all of its
+/// node's, while a registration without one means the node's own.
+fn socket_address(instance: &Instance) -> &str {
+    match instance.source {
+        Source::Discovered if instance.address.is_empty() => "0.0.0.0",
+        _ => &instance.address,
+    }
 }

@@ -24,10 +24,12 @@ mod published;
 mod results;
 mod runs;
 mod tables;
+mod tokens;
 mod transaction;
 mod watch;
 
 use std::{
+    fmt,
     path::Path,
     sync::{Arc, Mutex},
     time::Instant,
@@ -66,6 +68,15 @@ struct Inner {
     node: Name,
     denials: Denials,
     prober: Arc<Prober>,
+}
+
+impl fmt::Debug for Registry {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let node = &self.inner.node;
+        out.debug_struct("Registry")
+            .field("node", node)
+            .finish_non_exhaustive()
+    }
 }
 
 impl Registry {
@@ -162,6 +173,12 @@ impl Registry {
     /// One instance.
     pub fn instance(&self, key: &InstanceKey) -> Option<Arc<Instance>> {
         self.inner.model.published.instance(key)
+    }
+
+    /// Whether there is such an instance, be it hidden behind a registered one.
+    pub fn holds(&self, key: &InstanceKey) -> bool {
+        let pending = self.inner.model.pending();
+        pending.instances.contains_key(key) || pending.shadowed.contains_key(key)
     }
 
     /// All instances on a node in a namespace, ordered by id.

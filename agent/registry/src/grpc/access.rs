@@ -6,13 +6,12 @@ use state::tokens::Rights;
 use tonic::{Request, Status, metadata::MetadataMap};
 
 use super::{Settings, error::unknown_token};
-use crate::{Caller, CallerIdentity, Limiter, Peer, Registry, Wait, model::Name};
+use crate::{Caller, Limiter, Registry, Wait, caller::Guest, model::Name};
 
 /// Tells callers apart and keeps to their budgets.
 #[derive(Clone)]
 pub(super) struct Access {
     registry: Registry,
-    identity: Arc<dyn CallerIdentity>,
     anonymous: Arc<Rights>,
     limiter: Arc<Limiter>,
 }
@@ -20,7 +19,7 @@ pub(super) struct Access {
 /// What a caller showed. A stream shows it again from time to time, since tokens end.
 #[derive(Clone)]
 pub(super) struct Credentials {
-    name: Name,
+    guest: Guest,
     secret: Option<String>,
 }
 
@@ -28,7 +27,6 @@ impl Access {
     pub(super) fn new(registry: Registry, settings: &Settings) -> Self {
         Self {
             registry,
-            identity: Arc::clone(&settings.identity),
             anonymous: Arc::clone(&settings.anonymous),
             limiter: Arc::clone(&settings.limiter),
         }
@@ -40,20 +38,23 @@ impl Access {
     }
 
     pub(super) fn credentials<T>(&self, request: &Request<T>) -> Result<Credentials, Status> {
-        let peer = request.extensions().get::<Peer>();
-        let peer = peer.ok_or_else(|| Status::internal("a connection without an other end"))?;
+        let guest = request.extensions().get::<Guest>();
+        let guest = guest.ok_or_else(|| Status::internal("a connection without an other end"))?;
         Ok(Credentials {
-            name: self.identity.identify(peer),
+            guest: guest.clone(),
             secret: secret(request.metadata()),
         })
     }
 
     /// Who it is that showed this. Costs them one request.
     pub(super) fn caller(&self, shown: &Credentials) -> Result<Caller, Status> {
-        let unnamed = Caller::new(Name::clone(&shown.name), Arc::clone(&self.anonymous));
+        // Where everybody may do everything, neither certificates nor tokens say anything.
+        let is_open = *self.anonymous == Rights::all();
+        let by_certificate = shown.guest.rights.as_ref().filter(|_| !is_open);
+        let rights = Arc::clone(by_certificate.unwrap_or(&self.anonymous));
+        let unnamed = Caller::new(Name::clone(&shown.guest.name), rights);
         let secret = match &shown.secret {
-            Some(secret) if *self.anonymous != Rights::all() => secret,
-            // Where everybody may do everything, tokens say nothing.
+            Some(secret) if !is_open => secret,
             _ => {
                 self.limiter.request(&unnamed)?;
                 return Ok(unnamed);

@@ -11,7 +11,7 @@ use tower_service::Service;
 use tracing::{debug, warn};
 
 use crate::{
-    Peer,
+    caller::{Door, Guest},
     consul::{
         Listener, Shutdown,
         http::{ACCEPT_PAUSE, DRAIN, Stream, ending, next, secured},
@@ -29,7 +29,7 @@ const SEND_BUFFER: usize = 16 * 1024;
 const MOST_STREAMS: u32 = 4_096;
 
 /// Accepts connections until `shutdown`, then lets those that are open finish.
-pub(super) async fn accept(listener: Listener, routes: Routes, mut shutdown: Shutdown) {
+pub(super) async fn accept(listener: Listener, routes: Routes, door: Door, mut shutdown: Shutdown) {
     let mut connections = JoinSet::new();
     loop {
         tokio::select! {
@@ -38,10 +38,11 @@ pub(super) async fn accept(listener: Listener, routes: Routes, mut shutdown: Shu
             accepted = next(&listener) => match accepted {
                 Ok((stream, peer)) => {
                     let tls = listener.encryption();
-                    let (routes, shutdown) = (routes.clone(), shutdown.clone());
+                    let (routes, door, shutdown) = (routes.clone(), door.clone(), shutdown.clone());
                     connections.spawn(async move {
-                        if let Some(stream) = secured(stream, &peer, tls).await {
-                            serve(stream, peer, routes, shutdown).await;
+                        if let Some((stream, names)) = secured(stream, &peer, tls).await {
+                            let guest = door.meet(&peer, &names).await;
+                            serve(stream, guest, routes, shutdown).await;
                         }
                     });
                 }
@@ -58,10 +59,10 @@ pub(super) async fn accept(listener: Listener, routes: Routes, mut shutdown: Shu
     }
 }
 
-async fn serve(stream: Box<dyn Stream>, peer: Peer, routes: Routes, mut shutdown: Shutdown) {
+async fn serve(stream: Box<dyn Stream>, guest: Guest, routes: Routes, mut shutdown: Shutdown) {
     let service = service_fn(move |mut request: Request<Incoming>| {
         let mut routes = routes.clone();
-        request.extensions_mut().insert(peer);
+        request.extensions_mut().insert(guest.clone());
         async move { routes.call(request).await }
     });
     let served = http2::Builder::new(TokioExecutor::new())

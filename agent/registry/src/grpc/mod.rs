@@ -23,7 +23,8 @@ use tonic_reflection::server as reflection;
 
 use self::{access::Access, server::registry_server::RegistryServer, service::Service};
 use crate::{
-    CallerIdentity, Limiter, Registry, TagRules,
+    CallerIdentity, CertificateRules, Limiter, Registry, TagRules,
+    caller::Door,
     consul::{Listener, Shutdown},
 };
 
@@ -65,6 +66,8 @@ pub struct Settings {
     pub identity: Arc<dyn CallerIdentity>,
     /// What callers without a token may do. Where that is everything, tokens are not looked at.
     pub anonymous: Arc<Rights>,
+    /// What clients may do by the names in their certificates, when they show no token.
+    pub certificates: Arc<CertificateRules>,
     /// Budgets, to be shared with the other protocols.
     pub limiter: Arc<Limiter>,
     /// Tags that are not for everybody.
@@ -81,6 +84,10 @@ pub async fn serve(
     settings: Settings,
     shutdown: Shutdown,
 ) -> Result<(), reflection::Error> {
+    let door = Door {
+        identity: Arc::clone(&settings.identity),
+        certificates: Arc::clone(&settings.certificates),
+    };
     let access = Access::new(registry.clone(), &settings);
     let service = Service::new(registry, access, settings.tag_rules, shutdown.clone());
     let (reporter, health) = tonic_health::server::health_reporter();
@@ -100,6 +107,7 @@ pub async fn serve(
         servers.spawn(connection::accept(
             listener,
             routes.clone(),
+            door.clone(),
             shutdown.clone(),
         ));
     }

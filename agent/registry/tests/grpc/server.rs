@@ -79,6 +79,7 @@ async fn serve(registry: Registry, folder: PathBuf, wishes: Wishes) -> Running {
     let (end, ends) = watch::channel(false);
     let settings = Settings {
         identity: Arc::new(ByPeer),
+        certificates: Arc::default(),
         anonymous: Arc::new(wishes.anonymous.unwrap_or_else(Rights::all)),
         limiter: Arc::new(Limiter::new(wishes.limits)),
         tag_rules: Arc::new(wishes.tag_rules),

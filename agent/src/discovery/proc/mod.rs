@@ -6,12 +6,14 @@
 mod cgroup;
 mod environ;
 mod maps;
+mod net;
 mod stat;
 mod usage;
 
 use std::{
     fs::{self, File},
     io::{self, Read as _},
+    net::{IpAddr, SocketAddr},
     os::unix::{ffi::OsStringExt as _, fs::MetadataExt as _},
     path::{Path, PathBuf},
 };
@@ -19,6 +21,7 @@ use std::{
 pub use cgroup::cgroup_paths;
 pub use environ::environment;
 pub use maps::{Mapping, load_base, mappings};
+pub use net::Listening;
 pub use stat::Stat;
 pub use usage::Usage;
 
@@ -61,6 +64,9 @@ impl BinaryKey {
         }
     }
 }
+
+/// Most descriptors of one process that are looked at.
+const DESCRIPTORS: usize = 65_536;
 
 /// Most bytes taken from one file under /proc.
 const FILE_LIMIT: u64 = 4 << 20;
@@ -202,6 +208,75 @@ impl Procfs {
     /// When the file cannot be read.
     pub fn mappings(&self, pid: u32) -> io::Result<Vec<Mapping>> {
         Ok(mappings(&self.read(pid, "maps")?))
+    }
+
+    /// TCP sockets that listen in the network namespace of a process, each process's and those of others.
+    ///
+    /// # Errors
+    /// When the tables cannot be read; a kernel without IPv6 has only one.
+    pub fn listening(&self, pid: u32) -> io::Result<Vec<Listening>> {
+        let mut found = net::listening(&self.text(pid, "net/tcp")?);
+        match self.text(pid, "net/tcp6") {
+            Ok(table) => found.extend(net::listening(&table)),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(error) => return Err(error),
+        }
+        Ok(found)
+    }
+
+    /// Inode of a connected TCP socket in the network namespace of a process, by its two ends.
+    ///
+    /// # Errors
+    /// When the tables cannot be read.
+    pub fn connected(
+        &self,
+        pid: u32,
+        local: SocketAddr,
+        remote: SocketAddr,
+    ) -> io::Result<Option<u64>> {
+        if let Some(inode) = net::connected(&self.text(pid, "net/tcp")?, local, remote) {
+            return Ok(Some(inode));
+        }
+        match self.text(pid, "net/tcp6") {
+            Ok(table) => Ok(net::connected(&table, local, remote)),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Addresses of the network namespace of a process, IPv4 first.
+    ///
+    /// # Errors
+    /// When the tables cannot be read.
+    pub fn own_addresses(&self, pid: u32) -> io::Result<Vec<IpAddr>> {
+        let v4 = net::local_v4(&self.text(pid, "net/fib_trie")?);
+        let mut found: Vec<IpAddr> = v4.into_iter().map(IpAddr::from).collect();
+        match self.text(pid, "net/if_inet6") {
+            Ok(table) => found.extend(net::local_v6(&table).into_iter().map(IpAddr::from)),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(error) => return Err(error),
+        }
+        Ok(found)
+    }
+
+    /// Inodes of the sockets that a process has open; of very many descriptors only the first are looked at.
+    ///
+    /// # Errors
+    /// When the descriptors cannot be listed.
+    pub fn sockets(&self, pid: u32) -> io::Result<Vec<u64>> {
+        let descriptors = fs::read_dir(self.path(pid, "fd"))?.take(DESCRIPTORS);
+        let inode = |entry: io::Result<fs::DirEntry>| {
+            // One that was closed in between is none.
+            let link = fs::read_link(entry.ok()?.path()).ok()?;
+            let inode = link.to_str()?.strip_prefix("socket:[")?;
+            inode.strip_suffix(']')?.parse().ok()
+        };
+        Ok(descriptors.filter_map(inode).collect())
+    }
+
+    fn text(&self, pid: u32, name: &str) -> io::Result<String> {
+        let bytes = self.read(pid, name)?;
+        Ok(String::from_utf8_lossy(&bytes).into_owned())
     }
 
     fn read(&self, pid: u32, name: &str) -> io::Result<Vec<u8>> {

@@ -52,6 +52,15 @@ impl Rights {
         self
     }
 
+    /// All rights of both.
+    #[must_use]
+    pub fn and(self, other: Self) -> Self {
+        let grants = other.grants.into_iter();
+        grants.fold(self, |rights, (namespace, right)| {
+            rights.grant(namespace, right)
+        })
+    }
+
     /// Whether they include `right` in `namespace`. Only a grant for `*` reaches what belongs to no
     /// namespace, which callers ask for as `*`.
     pub fn allow(&self, right: Right, namespace: &str) -> bool {

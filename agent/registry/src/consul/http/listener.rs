@@ -17,7 +17,11 @@ use tokio::{
 use tokio_rustls::TlsAcceptor;
 use tracing::{debug, warn};
 
-use crate::Peer;
+use crate::{
+    Peer,
+    caller::{Door, Guest},
+    certificate,
+};
 
 /// Bytes of a connection's read buffer. hyper takes no less; a held long poll keeps it.
 const BUFFER: usize = 8 * 1024;
@@ -52,11 +56,14 @@ pub(crate) async fn ending(shutdown: &mut Shutdown) {
 
 /// Answers requests.
 pub(crate) trait Handler: Send + Sync + 'static {
-    /// Answers one request of `peer`.
+    /// Who is at the other end of its connections.
+    fn door(&self) -> &Door;
+
+    /// Answers one request of `guest`.
     fn handle(
         self: Arc<Self>,
         request: Request<Incoming>,
-        peer: Peer,
+        guest: Guest,
     ) -> impl Future<Output = Response<Full<Bytes>>> + Send;
 }
 
@@ -136,12 +143,13 @@ async fn connection(
     handler: Arc<impl Handler>,
     mut shutdown: Shutdown,
 ) {
-    let Some(stream) = secured(stream, &peer, tls).await else {
+    let Some((stream, names)) = secured(stream, &peer, tls).await else {
         return;
     };
+    let guest = handler.door().meet(&peer, &names).await;
     let service = service_fn(move |request| {
-        let handler = Arc::clone(&handler);
-        async move { Ok::<_, Infallible>(handler.handle(request, peer).await) }
+        let (handler, guest) = (Arc::clone(&handler), guest.clone());
+        async move { Ok::<_, Infallible>(handler.handle(request, guest).await) }
     });
     let served = http1::Builder::new()
         .max_buf_size(BUFFER)
@@ -162,17 +170,18 @@ async fn connection(
     }
 }
 
-/// The connection as its listener wants it: encrypted or as it is; `None` when no encryption was agreed on.
+/// The connection as its listener wants it: encrypted or as it is, with the names in the certificate that the
+/// client showed; `None` when no encryption was agreed on.
 pub(crate) async fn secured(
     stream: Box<dyn Stream>,
     peer: &Peer,
     tls: Option<TlsAcceptor>,
-) -> Option<Box<dyn Stream>> {
+) -> Option<(Box<dyn Stream>, Vec<String>)> {
     let Some(tls) = tls else {
-        return Some(stream);
+        return Some((stream, Vec::new()));
     };
     match encrypt(stream, &tls).await {
-        Ok(stream) => Some(stream),
+        Ok(agreed) => Some(agreed),
         Err(error) => {
             debug!(%error, ?peer, "no encryption was agreed on");
             None
@@ -180,7 +189,14 @@ pub(crate) async fn secured(
     }
 }
 
-async fn encrypt(stream: Box<dyn Stream>, tls: &TlsAcceptor) -> io::Result<Box<dyn Stream>> {
+async fn encrypt(
+    stream: Box<dyn Stream>,
+    tls: &TlsAcceptor,
+) -> io::Result<(Box<dyn Stream>, Vec<String>)> {
     let agreed = tokio::time::timeout(HANDSHAKE_TIMEOUT, tls.accept(stream)).await??;
-    Ok(Box::new(agreed))
+    let shown = agreed.get_ref().1.peer_certificates();
+    let names = shown
+        .and_then(|chain| chain.first())
+        .map(certificate::names);
+    Ok((Box::new(agreed), names.unwrap_or_default()))
 }

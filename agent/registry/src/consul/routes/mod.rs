@@ -8,6 +8,7 @@ mod kv;
 mod session;
 mod snapshot;
 mod status;
+mod tokens;
 mod txn;
 
 use http::{Method, StatusCode};
@@ -26,6 +27,9 @@ pub(super) async fn read(server: &Server, head: Head, caller: Caller) -> Result<
     if area == "status" {
         return status::read(server, &head, rest);
     }
+    if (area, rest) == ("golens", "tokens") {
+        return tokens::read(server, &head, &caller);
+    }
     caller.require(Right::Read, &head.namespace())?;
     match area {
         "health" => health::read(server, &head, rest).await,
@@ -42,6 +46,9 @@ pub(super) async fn read(server: &Server, head: Head, caller: Caller) -> Result<
 pub(super) async fn write(server: &Server, call: Call) -> Result<Answer, ApiError> {
     let path = call.head.path.clone();
     let (area, rest) = split(&path);
+    if area == "golens" {
+        return tokens::write(server, call, rest).await;
+    }
     match (&call.head.method, area) {
         (&Method::PUT, "agent") => agent::write(server, call, rest).await,
         (&Method::PUT, "catalog") => catalog_write::write(server, call, rest).await,
