@@ -9,7 +9,9 @@
 
 mod caller;
 mod checks;
+pub mod cluster;
 pub mod consul;
+mod degrade;
 pub mod dns;
 mod engine;
 mod error;
@@ -25,6 +27,10 @@ mod wheel;
 
 pub use caller::{ByPeer, Caller, CallerIdentity, Peer};
 pub use checks::ProbeOptions;
+pub use degrade::{
+    BreakerSettings, BreakerState, ClusterStatus, Freshness, FreshnessSettings, ProtectionSettings,
+    Trust,
+};
 pub use engine::{Changed, News, Options, Registry, Statistics, Transaction, WatchKey};
 pub use error::{OpenError, RegistryError};
 pub use limits::{Limited, Limiter, Limits, Wait};

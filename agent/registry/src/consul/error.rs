@@ -81,6 +81,7 @@ impl From<RegistryError> for ApiError {
             RegistryError::Denied { .. } => Self::denied(format!("Permission denied: {error}")),
             RegistryError::UnknownInstance(key) => unknown("service", &key.id, "service"),
             RegistryError::UnknownCheck(key) => unknown("check", &key.id, "check"),
+            RegistryError::OtherNode(_) => Self::new(StatusCode::CONFLICT, error.to_string()),
             RegistryError::UnknownNode(name) => Self::not_found(format!("Unknown node {name:?}")),
             RegistryError::NotTtl(key) => {
                 Self::bad_request(format!("CheckID {:?} does not have associated TTL", key.id))

@@ -6,7 +6,11 @@ use futures_util::Stream;
 use tonic::{Request, Response, Status, Streaming};
 
 use super::{access::Access, keep_alive, read, v1, v1::registry_server, watch, write};
-use crate::{Registry, TagRules, consul::Shutdown, model::ServiceKey};
+use crate::{
+    Registry, TagRules,
+    consul::Shutdown,
+    model::{Name, ServiceKey},
+};
 
 /// Messages of a stream.
 pub(super) type Messages<T> = Pin<Box<dyn Stream<Item = Result<T, Status>> + Send>>;
@@ -84,6 +88,7 @@ impl registry_server::Registry for Service {
         let caller = self.access.admit(&request)?;
         let request = request.into_inner();
         let namespace = read::namespace(&request.namespace);
+        let service = ServiceKey::new(Name::clone(&namespace), request.service.as_str());
         let rules = &self.tag_rules;
         let resolved =
             self.registry
@@ -92,6 +97,7 @@ impl registry_server::Registry for Service {
             revision: resolved.index.0,
             matched: write::matched(resolved.matched).into(),
             instances: resolved.entries.iter().map(write::entry).collect(),
+            trust: Some(write::trust(self.registry.trust(Some(&service)))),
         }))
     }
 

@@ -73,9 +73,11 @@ impl Watched {
                 None => Some(watched.first(from)?),
                 Some(seen) => watched.next(seen).await?,
             };
-            let Some(message) = message else {
+            let Some(mut message) = message else {
                 return Ok(None);
             };
+            let trust = watched.registry.trust(Some(&watched.key));
+            message.trust = Some(write::trust(trust));
             watched.seen = Some(Revision(message.revision));
             Ok(Some((message, watched)))
         }))
@@ -160,6 +162,7 @@ fn whole(view: &ServiceView, kind: Kind, reason: &str) -> WatchResponse {
         instances: view.entries.iter().map(write::entry).collect(),
         removed: Vec::new(),
         reason: reason.to_owned(),
+        trust: None,
     }
 }
 
