@@ -15,7 +15,7 @@ use std::{
 
 use anyhow::{Context, Result, bail};
 
-use super::prometheus;
+use super::debian;
 use crate::{
     paths::Paths,
     run::{output, say, show, skip, step},
@@ -59,7 +59,7 @@ const TEMPO: Recipe = Recipe {
 /// # Errors
 /// When a download or a build fails.
 pub(crate) fn get(paths: &Paths) -> Result<Backends> {
-    let prometheus = prometheus::get(paths)?;
+    let prometheus = debian::get(paths, &debian::PROMETHEUS)?;
     let loki = go_binary(paths, &LOKI)?;
     let tempo = go_binary(paths, &TEMPO)?;
     drop_go_caches(paths)?;

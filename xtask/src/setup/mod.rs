@@ -4,9 +4,9 @@ mod apt;
 mod backends;
 mod bpf_linker;
 mod cargo_fuzz;
+mod debian;
 mod go;
 mod nightly;
-mod prometheus;
 
 use std::{env::consts::ARCH, path::PathBuf, process::Command};
 
@@ -88,6 +88,14 @@ pub(crate) fn run(paths: &Paths, options: &Options) -> Result<Ready> {
         false => None,
     };
     Ok(Ready { bpf, backends })
+}
+
+/// The etcd that the registry's tests share what they have through.
+///
+/// # Errors
+/// When apt does not offer it or the download fails.
+pub(crate) fn etcd(paths: &Paths) -> Result<PathBuf> {
+    debian::get(paths, &debian::ETCD)
 }
 
 /// The eBPF compiler and linker, installed when they are missing.
