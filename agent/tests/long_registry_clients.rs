@@ -35,3 +35,8 @@ fn prometheus_finds_its_targets() {
 fn traefik_finds_its_routers() {
     go_tests("clients/traefik");
 }
+
+#[test]
+fn services_find_each_other_and_outlive_their_registry() {
+    go_tests("example");
+}

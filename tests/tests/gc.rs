@@ -12,12 +12,17 @@ use tests::harness::{Cgroup, RunDir, Settings, Spawn, Target, Toolchain};
 
 #[test]
 fn every_pause_is_reported_with_the_installed_go() {
-    gc::exact(Toolchain::Installed, false, 3);
+    let compared = gc::exact(Target::new("gcload"), 3);
+    assert!(compared.cycles >= 300, "{compared:?}");
+    assert!(compared.stops >= 2 * compared.cycles, "{compared:?}");
+    assert_eq!(compared.stopping, compared.stops);
+    assert!(compared.others > Some(0), "{compared:?}");
 }
 
 #[test]
 fn every_pause_is_reported_with_go_1_21() {
-    gc::exact(Toolchain::Version("go1.21.13"), false, 3);
+    let old = Toolchain::Version("go1.21.13");
+    gc::exact(Target::new("gcload").with(old), 3);
 }
 
 /// A program collects faster than its record of 256 pauses is read at the usual interval.

@@ -14,7 +14,9 @@ const PARKED: Target = Target::new("goroutines/parked");
 
 #[test]
 fn the_profile_equals_the_dump_with_the_installed_go() {
-    goroutines::equal_to_the_dump(PARKED);
+    let compared = goroutines::equal_to_the_dump(PARKED);
+    assert!(compared.goroutines > compared.kinds as u64, "{compared:?}");
+    assert!(compared.stacks >= compared.kinds, "{compared:?}");
 }
 
 #[test]

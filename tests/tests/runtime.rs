@@ -6,7 +6,14 @@ mod runtime;
 use std::time::Duration;
 
 use golens::runtime::{Distribution, Figure};
-use runtime::{Build, ROWS, compare, rows::Value, truth};
+use runtime::{
+    Build, Cell, ROWS,
+    beside::{BESIDE, Relation},
+    compare,
+    load::under_load,
+    rows::Value,
+    truth,
+};
 use serde_json::json;
 use tests::harness::{
     Golens, Metrics, RunDir, Settings,
@@ -16,9 +23,18 @@ use tests::harness::{
 
 const OLD: &str = "go1.21.13";
 
+/// The newest releases have every name, and what is not read of them has its reason.
 #[test]
 fn every_value_equals_the_programs_own_with_the_installed_go() {
-    compare(Build::new(Installed).peeking());
+    let checked = compare(Build::new(Installed).peeking());
+    assert!(!checked.rows.contains(&Cell::NotRead));
+    for (beside, cell) in BESIDE.iter().zip(&checked.beside) {
+        let expected = match beside.relation {
+            Relation::NotRead(reason) => !reason.is_empty() && *cell == Cell::NotRead,
+            _ => [Cell::Equal, Cell::Between].contains(cell),
+        };
+        assert!(expected, "{}: {cell:?}", beside.name);
+    }
 }
 
 #[test]
@@ -36,6 +52,20 @@ fn every_value_equals_the_programs_own_without_symbols() {
 fn every_value_equals_the_programs_own_with_go_1_21() {
     compare(Build::new(Version(OLD)));
     compare(Build::new(Version(OLD)).stripped());
+}
+
+#[test]
+fn what_a_busy_program_counts_only_rises_and_lies_between_its_own_values() {
+    for build in [
+        Build::new(Installed),
+        Build::new(Installed).stripped(),
+        Build::new(Version(OLD)),
+    ] {
+        let found = under_load(build, 50);
+        assert!(found.readings >= 250, "{found:?}");
+        assert!(found.between >= 20 * found.readings, "{found:?}");
+        assert!(found.processors > 1, "{found:?}");
+    }
 }
 
 /// A value without a row would be published unchecked.

@@ -90,6 +90,39 @@ fn a_process_outside_the_scope_is_never_opened() {
     }
 }
 
+/// A deploy puts another file in the place of a running program's, or removes it: the kernel changes the times
+/// of the old file, and what runs is what ran before.
+#[test]
+fn a_program_whose_file_is_replaced_stays_the_same_target() {
+    let (run, cgroup) = (RunDir::new(), Cgroup::new());
+    let built = Target::new("httpcount").build();
+    let (file, new) = (run.path().join("deployed"), run.path().join("new"));
+    fs::copy(&built, &file).expect("copy the binary");
+    let program = Spawn::new(&file)
+        .service("old")
+        .in_cgroup(&cgroup)
+        .start(&run);
+    let golens = Settings::for_cgroup(&cgroup).start(&run);
+    let _row = golens.await_attached(program.pid(), &["http"]);
+
+    fs::hard_link(&file, run.path().join("link")).expect("link the binary");
+    fs::copy(&built, &new).expect("copy the binary");
+    fs::rename(&new, &file).expect("replace the binary");
+    // Only a scan finds what was moved into the scope, and a scan looks at all processes.
+    let outside = Spawn::new(&built).service("moved").start(&run);
+    cgroup.take_in(outside.pid());
+    let _row = golens.await_attached(outside.pid(), &["http"]);
+
+    let told = golens.output();
+    let about = format!("pid={}", program.pid());
+    let lines: Vec<&str> = told.lines().filter(|line| line.contains(&about)).collect();
+    assert_eq!(lines.len(), 1, "{told}");
+    assert!(lines[0].contains("attached"), "{told}");
+    golens.stop();
+    outside.stop();
+    program.stop();
+}
+
 /// The first part of a path below `/proc/PID/` that a call names, in an argument or as the path strace
 /// gives of a descriptor.
 fn opens(call: &str, pid: u32) -> Option<&str> {

@@ -51,7 +51,9 @@ fn goroutines_and_network_calls_are_counted_while_a_window_is_open() {
 
 #[test]
 fn goroutines_are_counted_where_they_were_created() {
-    spawn::counted(spawn::PROGRAM);
+    let counted = spawn::counted(spawn::PROGRAM);
+    assert_eq!(counted.places, 4);
+    assert!(counted.begun > counted.ended, "some stay: {counted:?}");
 }
 
 #[test]

@@ -21,13 +21,26 @@ pub struct Candidate {
 }
 
 /// Tells a process after exec from the same process before it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+///
+/// Two are equal when they run the same file with the same stack. Times of the file do not count: a deploy
+/// that replaces a running program's file, a link to it, or its removal changes them, and not what runs.
+#[derive(Clone, Copy, Debug)]
 pub struct Incarnation {
     /// Executable file.
     pub binary: BinaryKey,
     /// Bottom of the main stack, drawn anew at each exec; 0 without rights to see it.
     pub stack_start: u64,
 }
+
+impl PartialEq for Incarnation {
+    fn eq(&self, other: &Self) -> bool {
+        // An inode is not used again while a process runs it.
+        let what = |it: &Self| (it.binary.device, it.binary.inode, it.stack_start);
+        what(self) == what(other)
+    }
+}
+
+impl Eq for Incarnation {}
 
 /// What a look at one process gave.
 #[derive(Debug)]
@@ -171,6 +184,8 @@ impl Scanner {
         match self.examine(pid) {
             Verdict::Candidate(candidate) => self.found(candidate, changes),
             Verdict::Out(_) | Verdict::Refused(RefusedReason::Exited) => self.forget(pid, changes),
+            // What fails once, such as for want of a descriptor, says nothing of a process that is known.
+            Verdict::Refused(RefusedReason::Failed { .. }) if self.known.contains_key(&pid) => {}
             Verdict::Refused(reason) => {
                 self.forget(pid, changes);
                 if self.refused.insert(pid) {
@@ -266,6 +281,37 @@ mod tests {
         fake.stack(100, 1, 0x7000);
         assert_eq!(pids(&scanner.check(100).changed), [100]);
         assert!(scanner.check(100).changed.is_empty());
+    }
+
+    #[test]
+    fn what_becomes_of_a_running_programs_file_is_no_change() {
+        let fake = FakeProc::new("replaced");
+        fake.process(100, 1, "/", "one");
+        let mut scanner = scanner(&fake, &Scope::default());
+        assert_eq!(scanner.check(100).new.len(), 1);
+        let times = |scanner: &Scanner| match scanner.examine(100) {
+            Verdict::Candidate(found) => found.incarnation.binary.changed_ns,
+            other => panic!("{other:?}"),
+        };
+        let before = times(&scanner);
+        fake.link_to("one", "other name");
+        assert_ne!(times(&scanner), before, "the kernel noted the link");
+        let changes = scanner.check(100);
+        assert!(changes.changed.is_empty() && changes.gone.is_empty());
+    }
+
+    #[test]
+    fn a_failed_look_ends_no_process_that_is_known() {
+        let fake = FakeProc::new("failed");
+        fake.process(100, 1, "/", "one");
+        let mut scanner = scanner(&fake, &Scope::default());
+        assert_eq!(scanner.check(100).new.len(), 1);
+        fake.unreadable_link(100);
+        let changes = scanner.scan().expect("listed");
+        assert!(changes.gone.is_empty() && changes.refused.is_empty());
+        fake.process(100, 1, "/", "one");
+        let changes = scanner.scan().expect("listed");
+        assert!(changes.new.is_empty() && changes.changed.is_empty());
     }
 
     #[test]

@@ -49,6 +49,11 @@ impl FakeProc {
         fs::write(link, "").expect("written");
     }
 
+    /// Gives a file another name beside its own.
+    pub(crate) fn link_to(&self, file: &str, name: &str) {
+        fs::hard_link(self.root.join(file), self.root.join(name)).expect("linked");
+    }
+
     pub(crate) fn end(&self, pid: u32) {
         fs::remove_dir_all(self.folder(pid)).expect("removed");
     }

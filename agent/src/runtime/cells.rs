@@ -20,7 +20,7 @@ pub(super) enum Width {
 }
 
 impl Width {
-    pub(super) fn bytes(self) -> u32 {
+    pub(super) fn bytes(self) -> usize {
         match self {
             Self::Four | Self::Signed => 4,
             Self::Eight => 8,

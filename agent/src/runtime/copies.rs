@@ -1,67 +1,67 @@
-//! Copies of the single numbers: those that lie close together are copied in one piece.
+//! Where the single numbers are in a copy.
 
 use super::{
-    RuntimeFacts,
     cells::{Cell, Width},
-    memory::Piece,
+    memory::Copied,
 };
 
-/// Bytes between two numbers that are cheaper copied than left out.
-const GAP: u64 = 512;
+/// No place: the binary does not tell it.
+const NOWHERE: u32 = u32::MAX;
 
-/// The copied numbers.
+/// By cell: offset in the copy. One cache line holds sixteen: this is read for every target.
 #[derive(Debug)]
-pub(super) struct Copies {
-    spans: Vec<Piece>,
-    /// By cell: which span it is in, and where; none when the binary does not tell its place.
-    places: Vec<Option<(usize, usize)>>,
-}
+pub(super) struct Copies(Vec<u32>);
 
 impl Copies {
-    /// Plans them for all cells that are wanted.
-    pub(super) fn new(facts: &RuntimeFacts, base: u64, wants: impl Fn(Cell) -> bool) -> Self {
-        let mut cells: Vec<(u64, Cell)> = facts
-            .cells
-            .iter()
-            .filter(|(cell, _)| wants(**cell))
-            .map(|(cell, address)| (base.wrapping_add(*address), *cell))
-            .collect();
-        cells.sort_unstable();
-        let mut places = vec![None; Cell::ALL.len()];
-        let mut ranges: Vec<(u64, u64)> = Vec::new();
-        for (address, cell) in cells {
-            let end = address.saturating_add(u64::from(cell.place().width.bytes()));
-            match ranges.last_mut() {
-                Some((_, last)) if address.saturating_sub(*last) <= GAP => *last = end.max(*last),
-                _ => ranges.push((address, end)),
-            }
-            let start = ranges.last().map_or(address, |(start, _)| *start);
-            let within = usize::try_from(address - start).unwrap_or(usize::MAX);
-            if let Some(place) = places.get_mut(cell as usize) {
-                *place = Some((ranges.len() - 1, within));
+    /// From cells and their offsets.
+    pub(super) fn new(cells: impl IntoIterator<Item = (Cell, usize)>) -> Self {
+        let mut offsets = vec![NOWHERE; Cell::ALL.len()];
+        for (cell, offset) in cells {
+            if let Some(place) = offsets.get_mut(cell as usize) {
+                *place = u32::try_from(offset).unwrap_or(NOWHERE);
             }
         }
-        let span = |(start, end): (u64, u64)| {
-            Piece::new(start, usize::try_from(end - start).unwrap_or_default())
-        };
-        Self {
-            spans: ranges.into_iter().map(span).collect(),
-            places,
+        Self(offsets)
+    }
+
+    /// The number as it was copied.
+    pub(super) fn get(&self, copied: Copied<'_>, cell: Cell) -> Option<u64> {
+        let offset = *self.0.get(cell as usize)?;
+        if offset == NOWHERE {
+            return None;
         }
-    }
-
-    pub(super) fn pieces(&mut self) -> impl Iterator<Item = &mut Piece> {
-        self.spans.iter_mut()
-    }
-
-    /// The number as copied last.
-    pub(super) fn get(&self, cell: Cell) -> Option<u64> {
-        let (span, within) = (*self.places.get(cell as usize)?)?;
-        let piece = self.spans.get(span)?;
+        let at = usize::try_from(offset).ok()?;
         Some(match cell.place().width {
-            Width::Four => u64::from(piece.u32_at(within)),
-            Width::Signed => i64::from(piece.u32_at(within).cast_signed()).cast_unsigned(),
-            Width::Eight => piece.u64_at(within),
+            Width::Four => u64::from(copied.u32_at(at)),
+            Width::Signed => i64::from(copied.u32_at(at).cast_signed()).cast_unsigned(),
+            Width::Eight => copied.u64_at(at),
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_are_taken_at_their_width() {
+        let mut bytes = vec![0; 16];
+        bytes[4..8].copy_from_slice(&(-1_i32).to_le_bytes());
+        bytes[8..].copy_from_slice(&u64::MAX.to_le_bytes());
+        let cells = [
+            (Cell::GcPercent, 4),
+            (Cell::GcPhase, 4),
+            (Cell::HeapLive, 8),
+        ];
+        let copies = Copies::new(cells);
+        let get = |cell| copies.get(Copied(&bytes), cell);
+        assert_eq!(
+            get(Cell::GcPercent),
+            Some(u64::MAX),
+            "widened with its sign"
+        );
+        assert_eq!(get(Cell::GcPhase), Some(u64::from(u32::MAX)));
+        assert_eq!(get(Cell::HeapLive), Some(u64::MAX));
+        assert_eq!(get(Cell::MaxProcs), None);
     }
 }

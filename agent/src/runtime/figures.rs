@@ -102,13 +102,13 @@ figures! {
     StartingStack "/gc/stack/starting-size:bytes" Bytes = |v| v.cell(Cell::StartingStack);
 
     HeapAllocatedBytes "/gc/heap/allocs:bytes" Bytes = |v| Ok(v.heap()?.allocated.bytes);
-    HeapAllocations "/gc/heap/allocs:objects" Count = |v| Ok(v.heap()?.allocated.count());
+    HeapAllocations "/gc/heap/allocs:objects" Count = |v| Ok(v.heap()?.allocated.count);
     HeapFreedBytes "/gc/heap/frees:bytes" Bytes = |v| Ok(v.heap()?.freed.bytes);
-    HeapFrees "/gc/heap/frees:objects" Count = |v| Ok(v.heap()?.freed.count());
+    HeapFrees "/gc/heap/frees:objects" Count = |v| Ok(v.heap()?.freed.count);
     TinyAllocations "/gc/heap/tiny/allocs:objects" Count = |v| Ok(v.heap()?.tiny_allocs);
     HeapObjects "/gc/heap/objects:objects" Count = |v| {
         let heap = v.heap()?;
-        Ok(heap.allocated.count().wrapping_sub(heap.freed.count()))
+        Ok(heap.allocated.count.wrapping_sub(heap.freed.count))
     };
 
     ClassHeapObjects "/memory/classes/heap/objects:bytes" Bytes = |v| Ok(v.heap()?.objects_bytes());

@@ -17,4 +17,15 @@ pub struct GoroutineReport {
     pub profile: Profile,
     /// Creation sites that leak, the largest first.
     pub leaks: Vec<Leak>,
+    /// The attempt after this profile, when it failed.
+    pub failed: Option<FailedProfile>,
+}
+
+/// An attempt to take a profile that gave none.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct FailedProfile {
+    /// When it was.
+    pub unix_nano: UnixNanos,
+    /// Why.
+    pub reason: String,
 }

@@ -1,10 +1,16 @@
 //! The number of goroutines, as `runtime.NumGoroutine` computes it.
 //!
 //! Ended goroutines move between the lists of processors and the global one in batches of 32, so a
-//! copy may count a batch twice or not at all. So the parts are copied twice, first and last: two counts
+//! copy may count a batch twice or not at all. So the parts are copied twice, early and last: two counts
 //! that differ by less than half a batch are the truth, else more are taken and the middle one counts.
 
-use super::{Absence, RuntimeFacts, cells::Cell, copies::Copies, memory::Piece};
+use super::{
+    Absence, RuntimeFacts,
+    cells::Cell,
+    copies::Copies,
+    memory::{Copied, Place},
+    spans::Spans,
+};
 
 /// Half of the goroutines that move at once.
 const HALF_A_BATCH: u64 = 16;
@@ -13,7 +19,9 @@ const HALF_A_BATCH: u64 = 16;
 #[derive(Debug)]
 pub(super) struct Goroutines {
     minor: u32,
-    copies: [Copies; 2],
+    /// What is copied once more at the end, and where it is in that copy.
+    again: Spans,
+    last: Copies,
     counts: Vec<u64>,
 }
 
@@ -29,22 +37,23 @@ impl Goroutines {
                     | Cell::FreeWithoutStack
             )
         };
+        let parts = facts.cells(base).filter(|(cell, _)| is_part(*cell));
+        let parts: Vec<(Cell, Place)> = parts.collect();
+        let again = Spans::of(parts.iter().map(|(_, place)| *place));
+        let offsets = parts
+            .iter()
+            .map(|(cell, (address, _))| (*cell, again.find(*address)));
         Self {
             minor: facts.minor,
-            copies: [(); 2].map(|()| Copies::new(facts, base, is_part)),
+            last: Copies::new(offsets),
+            again,
             counts: Vec::new(),
         }
     }
 
-    /// What to copy first, and what to copy last.
-    pub(super) fn pieces(
-        &mut self,
-    ) -> (
-        impl Iterator<Item = &mut Piece>,
-        impl Iterator<Item = &mut Piece>,
-    ) {
-        let [first, last] = &mut self.copies;
-        (first.pieces(), last.pieces())
+    /// What to copy at the end.
+    pub(super) fn again(&self) -> &[Place] {
+        self.again.places()
     }
 
     /// Begins a reading.
@@ -52,10 +61,18 @@ impl Goroutines {
         self.counts.clear();
     }
 
-    /// Takes the counts of one copy in, given the free goroutines of all processors at its beginning and
-    /// its end; `false` when they contradict each other.
-    pub(super) fn count(&mut self, free: [u64; 2]) -> bool {
-        let counts = [0, 1].map(|at| Self::sum(&self.copies[at], self.minor, free[at]));
+    /// Takes the counts of one copy in: the early parts, those at its end, and the free goroutines of all
+    /// processors at both times; `false` when they contradict each other.
+    pub(super) fn count(
+        &mut self,
+        (copies, copied): (&Copies, Copied<'_>),
+        again: Copied<'_>,
+        free: [u64; 2],
+    ) -> bool {
+        let counts = [
+            sum(copies, copied, self.minor, free[0]),
+            sum(&self.last, again, self.minor, free[1]),
+        ];
         self.counts.extend(counts.iter().flatten());
         match counts {
             [Some(first), Some(last)] => first.abs_diff(last) < HALF_A_BATCH,
@@ -73,17 +90,17 @@ impl Goroutines {
             .copied()
             .ok_or(Absence::Unknown)
     }
+}
 
-    /// All goroutines ever made, less those that are free for use again and the runtime's own.
-    fn sum(copies: &Copies, minor: u32, of_processors: u64) -> Option<u64> {
-        let free = if minor < 25 {
-            copies.get(Cell::FreeOld)?
-        } else {
-            let with_stack = copies.get(Cell::FreeWithStack)?;
-            with_stack.wrapping_add(copies.get(Cell::FreeWithoutStack)?)
-        };
-        let system = copies.get(Cell::SystemGoroutines)?;
-        let gone = free.checked_add(of_processors)?.checked_add(system)?;
-        copies.get(Cell::AllGoroutines)?.checked_sub(gone)
-    }
+/// All goroutines ever made, less those that are free for use again and the runtime's own.
+fn sum(copies: &Copies, copied: Copied<'_>, minor: u32, of_processors: u64) -> Option<u64> {
+    let get = |cell| copies.get(copied, cell);
+    let free = if minor < 25 {
+        get(Cell::FreeOld)?
+    } else {
+        get(Cell::FreeWithStack)?.wrapping_add(get(Cell::FreeWithoutStack)?)
+    };
+    let gone = free.checked_add(of_processors)?;
+    let gone = gone.checked_add(get(Cell::SystemGoroutines)?)?;
+    get(Cell::AllGoroutines)?.checked_sub(gone)
 }

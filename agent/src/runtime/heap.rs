@@ -1,14 +1,20 @@
 //! Heap statistics: the sum of three generations, as runtime/metrics adds them.
 
-use super::{HeapFacts, facts::GENERATIONS, memory::Piece};
+use std::sync::Arc;
 
-/// The copied generations and the sizes of the classes.
+use super::{
+    HeapFacts,
+    facts::GENERATIONS,
+    memory::{Copied, Place},
+};
+
+/// Where in the copy the generations and the sizes of the classes are.
 #[derive(Debug)]
 pub(super) struct HeapCopy {
     facts: HeapFacts,
-    generations: Piece,
+    generations: usize,
     /// None where the release is known to have [`SIZES`].
-    sizes: Option<Piece>,
+    sizes: Option<usize>,
 }
 
 /// Sizes of small objects by class, the same in every release up to Go 1.27.
@@ -42,6 +48,21 @@ impl SizeCounts {
         let small = self.small.iter().map(|(_, count)| *count);
         small.fold(self.large, u64::wrapping_add)
     }
+
+    /// Whether it is made of these.
+    fn is(&self, objects: Objects, small: impl Iterator<Item = (u16, u64)>) -> bool {
+        (self.large, self.bytes) == (objects.large, objects.bytes)
+            && small.eq(self.small.iter().copied())
+    }
+}
+
+/// Objects that were allocated, or freed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Objects {
+    /// How many, and how many of them are larger than all classes.
+    pub(super) count: u64,
+    large: u64,
+    pub(super) bytes: u64,
 }
 
 /// The sums.
@@ -56,92 +77,135 @@ pub(super) struct HeapTotals {
     /// Work buffers and, up to Go 1.24, pointer bits.
     pub(super) in_metadata: u64,
     pub(super) tiny_allocs: u64,
-    pub(super) allocated: SizeCounts,
-    pub(super) freed: SizeCounts,
+    pub(super) allocated: Objects,
+    pub(super) freed: Objects,
 }
 
 impl HeapCopy {
-    pub(super) fn new(facts: &HeapFacts, base: u64) -> Self {
-        let bytes = |count: u32| usize::try_from(count).unwrap_or_default();
+    /// `at` tells where in the copy an address is.
+    pub(super) fn new(facts: &HeapFacts, base: u64, at: impl Fn(u64) -> usize) -> Self {
         Self {
-            generations: Piece::new(
-                base.wrapping_add(facts.stats),
-                bytes(facts.stride.saturating_mul(GENERATIONS)),
-            ),
-            sizes: facts.sizes.map(|sizes| {
-                Piece::new(
-                    base.wrapping_add(sizes),
-                    bytes(facts.classes().saturating_mul(2)),
-                )
-            }),
+            generations: at(base.wrapping_add(facts.stats)),
+            sizes: facts.sizes.map(|sizes| at(base.wrapping_add(sizes))),
             facts: facts.clone(),
         }
     }
 
-    pub(super) fn pieces(&mut self) -> impl Iterator<Item = &mut Piece> {
-        std::iter::once(&mut self.generations).chain(&mut self.sizes)
+    /// What must be copied of a process that the binary was loaded at `base` of.
+    pub(super) fn wanted(facts: &HeapFacts, base: u64) -> impl Iterator<Item = Place> {
+        let bytes = |count: u32| usize::try_from(count).unwrap_or_default();
+        let all = bytes(facts.stride.saturating_mul(GENERATIONS));
+        let sizes = bytes(facts.classes().saturating_mul(2));
+        let sizes = facts
+            .sizes
+            .map(|address| (base.wrapping_add(address), sizes));
+        [(base.wrapping_add(facts.stats), all)]
+            .into_iter()
+            .chain(sizes)
     }
 
     /// Sums; none when a sum cannot be, because the program merged two generations meanwhile.
-    pub(super) fn totals(&self) -> Option<HeapTotals> {
+    pub(super) fn totals(&self, copied: Copied<'_>) -> Option<HeapTotals> {
         let facts = &self.facts;
-        let pointer_bits = facts.in_pointer_bits.map_or(0, |offset| self.sum(offset));
+        let sum = |offset| self.sum(copied, offset);
         let totals = HeapTotals {
-            committed: self.sum(facts.committed),
-            released: self.sum(facts.released),
-            in_heap: self.sum(facts.in_heap),
-            in_stacks: self.sum(facts.in_stacks),
-            in_metadata: self.sum(facts.in_work_bufs).wrapping_add(pointer_bits),
-            tiny_allocs: self.sum(facts.tiny_allocs),
-            allocated: self.by_size(
+            committed: sum(facts.committed),
+            released: sum(facts.released),
+            in_heap: sum(facts.in_heap),
+            in_stacks: sum(facts.in_stacks),
+            in_metadata: sum(facts.in_work_bufs).wrapping_add(facts.in_pointer_bits.map_or(0, sum)),
+            tiny_allocs: sum(facts.tiny_allocs),
+            allocated: self.objects(
+                copied,
                 facts.small_alloc_count,
-                facts.large_alloc,
-                facts.large_alloc_count,
+                (sum(facts.large_alloc_count), sum(facts.large_alloc)),
             ),
-            freed: self.by_size(
+            freed: self.objects(
+                copied,
                 facts.small_free_count,
-                facts.large_free,
-                facts.large_free_count,
+                (sum(facts.large_free_count), sum(facts.large_free)),
             ),
         };
         totals.can_be().then_some(totals)
     }
 
-    fn by_size(&self, small: u32, large_bytes: u32, large_count: u32) -> SizeCounts {
-        let mut counts = SizeCounts {
-            large: self.sum(large_count),
-            bytes: self.sum(large_bytes),
-            ..SizeCounts::default()
-        };
-        for class in 0..self.facts.classes() {
-            let count = self.sum(small.saturating_add(8 * class));
-            let size = self.size(class);
-            counts.bytes = counts
-                .bytes
-                .wrapping_add(count.wrapping_mul(u64::from(size)));
-            counts.small.push((size, count));
-        }
-        counts
+    /// Allocated and freed objects by size. What is the same as the last time is shared with it.
+    pub(super) fn by_size(
+        &self,
+        copied: Copied<'_>,
+        totals: &HeapTotals,
+        last: [Option<&Arc<SizeCounts>>; 2],
+    ) -> [Arc<SizeCounts>; 2] {
+        let [allocated, freed] = last;
+        let facts = &self.facts;
+        [
+            self.sizes(copied, facts.small_alloc_count, totals.allocated, allocated),
+            self.sizes(copied, facts.small_free_count, totals.freed, freed),
+        ]
     }
 
-    fn size(&self, class: u32) -> u16 {
-        let class = usize::try_from(class).unwrap_or(usize::MAX);
-        match &self.sizes {
-            Some(sizes) => sizes.u16_at(class.saturating_mul(2)),
-            None => SIZES.get(class).copied().unwrap_or(0),
+    fn sizes(
+        &self,
+        copied: Copied<'_>,
+        small: u32,
+        objects: Objects,
+        last: Option<&Arc<SizeCounts>>,
+    ) -> Arc<SizeCounts> {
+        let small = || self.small(copied, small);
+        match last {
+            Some(last) if last.is(objects, small()) => Arc::clone(last),
+            _ => Arc::new(SizeCounts {
+                small: small().collect(),
+                large: objects.large,
+                bytes: objects.bytes,
+            }),
         }
+    }
+
+    fn objects(&self, copied: Copied<'_>, small: u32, (large, bytes): (u64, u64)) -> Objects {
+        let mut objects = Objects {
+            count: large,
+            large,
+            bytes,
+        };
+        for (size, count) in self.small(copied, small) {
+            objects.count = objects.count.wrapping_add(count);
+            let bytes = count.wrapping_mul(u64::from(size));
+            objects.bytes = objects.bytes.wrapping_add(bytes);
+        }
+        objects
+    }
+
+    /// Size and count of the classes whose counts begin at an offset in each generation.
+    fn small<'c>(&self, copied: Copied<'c>, offset: u32) -> impl Iterator<Item = (u16, u64)> {
+        let classes = usize::try_from(self.facts.classes()).unwrap_or_default();
+        let counts = |generation| copied.numbers(self.at(generation, offset), classes);
+        let counts = counts(0).zip(counts(1)).zip(counts(2));
+        let sizes = self.sizes.map(|sizes| copied.from(sizes));
+        let size = move |class: usize| match sizes {
+            Some(sizes) => sizes.u16_at(2 * class),
+            None => SIZES.get(class).copied().unwrap_or(0),
+        };
+        counts
+            .enumerate()
+            .map(move |(class, ((first, second), third))| {
+                (size(class), first.wrapping_add(second).wrapping_add(third))
+            })
     }
 
     /// A field summed over the generations, each of which may be negative by itself.
-    fn sum(&self, offset: u32) -> u64 {
-        let field = |generation: u32| {
-            let at = generation
-                .saturating_mul(self.facts.stride)
-                .saturating_add(offset);
-            self.generations
-                .u64_at(usize::try_from(at).unwrap_or(usize::MAX))
-        };
-        (0..GENERATIONS).map(field).fold(0, u64::wrapping_add)
+    fn sum(&self, copied: Copied<'_>, offset: u32) -> u64 {
+        (0..GENERATIONS)
+            .map(|generation| copied.u64_at(self.at(generation, offset)))
+            .fold(0, u64::wrapping_add)
+    }
+
+    /// Where in the copy a field of a generation is.
+    fn at(&self, generation: u32, offset: u32) -> usize {
+        let inside = generation
+            .saturating_mul(self.facts.stride)
+            .saturating_add(offset);
+        usize::try_from(inside).map_or(usize::MAX, |inside| self.generations.saturating_add(inside))
     }
 }
 
@@ -155,7 +219,7 @@ impl HeapTotals {
             && self.released.cast_signed() >= 0
             && self.committed.cast_signed() >= 0
             && self.freed.bytes <= self.allocated.bytes
-            && self.freed.count() <= self.allocated.count()
+            && self.freed.count <= self.allocated.count
             && self.objects_bytes() <= self.in_heap
     }
 

@@ -1,8 +1,13 @@
 //! The runtime's own histograms of times: 160 buckets, up to Go 1.19 720.
 
+use std::{collections::BTreeMap, sync::Arc};
+
 use serde::{Deserialize, Serialize};
 
-use super::{HistogramFacts, memory::Piece};
+use super::{
+    HistogramFacts,
+    memory::{Copied, Place},
+};
 
 /// A histogram that the runtime keeps.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -59,12 +64,17 @@ impl Distribution {
     }
 }
 
+/// The histograms of a reading; those that did not change are shared with the reading before.
+pub type Times = BTreeMap<Distribution, Arc<TimeCounts>>;
+
 /// Counts of times.
 ///
 /// # Layout   one count per bucket of the runtime, whose lower bounds [`TimeCounts::bounds_ns`] gives
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct TimeCounts {
     counts: Vec<u64>,
+    /// All of them.
+    count: u64,
     /// Times below 0, which a clock that steps back makes.
     pub underflow: u64,
     /// Times past the last bucket; up to Go 1.19 those count in the last bucket.
@@ -72,22 +82,28 @@ pub struct TimeCounts {
 }
 
 impl TimeCounts {
-    /// Takes the counts out of a copied histogram.
-    pub(super) fn read(facts: &HistogramFacts, piece: &Piece) -> Self {
-        let at = |offset: u32| piece.u64_at(usize::try_from(offset).unwrap_or(usize::MAX));
-        Self {
-            counts: (0..facts.buckets)
-                .map(|bucket| at(facts.counts.saturating_add(8 * bucket)))
-                .collect(),
-            underflow: at(facts.underflow),
-            overflow: facts.overflow.map_or(0, at),
+    /// Takes the counts out of a copied histogram. One that is the same as the last time is shared with it.
+    fn read(facts: &HistogramFacts, copied: Copied<'_>, last: Option<&Arc<Self>>) -> Arc<Self> {
+        let at = |offset: u32| copied.u64_at(usize::try_from(offset).unwrap_or(usize::MAX));
+        let counts = || {
+            let start = usize::try_from(facts.counts).unwrap_or(usize::MAX);
+            copied.numbers(start, usize::try_from(facts.buckets).unwrap_or_default())
+        };
+        let (underflow, overflow) = (at(facts.underflow), facts.overflow.map_or(0, at));
+        // No count ever goes back: with the same sum, all of them are the same.
+        let sum = counts().fold(underflow.wrapping_add(overflow), u64::wrapping_add);
+        match last {
+            Some(last) if last.count() == sum => Arc::clone(last),
+            _ => Arc::new(Self::new(counts().collect(), underflow, overflow)),
         }
     }
 
     /// A histogram from its counts.
     #[must_use]
     pub fn new(counts: Vec<u64>, underflow: u64, overflow: u64) -> Self {
+        let outside = underflow.wrapping_add(overflow);
         Self {
+            count: counts.iter().copied().fold(outside, u64::wrapping_add),
             counts,
             underflow,
             overflow,
@@ -97,8 +113,7 @@ impl TimeCounts {
     /// All times, those outside of the buckets too.
     #[must_use]
     pub fn count(&self) -> u64 {
-        let inside: u64 = self.counts.iter().sum();
-        inside + self.underflow + self.overflow
+        self.count
     }
 
     /// Counts in the runtime's buckets.
@@ -132,9 +147,45 @@ impl TimeCounts {
     }
 }
 
+/// Where in the copy the histograms are.
+#[derive(Debug)]
+pub(super) struct Histograms {
+    facts: HistogramFacts,
+    offsets: Vec<(Distribution, usize)>,
+}
+
+impl Histograms {
+    /// `at` tells where in the copy an address is.
+    pub(super) fn new(facts: &HistogramFacts, base: u64, at: impl Fn(u64) -> usize) -> Self {
+        let offset =
+            |(one, address): (&Distribution, &u64)| (*one, at(base.wrapping_add(*address)));
+        Self {
+            offsets: facts.places.iter().map(offset).collect(),
+            facts: facts.clone(),
+        }
+    }
+
+    /// What must be copied of a process that the binary was loaded at `base` of.
+    pub(super) fn wanted(facts: &HistogramFacts, base: u64) -> impl Iterator<Item = Place> {
+        let addresses = facts.places.values();
+        addresses.map(move |address| (base.wrapping_add(*address), facts.length()))
+    }
+
+    /// The histograms, given those of the last time.
+    pub(super) fn times(&self, copied: Copied<'_>, last: &Times) -> Times {
+        let offsets = self.offsets.iter();
+        offsets
+            .map(|(one, offset)| {
+                let copied = copied.from(*offset);
+                (*one, TimeCounts::read(&self.facts, copied, last.get(one)))
+            })
+            .collect()
+    }
+}
+
 impl HistogramFacts {
     /// Bytes of one histogram.
-    pub(super) fn length(&self) -> usize {
+    fn length(&self) -> usize {
         let last = self.underflow.max(self.overflow.unwrap_or(0));
         usize::try_from(last.saturating_add(8)).unwrap_or_default()
     }

@@ -1,50 +1,14 @@
-//! `process_vm_readv`: many pieces of another process's memory in one system call.
+//! `process_vm_readv`: many places of another process's memory in one system call.
 
 use std::{cell::Cell, io};
 
 use super::ReadError;
 
-/// Most pieces per call (`IOV_MAX`).
-const PIECES: usize = 1_024;
+/// Most places per call (`IOV_MAX`).
+pub(super) const PLACES: usize = 1_024;
 
-/// A piece of a target's memory and the place it is copied to.
-#[derive(Clone, Debug)]
-pub(super) struct Piece {
-    /// Address in the target.
-    pub(super) address: u64,
-    bytes: Vec<u8>,
-}
-
-impl Piece {
-    pub(super) fn new(address: u64, length: usize) -> Self {
-        Self {
-            address,
-            bytes: vec![0; length],
-        }
-    }
-
-    /// The number at an offset, 0 past the end; plans make pieces long enough.
-    pub(super) fn u64_at(&self, offset: usize) -> u64 {
-        u64::from_le_bytes(self.at(offset))
-    }
-
-    /// As [`Piece::u64_at`], for 32-bit numbers.
-    pub(super) fn u32_at(&self, offset: usize) -> u32 {
-        u32::from_le_bytes(self.at(offset))
-    }
-
-    /// As [`Piece::u64_at`], for 16-bit numbers.
-    pub(super) fn u16_at(&self, offset: usize) -> u16 {
-        u16::from_le_bytes(self.at(offset))
-    }
-
-    fn at<const N: usize>(&self, offset: usize) -> [u8; N] {
-        self.bytes
-            .get(offset..offset.saturating_add(N))
-            .and_then(|bytes| bytes.try_into().ok())
-            .unwrap_or([0; N])
-    }
-}
+/// A place in a target: address and length in bytes.
+pub(super) type Place = (u64, usize);
 
 thread_local! {
     /// System calls made so far.
@@ -57,65 +21,70 @@ pub fn calls() -> u64 {
     CALLS.get()
 }
 
-/// Copies all pieces, in their order; up to 1,024 in one call, so that they are of one moment as
-/// nearly as can be without stopping the process.
+/// Copies all places, one behind the other and in their order; up to [`PLACES`] in one call, so that they
+/// are of one moment as nearly as can be without stopping the process.
 ///
 /// # Errors
 /// `Denied`, `Unmapped` with the first address that failed, `Gone` when there is no such process.
-pub(super) fn read(pid: u32, pieces: &mut [&mut Piece]) -> Result<(), ReadError> {
-    pieces
-        .chunks_mut(PIECES)
-        .try_for_each(|chunk| read_chunk(pid, chunk))
+pub(super) fn copy(pid: u32, places: &[Place], buffer: &mut Vec<u8>) -> Result<(), ReadError> {
+    buffer.resize(length(places), 0);
+    let mut rest = buffer.as_mut_slice();
+    for places in places.chunks(PLACES) {
+        let (part, later) = rest.split_at_mut(length(places));
+        copy_at_once(pid, places, part)?;
+        rest = later;
+    }
+    Ok(())
 }
 
-fn read_chunk(pid: u32, pieces: &mut [&mut Piece]) -> Result<(), ReadError> {
-    let remote: Vec<libc::iovec> = pieces
+fn length(places: &[Place]) -> usize {
+    places.iter().map(|(_, length)| length).sum()
+}
+
+fn copy_at_once(pid: u32, places: &[Place], buffer: &mut [u8]) -> Result<(), ReadError> {
+    let remote: Vec<libc::iovec> = places
         .iter()
-        .map(|piece| libc::iovec {
+        .map(|(address, length)| libc::iovec {
             iov_base: std::ptr::without_provenance_mut(
-                usize::try_from(piece.address).unwrap_or(usize::MAX),
+                usize::try_from(*address).unwrap_or(usize::MAX),
             ),
-            iov_len: piece.bytes.len(),
+            iov_len: *length,
         })
         .collect();
-    let local: Vec<libc::iovec> = pieces
-        .iter_mut()
-        .map(|piece| libc::iovec {
-            iov_base: piece.bytes.as_mut_ptr().cast(),
-            iov_len: piece.bytes.len(),
-        })
-        .collect();
-    CALLS.set(CALLS.get().wrapping_add(1));
-    let count = libc::c_ulong::try_from(local.len()).unwrap_or_default();
-    let target = libc::pid_t::try_from(pid).unwrap_or(libc::pid_t::MAX);
-    // SAFETY: `local` describes the buffers that `pieces` borrows mutably until this function ends;
-    // the kernel writes no further than their lengths. `remote` holds addresses of another process,
-    // which the kernel checks and this process never follows.
-    let copied =
-        unsafe { libc::process_vm_readv(target, local.as_ptr(), count, remote.as_ptr(), count, 0) };
-    let Ok(copied) = usize::try_from(copied) else {
-        return Err(failure(pid, pieces, io::Error::last_os_error()));
+    let local = libc::iovec {
+        iov_base: buffer.as_mut_ptr().cast(),
+        iov_len: buffer.len(),
     };
-    match first_missing(pieces, copied) {
+    CALLS.set(CALLS.get().wrapping_add(1));
+    let count = libc::c_ulong::try_from(remote.len()).unwrap_or_default();
+    let target = libc::pid_t::try_from(pid).unwrap_or(libc::pid_t::MAX);
+    // SAFETY: `local` describes `buffer`, borrowed mutably until this function ends; the kernel writes no
+    // further than its length. `remote` holds addresses of another process, which the kernel checks and
+    // this process never follows.
+    let copied =
+        unsafe { libc::process_vm_readv(target, &raw const local, 1, remote.as_ptr(), count, 0) };
+    let Ok(copied) = usize::try_from(copied) else {
+        return Err(failure(pid, places, io::Error::last_os_error()));
+    };
+    match first_missing(places, copied) {
         Some(address) => Err(ReadError::Unmapped { pid, address }),
         None => Ok(()),
     }
 }
 
 /// The first address that a short copy did not reach.
-fn first_missing(pieces: &[&mut Piece], copied: usize) -> Option<u64> {
+fn first_missing(places: &[Place], copied: usize) -> Option<u64> {
     let mut left = copied;
-    for piece in pieces {
-        if left < piece.bytes.len() {
-            let reached = u64::try_from(left).unwrap_or_default();
-            return Some(piece.address.saturating_add(reached));
+    for (address, length) in places {
+        match left.checked_sub(*length) {
+            Some(rest) => left = rest,
+            None => return Some(address.saturating_add(u64::try_from(left).unwrap_or_default())),
         }
-        left -= piece.bytes.len();
     }
     None
 }
 
-fn failure(pid: u32, pieces: &[&mut Piece], source: io::Error) -> ReadError {
+fn failure(pid: u32, places: &[Place], source: io::Error) -> ReadError {
     match source.raw_os_error() {
         Some(libc::EPERM) => ReadError::Denied { pid },
         Some(libc::ESRCH) => ReadError::Gone {
@@ -124,60 +93,107 @@ fn failure(pid: u32, pieces: &[&mut Piece], source: io::Error) -> ReadError {
         },
         Some(libc::EFAULT) => ReadError::Unmapped {
             pid,
-            address: pieces.first().map_or(0, |piece| piece.address),
+            address: places.first().map_or(0, |(address, _)| *address),
         },
         _ => ReadError::Io { pid, source },
+    }
+}
+
+/// Copied bytes as numbers: those past the end are 0, for plans make copies long enough.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Copied<'b>(pub(super) &'b [u8]);
+
+impl<'b> Copied<'b> {
+    /// The bytes from an offset on.
+    pub(super) fn from(self, offset: usize) -> Self {
+        Self(self.0.get(offset..).unwrap_or_default())
+    }
+
+    /// The number at an offset.
+    pub(super) fn u64_at(self, offset: usize) -> u64 {
+        u64::from_le_bytes(self.at(offset))
+    }
+
+    /// As [`Copied::u64_at`], for 32-bit numbers.
+    pub(super) fn u32_at(self, offset: usize) -> u32 {
+        u32::from_le_bytes(self.at(offset))
+    }
+
+    /// As [`Copied::u64_at`], for 16-bit numbers.
+    pub(super) fn u16_at(self, offset: usize) -> u16 {
+        u16::from_le_bytes(self.at(offset))
+    }
+
+    /// As many 64-bit numbers in a row, or as there are.
+    pub(super) fn numbers(
+        self,
+        offset: usize,
+        count: usize,
+    ) -> impl Iterator<Item = u64> + use<'b> {
+        let (numbers, _) = self.from(offset).0.as_chunks();
+        numbers.iter().take(count).copied().map(u64::from_le_bytes)
+    }
+
+    fn at<const N: usize>(self, offset: usize) -> [u8; N] {
+        self.from(offset).0.first_chunk().copied().unwrap_or([0; N])
     }
 }
 
 /// One number of a process.
 #[cfg(test)]
 pub(crate) fn copy_of(pid: u32, address: u64) -> Option<u64> {
-    let mut piece = Piece::new(address, 8);
-    read(pid, &mut [&mut piece]).ok()?;
-    Some(piece.u64_at(0))
+    let mut bytes = Vec::new();
+    copy(pid, &[(address, 8)], &mut bytes).ok()?;
+    Some(Copied(&bytes).u64_at(0))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn piece_of<T>(value: &T) -> Piece {
+    fn place_of<T>(value: &T) -> Place {
         let address = std::ptr::from_ref(value).addr();
-        Piece::new(u64::try_from(address).expect("fits"), size_of::<T>())
+        (u64::try_from(address).expect("fits"), size_of::<T>())
     }
 
     #[test]
     fn own_memory_reads_back() {
         let numbers: Vec<u64> = (0..3_000).collect();
-        let mut pieces: Vec<Piece> = numbers.iter().map(piece_of).collect();
-        let mut order: Vec<&mut Piece> = pieces.iter_mut().collect();
-        read(std::process::id(), &mut order).expect("own memory");
-        for (expected, piece) in numbers.iter().zip(&pieces) {
-            assert_eq!(piece.u64_at(0), *expected);
-        }
-        assert_eq!(pieces[1].u64_at(1), 0, "past the end");
+        let places: Vec<Place> = numbers.iter().rev().map(place_of).collect();
+        let (mut bytes, before) = (Vec::new(), calls());
+        copy(std::process::id(), &places, &mut bytes).expect("own memory");
+        assert_eq!(calls() - before, 3, "calls of 1,024 places");
+        let copied: Vec<u64> = Copied(&bytes).numbers(0, 4_000).collect();
+        assert!(copied.iter().eq(numbers.iter().rev()), "in their order");
+    }
+
+    #[test]
+    fn numbers_of_all_widths_are_taken_from_anywhere_and_0_past_the_end() {
+        let (first, second) = (0x1122_3344_u32, [5_u64, 6]);
+        let mut bytes = Vec::new();
+        let places = [place_of(&second), place_of(&first)];
+        copy(std::process::id(), &places, &mut bytes).expect("own memory");
+        let copied = Copied(&bytes);
+        assert_eq!((copied.u64_at(8), copied.from(8).u64_at(0)), (6, 6));
+        assert_eq!((copied.u32_at(16), copied.u16_at(17)), (first, 0x2233));
+        assert_eq!((copied.u64_at(13), copied.from(99).u32_at(0)), (0, 0));
     }
 
     #[test]
     fn an_address_that_is_not_mapped_is_told() {
-        let number = 7_u64;
-        let (mut good, mut bad) = (piece_of(&number), Piece::new(8, 8));
-        let error = read(std::process::id(), &mut [&mut good, &mut bad]).expect_err("page 0");
-        assert!(
-            matches!(error, ReadError::Unmapped { address: 8, .. }),
-            "{error}"
-        );
-        let error = read(std::process::id(), &mut [&mut bad]).expect_err("page 0");
-        assert!(
-            matches!(error, ReadError::Unmapped { address: 8, .. }),
-            "{error}"
-        );
+        let good = 7_u64;
+        for places in [vec![place_of(&good), (8, 8)], vec![(8, 8)]] {
+            let error = copy(std::process::id(), &places, &mut Vec::new()).expect_err("page 0");
+            assert!(
+                matches!(error, ReadError::Unmapped { address: 8, .. }),
+                "{error}"
+            );
+        }
     }
 
     #[test]
     fn a_process_that_does_not_exist_is_gone() {
-        let error = read(u32::MAX, &mut [&mut Piece::new(8, 8)]).expect_err("no such pid");
+        let error = copy(u32::MAX, &[(8, 8)], &mut Vec::new()).expect_err("no such pid");
         assert_eq!(error.error_type(), "exited");
     }
 }

@@ -2,7 +2,7 @@
 
 use super::{
     ProcessorFacts, ReadError,
-    memory::{self, Piece},
+    memory::{self, Copied, Place},
 };
 
 /// Most processors that are believed.
@@ -15,24 +15,17 @@ pub(super) const STATES: usize = 5;
 #[derive(Debug)]
 pub(super) struct Processors {
     facts: ProcessorFacts,
-    table: Piece,
-    table_after: Piece,
+    /// Where in the copy the table's address and length are, and its place.
+    table: usize,
+    table_place: Place,
     /// Address and length of the table that `each` was found in.
     known: (u64, u64),
-    each: Vec<Processor>,
+    /// Addresses.
+    each: Vec<u64>,
 }
 
-/// What is copied of one processor.
-#[derive(Debug)]
-struct Processor {
-    /// From the state to the end of the bounds of its queue.
-    state: Piece,
-    /// From the next goroutine to the list of free ones.
-    next: Piece,
-    created: Option<Piece>,
-    /// The free ones once more, at the end of the copy.
-    free_again: Piece,
-}
+/// Bytes of the number of free goroutines.
+const FREE: usize = 4;
 
 /// Sums over all processors.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -46,38 +39,43 @@ pub(super) struct ProcessorTotals {
 }
 
 impl Processors {
-    pub(super) fn new(facts: &ProcessorFacts, base: u64) -> Self {
-        let table = base.wrapping_add(facts.table);
+    /// `table` is where in the copy its table is.
+    pub(super) fn new(facts: &ProcessorFacts, base: u64, table: usize) -> Self {
         Self {
             facts: facts.clone(),
-            table: Piece::new(table, 16),
-            table_after: Piece::new(table, 16),
+            table,
+            table_place: Self::wanted(facts, base),
             known: (0, 0),
             each: Vec::new(),
         }
     }
 
-    /// What to copy first, and what to copy last.
-    pub(super) fn pieces(&mut self) -> (Vec<&mut Piece>, Vec<&mut Piece>) {
-        let (mut first, mut last) = (vec![&mut self.table], Vec::new());
-        for one in &mut self.each {
-            first.extend([&mut one.state, &mut one.next]);
-            first.extend(&mut one.created);
-            last.push(&mut one.free_again);
-        }
-        last.push(&mut self.table_after);
-        (first, last)
+    /// Address and length of their table, in a process that the binary was loaded at `base` of.
+    pub(super) fn wanted(facts: &ProcessorFacts, base: u64) -> Place {
+        (base.wrapping_add(facts.table), 16)
+    }
+
+    /// What to copy of each.
+    pub(super) fn places(&self) -> impl Iterator<Item = Place> {
+        self.each
+            .iter()
+            .flat_map(|processor| self.facts.places(*processor))
+    }
+
+    /// What to copy at the end: the free goroutines of each once more, then the table.
+    pub(super) fn again(&self) -> impl Iterator<Item = Place> {
+        let free = |processor: &u64| (processor.wrapping_add(u64::from(self.facts.free)), FREE);
+        self.each.iter().map(free).chain([self.table_place])
     }
 
     /// Whether the copy is of the processors that the table names.
-    pub(super) fn is_whole(&self) -> bool {
-        let table = |piece: &Piece| (piece.u64_at(0), piece.u64_at(8));
-        table(&self.table) == self.known && table(&self.table_after) == self.known
+    pub(super) fn is_whole(&self, copied: Copied<'_>, again: Copied<'_>) -> bool {
+        table(copied.from(self.table)) == self.known && self.table_after(again) == self.known
     }
 
     /// Looks the processors up again, from the table as it was at the end of the copy.
-    pub(super) fn look_up(&mut self, pid: u32) -> Result<(), ReadError> {
-        let (address, length) = (self.table_after.u64_at(0), self.table_after.u64_at(8));
+    pub(super) fn look_up(&mut self, pid: u32, again: Copied<'_>) -> Result<(), ReadError> {
+        let (address, length) = self.table_after(again);
         if length > MOST {
             return Err(ReadError::Nonsense {
                 pid,
@@ -86,15 +84,12 @@ impl Processors {
             });
         }
         let count = usize::try_from(length).unwrap_or_default();
-        let mut pointers = Piece::new(address, 8 * count);
+        let mut bytes = Vec::new();
         if count != 0 {
-            memory::read(pid, &mut [&mut pointers])?;
+            memory::copy(pid, &[(address, 8 * count)], &mut bytes)?;
         }
-        self.each = (0..count)
-            .map(|index| pointers.u64_at(8 * index))
-            .filter(|processor| *processor != 0)
-            .map(|processor| Processor::new(&self.facts, processor))
-            .collect();
+        let pointers = Copied(&bytes).numbers(0, count);
+        self.each = pointers.filter(|processor| *processor != 0).collect();
         self.known = (address, length);
         Ok(())
     }
@@ -105,58 +100,65 @@ impl Processors {
         self.each.clear();
     }
 
-    /// Sums the copy.
-    pub(super) fn totals(&self) -> ProcessorTotals {
+    /// Sums what was copied of each.
+    pub(super) fn totals(&self, each: Copied<'_>, again: Copied<'_>) -> ProcessorTotals {
         let mut totals = ProcessorTotals {
             created: self.facts.created.map(|_| 0),
             ..ProcessorTotals::default()
         };
-        for one in &self.each {
-            one.add_to(&mut totals, &self.facts);
+        let length = self
+            .facts
+            .places(0)
+            .map(|(_, length)| length)
+            .sum::<usize>();
+        for number in 0..self.each.len() {
+            self.facts.add(each.from(number * length), &mut totals);
+            totals.free[1] += u64::from(again.u32_at(number * FREE));
         }
         totals
     }
+
+    fn table_after(&self, again: Copied<'_>) -> (u64, u64) {
+        table(again.from(self.each.len() * FREE))
+    }
 }
 
-impl Processor {
-    fn new(facts: &ProcessorFacts, address: u64) -> Self {
-        let at = |offset: u32, length: usize| {
-            Piece::new(address.wrapping_add(u64::from(offset)), length)
-        };
-        // The fields lie in this order in every release; a piece that would not hold them reads as 0.
-        let to = |first: u32, last: u32| usize::try_from(last.saturating_sub(first)).unwrap_or(0);
-        Self {
-            state: at(facts.status, to(facts.status, facts.queue_tail) + 4),
-            next: at(facts.next, to(facts.next, facts.free) + 4),
-            created: facts.created.map(|created| at(created, 8)),
-            free_again: at(facts.free, 4),
-        }
+fn table(copied: Copied<'_>) -> (u64, u64) {
+    (copied.u64_at(0), copied.u64_at(8))
+}
+
+impl ProcessorFacts {
+    /// What to copy of the processor at an address: from the state to the end of the bounds of its queue, from
+    /// the next goroutine to the list of free ones, and how many it created.
+    fn places(&self, address: u64) -> impl Iterator<Item = Place> + use<> {
+        let at = |offset: u32| address.wrapping_add(u64::from(offset));
+        let state = (at(self.status), distance(self.status, self.queue_tail) + 4);
+        let next = (at(self.next), distance(self.next, self.free) + FREE);
+        let created = self.created.map(|created| (at(created), 8));
+        [state, next].into_iter().chain(created)
     }
 
-    fn add_to(&self, totals: &mut ProcessorTotals, facts: &ProcessorFacts) {
-        let state = |offset: u32| {
-            self.state
-                .u32_at(to_usize(offset.wrapping_sub(facts.status)))
-        };
-        let index = usize::try_from(state(facts.status)).unwrap_or(usize::MAX);
+    /// Adds the copy of one processor.
+    fn add(&self, copied: Copied<'_>, totals: &mut ProcessorTotals) {
+        let state = |offset: u32| copied.u32_at(distance(self.status, offset));
+        let index = usize::try_from(state(self.status)).unwrap_or(usize::MAX);
         if let Some(count) = totals.states.get_mut(index) {
             *count += 1;
         }
-        let queued = state(facts.queue_tail).wrapping_sub(state(facts.queue_head));
+        let queued = state(self.queue_tail).wrapping_sub(state(self.queue_head));
         // The bounds are read one after the other: a queue that was emptied between reads as negative.
         totals.runnable += u64::try_from(queued.cast_signed()).unwrap_or(0);
-        totals.runnable += u64::from(self.next.u64_at(0) != 0);
-        if let (Some(sum), Some(piece)) = (&mut totals.created, &self.created) {
-            *sum = sum.wrapping_add(piece.u64_at(0));
+        let next = copied.from(distance(self.status, self.queue_tail) + 4);
+        totals.runnable += u64::from(next.u64_at(0) != 0);
+        let free = distance(self.next, self.free);
+        totals.free[0] += u64::from(next.u32_at(free));
+        if let Some(sum) = &mut totals.created {
+            *sum = sum.wrapping_add(next.u64_at(free + FREE));
         }
-        let free = self
-            .next
-            .u32_at(to_usize(facts.free.wrapping_sub(facts.next)));
-        totals.free[0] += u64::from(free);
-        totals.free[1] += u64::from(self.free_again.u32_at(0));
     }
 }
 
-fn to_usize(offset: u32) -> usize {
-    usize::try_from(offset).unwrap_or(usize::MAX)
+/// Bytes from one field to another, which lie in this order in every release.
+fn distance(first: u32, last: u32) -> usize {
+    usize::try_from(last.saturating_sub(first)).unwrap_or_default()
 }

@@ -1,47 +1,47 @@
 //! One target's reader: all that is read of it, copied in one system call.
 
-use std::sync::Arc;
+use std::{cell::RefCell, sync::Arc};
 
 use super::{
-    Absence, Distribution, Figure, Numbers, ReadError, RingCycle, RuntimeFacts, RuntimeReading,
-    TimeCounts,
-    copies::Copies,
-    facts::HistogramFacts,
+    Absence, Figure, Numbers, ReadError, RingCycle, RuntimeFacts, RuntimeReading, SizeCounts,
+    Times,
     gc::{GcHistory, GcPieces, RingNews},
-    goroutines::Goroutines,
-    heap::{HeapCopy, HeapTotals},
-    memory::{self, Piece},
-    processors::{ProcessorTotals, Processors},
-    threads::Threads,
+    heap::HeapTotals,
+    memory,
+    plan::{Parts, Plan},
+    processors::ProcessorTotals,
     view::View,
 };
-use crate::{clock::MonotonicNanos, discovery::Process};
+use crate::{
+    clock::MonotonicNanos,
+    discovery::{Process, RefusedReason},
+};
 
 /// How often a copy is taken again when its parts are not of one moment.
 const RETRIES: usize = 2;
+
+thread_local! {
+    /// Where copies are taken to: all targets that a thread reads share it, so that it stays in its caches.
+    static BUFFER: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
+}
 
 /// Reads one process; what to copy from where is worked out once.
 #[derive(Debug)]
 pub struct Reader {
     process: Arc<Process>,
     minor: u32,
-    gc: GcPieces,
-    copies: Copies,
-    goroutines: Goroutines,
-    heap: Option<HeapCopy>,
-    processors: Option<Processors>,
-    threads: Option<Threads>,
-    histograms: Option<Histograms>,
+    plan: Plan,
     history: GcHistory,
     /// Pauses of the last cycles, as of the last cycle that was seen.
     recent: Arc<[u64]>,
+    last: Last,
 }
 
-/// The copied histograms.
-#[derive(Debug)]
-struct Histograms {
-    facts: HistogramFacts,
-    pieces: Vec<(Distribution, Piece)>,
+/// What later readings share as long as it does not change.
+#[derive(Debug, Default)]
+struct Last {
+    times: Times,
+    sizes: Option<[Arc<SizeCounts>; 2]>,
 }
 
 /// Which parts of a copy are of one moment, and the sums that showed it.
@@ -79,20 +79,12 @@ impl Reader {
         let base = process
             .load_base(facts.first_segment)
             .map_err(|reason| ReadError::Gone { pid, reason })?;
-        let processors = facts.processors.as_ref();
-        let threads = facts.threads.as_ref();
-        let histograms = facts.histograms.as_ref();
         Ok(Self {
             minor: facts.minor,
-            gc: GcPieces::new(&facts.gc, base),
-            copies: Copies::new(facts, base, |_| true),
-            goroutines: Goroutines::new(facts, base),
-            heap: facts.heap.as_ref().map(|heap| HeapCopy::new(heap, base)),
-            processors: processors.map(|facts| Processors::new(facts, base)),
-            threads: threads.map(|facts| Threads::new(facts, base)),
-            histograms: histograms.map(|facts| Histograms::new(facts, base)),
+            plan: Plan::new(&process, facts, base),
             history: GcHistory::default(),
             recent: Arc::default(),
+            last: Last::default(),
             process,
         })
     }
@@ -104,21 +96,22 @@ impl Reader {
     /// # Errors
     /// `Gone` when the process has ended or runs another program: drop the reader then.
     pub fn read(&mut self) -> Result<RuntimeReading, ReadError> {
-        let pid = self.process.id.pid;
-        self.goroutines.forget();
-        let mut steady = self.attempt()?;
+        BUFFER.with_borrow_mut(|buffer| self.read_with(buffer))
+    }
+
+    fn read_with(&mut self, buffer: &mut Vec<u8>) -> Result<RuntimeReading, ReadError> {
+        self.plan.goroutines.forget();
+        let mut steady = self.attempt(buffer)?;
         for _retry in 0..RETRIES {
             if steady.is_settled() {
                 break;
             }
-            self.look_up(&steady)?;
-            steady = self.attempt()?;
+            self.look_up(&steady, buffer)?;
+            steady = self.attempt(buffer)?;
         }
         let read_at = MonotonicNanos::now();
-        self.process
-            .recheck()
-            .map_err(|reason| ReadError::Gone { pid, reason })?;
-        Ok(self.publish(steady, read_at))
+        self.check(buffer)?;
+        Ok(self.publish(&steady, read_at, buffer))
     }
 
     /// The last GC cycles as of the last reading, newest last, up to 256.
@@ -128,128 +121,169 @@ impl Reader {
     }
 
     /// Copies everything; what was looked up before may be gone, and is forgotten then.
-    fn attempt(&mut self) -> Result<Steady, ReadError> {
-        match self.copy() {
-            Err(ReadError::Unmapped { .. }) => {
-                self.processors.iter_mut().for_each(Processors::forget);
-                self.threads.iter_mut().for_each(Threads::forget);
-                self.copy()?;
-            }
-            copied => copied?,
+    fn attempt(&mut self, buffer: &mut Vec<u8>) -> Result<Steady, ReadError> {
+        let pid = self.process.id.pid;
+        if let Err(error) = memory::copy(pid, self.plan.places(), buffer) {
+            passing(error)?;
+            self.plan.forget();
+            self.copy_or_tell(buffer)?;
         }
+        let copy = self.plan.parts(buffer);
+        let plan = &mut self.plan;
         let processors = part(
-            self.processors.as_ref(),
-            Processors::is_whole,
-            Processors::totals,
+            plan.processors.as_ref(),
+            |all| all.is_whole(copy.whole, copy.processors_again),
+            |all| all.totals(copy.processors, copy.processors_again),
         );
-        let heap = match &self.heap {
+        let heap = match &plan.heap {
             None => Err(Absence::Unknown),
-            Some(heap) => heap.totals().ok_or(Absence::Moving),
+            Some(heap) => heap.totals(copy.whole).ok_or(Absence::Moving),
         };
-        let free = processors.map(|totals| totals.free);
+        let early = (&plan.copies, copy.whole);
         Ok(Steady {
-            gc: self.gc.is_stable(),
-            threads: self.threads.as_ref().is_none_or(Threads::is_whole),
-            goroutines: free.map_or(true, |free| self.goroutines.count(free)),
+            gc: plan.gc.is_stable(copy.cycles, copy.whole, copy.gc_again),
+            threads: plan
+                .threads
+                .as_ref()
+                .is_none_or(|all| all.is_whole(copy.whole, copy.threads)),
+            goroutines: processors.map_or(true, |all| {
+                plan.goroutines
+                    .count(early, copy.goroutines_again, all.free)
+            }),
             processors,
             heap,
         })
     }
 
-    /// One vectored read, in an order that shows whether something changed on the way: the number of
-    /// GC cycles and the table of processors come first and last.
-    fn copy(&mut self) -> Result<(), ReadError> {
-        let (gc_first, gc_last) = self.gc.in_order();
-        let (goroutines_first, goroutines_last) = self.goroutines.pieces();
-        let (processors_first, processors_last) = match &mut self.processors {
-            Some(processors) => processors.pieces(),
-            None => (Vec::new(), Vec::new()),
-        };
-        let mut order: Vec<&mut Piece> = gc_first.into_iter().collect();
-        order.extend(goroutines_first);
-        order.extend(processors_first);
-        order.extend(self.copies.pieces());
-        order.extend(self.heap.iter_mut().flat_map(HeapCopy::pieces));
-        order.extend(self.histograms.iter_mut().flat_map(Histograms::pieces));
-        order.extend(self.threads.iter_mut().flat_map(Threads::pieces));
-        order.extend(goroutines_last);
-        order.extend(processors_last);
-        order.extend(gc_last);
-        memory::read(self.process.id.pid, &mut order)
+    /// Copies what never moves. Where that is not readable, another program may have taken its place.
+    fn copy_or_tell(&self, buffer: &mut Vec<u8>) -> Result<(), ReadError> {
+        let pid = self.process.id.pid;
+        memory::copy(pid, self.plan.places(), buffer).or_else(|error| {
+            self.recheck()?;
+            Err(error)
+        })
+    }
+
+    /// Checks that the copy is of the program that was opened.
+    fn check(&mut self, buffer: &[u8]) -> Result<(), ReadError> {
+        let pid = self.process.id.pid;
+        if !self.process.handle.is_alive() {
+            let reason = RefusedReason::Exited;
+            return Err(ReadError::Gone { pid, reason });
+        }
+        let witness = self.plan.witness.as_ref();
+        if witness.is_some_and(|witness| witness.knows(self.plan.parts(buffer).whole)) {
+            return Ok(());
+        }
+        // Also a program that writes where its arguments are named.
+        self.recheck()
+    }
+
+    fn recheck(&self) -> Result<(), ReadError> {
+        let pid = self.process.id.pid;
+        let gone = |reason| ReadError::Gone { pid, reason };
+        self.process.recheck().map_err(gone)
     }
 
     /// Looks up again what is elsewhere now. What moves on while it is looked up is left for the next copy.
-    fn look_up(&mut self, steady: &Steady) -> Result<(), ReadError> {
+    fn look_up(&mut self, steady: &Steady, buffer: &[u8]) -> Result<(), ReadError> {
         let pid = self.process.id.pid;
-        if let (Some(processors), Err(Absence::Moving)) = (&mut self.processors, steady.processors)
-            && let Err(error) = processors.look_up(pid)
+        let copy = self.plan.parts(buffer);
+        let plan = &mut self.plan;
+        if let (Some(processors), Err(Absence::Moving)) = (&mut plan.processors, steady.processors)
+            && let Err(error) = processors.look_up(pid, copy.processors_again)
         {
             passing(error)?;
             processors.forget();
         }
-        if let (Some(threads), false) = (&mut self.threads, steady.threads)
-            && let Err(error) = threads.follow(pid)
+        if let (Some(threads), false) = (&mut plan.threads, steady.threads)
+            && let Err(error) = threads.follow(pid, copy.whole, copy.threads)
         {
             passing(error)?;
             threads.forget();
         }
+        plan.arrange();
         Ok(())
     }
 
     /// Cycles since the last reading; the ring is looked at only when there are some.
-    fn news(&mut self, is_stable: bool) -> RingNews {
+    fn news(&mut self, is_stable: bool, copy: Parts<'_>) -> RingNews {
         let known = self.history.last().map(|last| last.cycles);
-        if !is_stable || known == Some(self.gc.cycles()) {
+        if !is_stable || known == Some(GcPieces::cycles(copy.cycles)) {
             return RingNews::default();
         }
-        let news = self.history.advance(self.gc.copied());
+        let news = self
+            .history
+            .advance(self.plan.gc.copied(copy.cycles, copy.whole));
         let cycles = self.history.cycles();
         self.recent = cycles.iter().map(|cycle| cycle.pause_ns).collect();
         news
     }
 
-    fn publish(&mut self, steady: Steady, read_at: MonotonicNanos) -> RuntimeReading {
-        let news = self.news(steady.gc);
+    fn publish(
+        &mut self,
+        steady: &Steady,
+        read_at: MonotonicNanos,
+        buffer: &[u8],
+    ) -> RuntimeReading {
+        let copy = self.plan.parts(buffer);
+        let news = self.news(steady.gc, copy);
+        let plan = &self.plan;
         let first;
         let shown = match self.history.last() {
             Some(last) => last,
             // Not one copy was of one moment yet.
             None => {
-                first = self.gc.copied();
+                first = plan.gc.copied(copy.cycles, copy.whole);
                 &first
             }
         };
-        let complete = steady.is_whole();
         let view = View {
             minor: self.minor,
-            copies: &self.copies,
+            copies: &plan.copies,
+            copied: copy.whole,
             gc: shown,
-            goroutines: steady.processors.and_then(|_| self.goroutines.median()),
+            goroutines: steady.processors.and_then(|_| plan.goroutines.median()),
             heap: steady.heap.as_ref().map_err(|absent| *absent),
             processors: steady.processors,
-            threads: part(self.threads.as_ref(), |_| steady.threads, Threads::totals),
+            threads: part(
+                plan.threads.as_ref(),
+                |_| steady.threads,
+                |all| all.totals(copy.threads),
+            ),
         };
         let numbers = Numbers::new(|figure: Figure| figure.of(&view));
-        let (allocated, freed) = match steady.heap {
-            Ok(heap) => (Some(heap.allocated), Some(heap.freed)),
-            Err(_) => (None, None),
+        self.last.take(plan, steady, copy);
+        let [allocated, freed] = match &self.last.sizes {
+            Some(sizes) if steady.heap.is_ok() => sizes.each_ref().map(|one| Some(Arc::clone(one))),
+            _ => [None, None],
         };
         RuntimeReading {
             numbers,
-            times: self
-                .histograms
-                .as_ref()
-                .map(Histograms::counts)
-                .unwrap_or_default(),
+            times: self.last.times.clone(),
             gc_cycles: u64::from(shown.cycles),
             new_gc_cycles: news.cycles,
             gc_pauses_lost: news.lost,
             gc_pause_total_ns: shown.total_ns,
             recent_gc_pauses_ns: Arc::clone(&self.recent),
-            complete,
+            complete: steady.is_whole(),
             read_at,
             allocated,
             freed,
+        }
+    }
+}
+
+impl Last {
+    /// Keeps what the copy has of it.
+    fn take(&mut self, plan: &Plan, steady: &Steady, copy: Parts<'_>) {
+        if let Some(histograms) = &plan.histograms {
+            self.times = histograms.times(copy.whole, &self.times);
+        }
+        if let (Some(heap), Ok(totals)) = (&plan.heap, &steady.heap) {
+            let last = self.sizes.as_ref();
+            let last = last.map_or([None, None], |sizes| sizes.each_ref().map(Some));
+            self.sizes = Some(heap.by_size(copy.whole, totals, last));
         }
     }
 }
@@ -272,30 +306,5 @@ fn part<T, U>(
         None => Err(Absence::Unknown),
         Some(part) if !is_steady(part) => Err(Absence::Moving),
         Some(part) => Ok(totals(part)),
-    }
-}
-
-impl Histograms {
-    fn new(facts: &HistogramFacts, base: u64) -> Self {
-        let piece = |(one, address): (&Distribution, &u64)| {
-            (
-                *one,
-                Piece::new(base.wrapping_add(*address), facts.length()),
-            )
-        };
-        Self {
-            pieces: facts.places.iter().map(piece).collect(),
-            facts: facts.clone(),
-        }
-    }
-
-    fn pieces(&mut self) -> impl Iterator<Item = &mut Piece> {
-        self.pieces.iter_mut().map(|(_, piece)| piece)
-    }
-
-    fn counts(&self) -> std::collections::BTreeMap<Distribution, TimeCounts> {
-        let counts =
-            |(one, piece): &(Distribution, Piece)| (*one, TimeCounts::read(&self.facts, piece));
-        self.pieces.iter().map(counts).collect()
     }
 }

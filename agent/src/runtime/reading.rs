@@ -1,8 +1,8 @@
 //! What one look at a Go runtime gives.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::sync::Arc;
 
-use super::{Absence, Distribution, Figure, RingCycle, SizeCounts, TimeCounts, Unit};
+use super::{Absence, Figure, RingCycle, SizeCounts, Times, Unit};
 use crate::clock::MonotonicNanos;
 
 /// One reading of one target.
@@ -13,11 +13,11 @@ pub struct RuntimeReading {
     /// All numbers.
     pub numbers: Numbers,
     /// The runtime's own histograms, as far as the release has them.
-    pub times: BTreeMap<Distribution, TimeCounts>,
+    pub times: Times,
     /// Allocated objects by size.
-    pub allocated: Option<SizeCounts>,
+    pub allocated: Option<Arc<SizeCounts>>,
     /// Freed objects by size.
-    pub freed: Option<SizeCounts>,
+    pub freed: Option<Arc<SizeCounts>>,
     /// Finished GC cycles since the start of the process.
     pub gc_cycles: u64,
     /// Each cycle that ended since the last reading, oldest first; each cycle comes once.

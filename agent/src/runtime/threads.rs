@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use super::{
     ReadError, ThreadFacts,
-    memory::{self, Piece},
+    memory::{self, Copied, Place},
 };
 
 /// Most threads that are followed; Go itself ends a program with 10,000.
@@ -14,9 +14,9 @@ const MOST: usize = 16_384;
 #[derive(Debug)]
 pub(super) struct Threads {
     facts: ThreadFacts,
-    head: Piece,
-    /// In the order of the list. Each piece begins at the first field that is read.
-    each: Vec<Piece>,
+    head: usize,
+    /// Their addresses, in the order of the list.
+    each: Vec<u64>,
     /// First field that is read, and how many bytes from there on.
     start: u32,
     length: usize,
@@ -31,13 +31,14 @@ pub(super) struct ThreadTotals {
 }
 
 impl Threads {
-    pub(super) fn new(facts: &ThreadFacts, base: u64) -> Self {
+    /// `head` is where in the copy the pointer to the first one is.
+    pub(super) fn new(facts: &ThreadFacts, head: usize) -> Self {
         let fields = [Some(facts.next), Some(facts.cgo_calls), facts.lock_wait];
         let fields = fields.into_iter().flatten();
         let start = fields.clone().min().unwrap_or(0);
         let end = fields.max().unwrap_or(0).saturating_add(8);
         Self {
-            head: Piece::new(base.wrapping_add(facts.head), 8),
+            head,
             each: Vec::new(),
             facts: facts.clone(),
             start,
@@ -45,29 +46,40 @@ impl Threads {
         }
     }
 
-    pub(super) fn pieces(&mut self) -> impl Iterator<Item = &mut Piece> {
-        std::iter::once(&mut self.head).chain(&mut self.each)
+    /// The pointer to the first one, in a process that the binary was loaded at `base` of.
+    pub(super) fn wanted(facts: &ThreadFacts, base: u64) -> Place {
+        (base.wrapping_add(facts.head), 8)
+    }
+
+    pub(super) fn places(&self) -> impl Iterator<Item = Place> {
+        self.each.iter().map(|thread| self.place(*thread))
     }
 
     /// Whether the copied threads are the whole list: each names the next one.
-    pub(super) fn is_whole(&self) -> bool {
-        let mut expected = self.head.u64_at(0);
-        let linked = self.each.iter().all(|thread| {
-            let is_next = self.thread_at(thread) == expected;
-            expected = self.next(thread);
+    pub(super) fn is_whole(&self, copied: Copied<'_>, each: Copied<'_>) -> bool {
+        let mut expected = copied.u64_at(self.head);
+        let linked = self.copies(each).all(|(address, copy)| {
+            let is_next = address == expected;
+            expected = self.field(copy, self.facts.next);
             is_next
         });
         linked && expected == 0
     }
 
     /// Follows the list from its head; only threads that were not copied are read.
-    pub(super) fn follow(&mut self, pid: u32) -> Result<(), ReadError> {
-        let mut known: HashMap<u64, Piece> = self
-            .each
-            .drain(..)
-            .map(|piece| (piece.address.wrapping_sub(u64::from(self.start)), piece))
+    pub(super) fn follow(
+        &mut self,
+        pid: u32,
+        copied: Copied<'_>,
+        each: Copied<'_>,
+    ) -> Result<(), ReadError> {
+        let known: HashMap<u64, u64> = self
+            .copies(each)
+            .map(|(address, copy)| (address, self.field(copy, self.facts.next)))
             .collect();
-        let mut thread = self.head.u64_at(0);
+        self.each.clear();
+        let mut bytes = Vec::new();
+        let mut thread = copied.u64_at(self.head);
         while thread != 0 {
             if self.each.len() >= MOST {
                 return Err(ReadError::Nonsense {
@@ -76,17 +88,14 @@ impl Threads {
                     value: u64::try_from(MOST).unwrap_or(u64::MAX),
                 });
             }
-            let piece = match known.remove(&thread) {
-                Some(piece) => piece,
+            self.each.push(thread);
+            thread = match known.get(&thread) {
+                Some(next) => *next,
                 None => {
-                    let address = thread.wrapping_add(u64::from(self.start));
-                    let mut piece = Piece::new(address, self.length);
-                    memory::read(pid, &mut [&mut piece])?;
-                    piece
+                    memory::copy(pid, &[self.place(thread)], &mut bytes)?;
+                    self.field(Copied(&bytes), self.facts.next)
                 }
             };
-            thread = self.next(&piece);
-            self.each.push(piece);
         }
         Ok(())
     }
@@ -96,9 +105,9 @@ impl Threads {
         self.each.clear();
     }
 
-    pub(super) fn totals(&self) -> ThreadTotals {
+    pub(super) fn totals(&self, each: Copied<'_>) -> ThreadTotals {
         let mut totals = ThreadTotals::default();
-        for thread in &self.each {
+        for (_, thread) in self.copies(each) {
             totals.count += 1;
             let calls = self.field(thread, self.facts.cgo_calls);
             totals.cgo_calls = totals.cgo_calls.wrapping_add(calls);
@@ -111,15 +120,18 @@ impl Threads {
         totals
     }
 
-    fn thread_at(&self, piece: &Piece) -> u64 {
-        piece.address.wrapping_sub(u64::from(self.start))
+    fn place(&self, thread: u64) -> Place {
+        (thread.wrapping_add(u64::from(self.start)), self.length)
     }
 
-    fn next(&self, piece: &Piece) -> u64 {
-        self.field(piece, self.facts.next)
+    /// Address and copy of each.
+    fn copies<'c>(&self, each: Copied<'c>) -> impl Iterator<Item = (u64, Copied<'c>)> {
+        let length = self.length;
+        let numbered = self.each.iter().enumerate();
+        numbered.map(move |(number, thread)| (*thread, each.from(number * length)))
     }
 
-    fn field(&self, piece: &Piece, offset: u32) -> u64 {
-        piece.u64_at(usize::try_from(offset.wrapping_sub(self.start)).unwrap_or(usize::MAX))
+    fn field(&self, copy: Copied<'_>, offset: u32) -> u64 {
+        copy.u64_at(usize::try_from(offset.wrapping_sub(self.start)).unwrap_or(usize::MAX))
     }
 }

@@ -3,8 +3,8 @@
 use serde::Serialize;
 
 use super::{
-    cells::Cell, copies::Copies, gc::GcCopy, heap::HeapTotals, processors::ProcessorTotals,
-    threads::ThreadTotals,
+    cells::Cell, copies::Copies, gc::GcCopy, heap::HeapTotals, memory::Copied,
+    processors::ProcessorTotals, threads::ThreadTotals,
 };
 
 /// Why a reading lacks a number.
@@ -26,6 +26,7 @@ pub enum Absence {
 pub(super) struct View<'a> {
     pub(super) minor: u32,
     pub(super) copies: &'a Copies,
+    pub(super) copied: Copied<'a>,
     pub(super) gc: &'a GcCopy,
     pub(super) goroutines: Result<u64, Absence>,
     pub(super) heap: Result<&'a HeapTotals, Absence>,
@@ -40,7 +41,7 @@ impl View<'_> {
         } else {
             Absence::Release
         };
-        self.copies.get(cell).ok_or(lacking)
+        self.copies.get(self.copied, cell).ok_or(lacking)
     }
 
     /// A number of things that the runtime keeps with a sign.

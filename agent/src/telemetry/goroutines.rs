@@ -104,6 +104,7 @@ mod tests {
     fn group(count: u64, reason: &str) -> Group {
         Group {
             count,
+            known: 0,
             unmoved: 0,
             state: "waiting",
             wait_reason: Some(reason.to_owned()),

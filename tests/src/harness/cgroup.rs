@@ -47,6 +47,14 @@ impl Cgroup {
         self.path.join("cgroup.procs")
     }
 
+    /// Moves a running process into it.
+    ///
+    /// # Panics
+    /// When it has ended.
+    pub fn take_in(&self, pid: u32) {
+        fs::write(self.procs(), pid.to_string()).unwrap_or_else(|e| panic!("move {pid}: {e}"));
+    }
+
     /// Ids of the processes inside.
     ///
     /// # Panics

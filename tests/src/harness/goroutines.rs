@@ -132,7 +132,9 @@ pub struct SourceLine {
 }
 
 impl SourceLine {
-    fn place(&self) -> Place {
+    /// As dumps write it.
+    #[must_use]
+    pub fn place(&self) -> Place {
         (
             generic(&self.function),
             format!("{}:{}", self.file, self.line),

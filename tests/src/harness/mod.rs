@@ -16,6 +16,7 @@ mod goroutines;
 mod http;
 mod load;
 mod metrics;
+mod page;
 mod process;
 mod program;
 mod resolver;
@@ -40,6 +41,7 @@ pub use goroutines::{
 pub use http::{Response, get};
 pub use load::{Load, LoadSummary, RunningLoad};
 pub use metrics::{Metrics, Sample};
+pub use page::Page;
 pub use program::{Program, Spawn};
 pub use resolver::{HeldResolver, holding_resolvers};
 pub use run_dir::RunDir;

@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde_json::json;
 use tests::harness::{
     Cgroup, CycleRow, Golens, MemoryStats, Pauses, Program, RunDir, RuntimeRow, Settings, Spawn,
-    Target, Toolchain, wait_for,
+    Target, wait_for,
 };
 
 /// Series of the histogram of pauses by cycle.
@@ -17,12 +17,24 @@ const GC_REASONS: [&str; 2] = ["GC sweep termination", "GC mark termination"];
 /// Labels of the program.
 const LABELS: [(&str, &str); 1] = [("service_name", "collector")];
 
+/// How much was compared; what differs panics.
+#[derive(Debug, Default)]
+pub(super) struct Compared {
+    /// Cycles: number, pause, end, forced or not.
+    pub(super) cycles: u64,
+    /// Stops, whose lengths add up to the pauses and lie in the runtime's own buckets.
+    pub(super) stops: u64,
+    /// Of these, stops whose time until the last P had stopped lies in the runtime's bucket for it.
+    pub(super) stopping: u64,
+    /// Stops for other reasons than GC; as many as the probe was hit beside.
+    pub(super) others: Option<u64>,
+}
+
 /// Runs batches of collections and compares each cycle with the program's record, to the ns: its pause, its
 /// end, whether it was forced, and in the runtime's own histograms the length of each stop.
 /// More than 256 cycles in total go around the runtime's ring.
-pub(super) fn exact(toolchain: Toolchain, stripped: bool, batches: usize) {
+pub(super) fn exact(target: Target, batches: usize) -> Compared {
     let (run, cgroup) = (RunDir::new(), Cgroup::new());
-    let target = Target::new("gcload").with(toolchain).stripped(stripped);
     let program = Spawn::new(target.build())
         .service("collector")
         .in_cgroup(&cgroup)
@@ -36,6 +48,7 @@ pub(super) fn exact(toolchain: Toolchain, stripped: bool, batches: usize) {
     let (first, mut known, mut pauses) = quiet(&golens, &program);
     let reported_before = golens.metrics().count(PAUSES, &LABELS);
     let cycles_before = first.gc_cycles;
+    let mut compared = Compared::default();
     for _ in 0..batches {
         let (begun, pauses_before) = (known, pauses);
         assert_eq!(program.get("/churn?cycles=100&gap=3").status, 200);
@@ -55,13 +68,19 @@ pub(super) fn exact(toolchain: Toolchain, stripped: bool, batches: usize) {
         );
         let seen = timeline(&golens, &program, &begun, &known);
         every_cycle_is_there(&seen, &begun, &known);
-        stops_fit(&seen, &pauses_before, &pauses);
+        compared.stopping += stops_fit(&seen, &pauses_before, &pauses);
+        compared.cycles += seen.len() as u64;
+        compared.stops += seen
+            .iter()
+            .map(|cycle| cycle.stops.len() as u64)
+            .sum::<u64>();
     }
     let reported = golens.metrics().count(PAUSES, &LABELS) - reported_before;
     assert_eq!(reported, known.num_gc - cycles_before);
-    every_hit_is_a_stop(&golens, &program, &pauses);
+    compared.others = every_hit_is_a_stop(&golens, &program, &pauses);
     golens.stop();
     program.stop();
+    compared
 }
 
 /// Waits for a reading of as many cycles as the program itself knows. A cycle may still be under way
@@ -150,8 +169,8 @@ fn every_cycle_is_there(seen: &[CycleRow], begun: &MemoryStats, known: &MemorySt
 }
 
 /// Each stop lies in the bucket in which the runtime counted it: total times in every release, times
-/// until the last P had stopped from 1.23 on, which passes them to where the probe is.
-fn stops_fit(seen: &[CycleRow], before: &Pauses, after: &Pauses) {
+/// until the last P had stopped from 1.23 on, which passes them to where the probe is. Answers how many of these.
+fn stops_fit(seen: &[CycleRow], before: &Pauses, after: &Pauses) -> u64 {
     let stops = || seen.iter().flat_map(|cycle| &cycle.stops);
     let total = "/gc/pauses:seconds";
     let lengths = stops().filter_map(|stop| stop.length_ns);
@@ -163,17 +182,19 @@ fn stops_fit(seen: &[CycleRow], before: &Pauses, after: &Pauses) {
         Some(histogram) if !times.is_empty() => {
             assert_eq!(times.len(), stops().count(), "all or none");
             let counted = histogram.since(&before[stopping]);
-            assert_eq!(histogram.of(times), counted, "{stopping}");
+            let found = histogram.of(times.iter().copied());
+            assert_eq!(found, counted, "{stopping}");
         }
         _ => assert_eq!(times, [0; 0], "a release that does not count them"),
     }
+    times.len() as u64
 }
 
 /// From Go 1.22 on, when the runtime tells the bounds of each stop, the probe's hits are the stops that the
-/// metrics count, GC or not.
-fn every_hit_is_a_stop(golens: &Golens, program: &Program, pauses: &Pauses) {
+/// metrics count, GC or not. Answers how many were for other reasons than GC.
+fn every_hit_is_a_stop(golens: &Golens, program: &Program, pauses: &Pauses) -> Option<u64> {
     if !pauses.contains_key("/sched/pauses/total/other:seconds") {
-        return;
+        return None;
     }
     let (mut hits, mut stops) = (0, 0);
     for _ in 0..200 {
@@ -187,9 +208,8 @@ fn every_hit_is_a_stop(golens: &Golens, program: &Program, pauses: &Pauses) {
         std::thread::sleep(Duration::from_millis(50));
     }
     assert_eq!(stops, hits, "stops of the world and hits of their probe");
-    let forced = [LABELS[0], ("golens_go_stop_reason", "read mem stats")];
-    assert!(
-        golens.metrics().count(STOPS, &forced) > 0,
-        "other reasons count, too"
-    );
+    let others = [LABELS[0], ("golens_go_stop_reason", "read mem stats")];
+    let others = golens.metrics().count(STOPS, &others);
+    assert!(others > 0, "other reasons count, too");
+    Some(others)
 }

@@ -39,9 +39,13 @@ pub(super) fn equal(toolchain: Toolchain, stripped: bool) {
     assert!(trace.wait().expect("a child").success());
 
     let traced = fs::read_to_string(&lines).expect("written");
+    let traced: Vec<&str> = traced.lines().collect();
+    let first = number(traced.first().expect("cycles"));
     let stderr = program.stderr();
     let printed = stderr.lines().filter(|line| line.starts_with("gc "));
+    // The program may have collected before the probe was there.
     let printed: Vec<String> = printed
+        .skip_while(|line| number(line) != first)
         .take(CYCLES as usize)
         .map(|line| {
             if stripped {
@@ -51,10 +55,15 @@ pub(super) fn equal(toolchain: Toolchain, stripped: bool) {
             }
         })
         .collect();
-    let traced: Vec<&str> = traced.lines().collect();
     assert_eq!(printed.len(), CYCLES as usize);
     assert_eq!(traced, printed);
     program.stop();
+}
+
+/// The cycle of a line.
+fn number(line: &str) -> u64 {
+    let word = line.split(' ').nth(1).expect("a line of gctrace");
+    word.parse().expect("a number")
 }
 
 /// `gc 7 @?s 2%: ...` of `gc 7 @3.412s 2%: ...`.

@@ -7,9 +7,20 @@ use tests::harness::{
     read_dump, wait_for,
 };
 
+/// How much was compared; what differs panics.
+#[derive(Debug)]
+pub(super) struct Compared {
+    /// Kinds: state or reason to wait, and creation site.
+    pub(super) kinds: usize,
+    /// Goroutines of all kinds.
+    pub(super) goroutines: u64,
+    /// Stacks, call by call.
+    pub(super) stacks: usize,
+}
+
 /// Parks goroutines in all ways there are, and compares counts by state and creation site, and the stacks,
 /// with the dump of the runtime itself.
-pub(super) fn equal_to_the_dump(target: Target) {
+pub(super) fn equal_to_the_dump(target: Target) -> Compared {
     let run = RunDir::new();
     let program = Spawn::new(target.build()).start(&run);
     assert_eq!(program.get("/park?count=3").status, 200);
@@ -19,6 +30,7 @@ pub(super) fn equal_to_the_dump(target: Target) {
     assert_eq!(profile.goroutines, total, "{target:?}");
     let (truth, told) = (with_site(dump), with_site(profile.as_dump()));
     assert!(truth.len() >= 14, "{} kinds", truth.len());
+    let mut stacks = 0;
     for (kind, alike) in &truth {
         let golens = told.get(kind);
         assert_eq!(
@@ -27,6 +39,7 @@ pub(super) fn equal_to_the_dump(target: Target) {
             "{target:?}: {kind:?}"
         );
         for stack in golens.iter().flat_map(|it| &it.stacks) {
+            stacks += 1;
             assert!(
                 alike.stacks.contains(stack) || alike.stacks.contains(without_wrapper(stack, kind)),
                 "{target:?}: {kind:?}: {stack:#?} is none of {:#?}",
@@ -43,6 +56,11 @@ pub(super) fn equal_to_the_dump(target: Target) {
         assert!(!group.stack.is_empty(), "{target:?}: {group:?}");
     }
     program.kill();
+    Compared {
+        kinds: truth.len(),
+        goroutines: total,
+        stacks,
+    }
 }
 
 /// Dumps before and after a profile agree, so nothing moved in between.

@@ -7,7 +7,8 @@ use std::{
 
 use serde::Deserialize;
 use tests::harness::{
-    Cgroup, Golens, Program, RunDir, Settings, SourceLine, Spawn, Target, read_dump, wait_for,
+    Cgroup, Golens, Place, Program, RunDir, Settings, SourceLine, Spawn, Target, read_dump,
+    wait_for,
 };
 
 /// How soon a leak of a hundred goroutines a second is told.
@@ -39,6 +40,13 @@ pub(super) struct Leak {
     pub(super) count: u64,
     /// How fast they become more.
     pub(super) per_second: f64,
+}
+
+impl Leak {
+    /// What its goroutines wait for, and where they were begun, as dumps write it.
+    fn kind(&self) -> (String, Place) {
+        (self.wait_reason.clone(), self.created_by.place())
+    }
 }
 
 /// A program in a group of its own with an agent that profiles it as it does by default.
@@ -75,15 +83,7 @@ pub(super) fn one_site_leaks() -> Duration {
     assert!(profiles <= PROFILES, "told by profile {profiles}");
 
     let site = leaking_site(&program);
-    let place = &leak.created_by;
-    assert_eq!(
-        (
-            place.function.clone(),
-            format!("{}:{}", place.file, place.line)
-        ),
-        site
-    );
-    assert_eq!(leak.wait_reason, "chan receive");
+    assert_eq!(leak.kind(), ("chan receive".to_owned(), site.clone()));
     assert!(leak.count >= 1_000, "{leak:?}");
     assert!((80.0..120.0).contains(&leak.per_second), "{leak:?}");
 
@@ -113,6 +113,34 @@ pub(super) fn one_site_leaks() -> Duration {
     golens.stop();
     program.kill();
     passed
+}
+
+/// Leaks of a hundred a second that wait in select, at a mutex, a wait group and a condition, all at once: each
+/// is told with its place and its reason in the first profiles.
+pub(super) fn whatever_they_wait_for() {
+    let (run, cgroup) = (RunDir::new(), Cgroup::new());
+    let (program, golens) = observed(&run, &cgroup);
+    assert_eq!(program.get("/leakall?rate=100").status, 200);
+    let before = row(&golens, &program).map(|row| row.taken_unix_nano);
+    let mut taken: BTreeSet<u64> = before.into_iter().collect();
+    let leaks = wait_for("all leaks", Duration::from_secs(120), || {
+        let row = row(&golens, &program)?;
+        taken.insert(row.taken_unix_nano);
+        (row.leaks.len() == 4).then_some(row.leaks)
+    });
+    let profiles = taken.len() - 1;
+    assert!(profiles <= PROFILES, "told by profile {profiles}");
+
+    let told: BTreeSet<_> = leaks.iter().map(Leak::kind).collect();
+    let dump = read_dump(&program.get("/dump?debug=2").body);
+    let truth: BTreeSet<_> = dump
+        .into_iter()
+        .filter(|(_, alike)| alike.count >= 1_000)
+        .filter_map(|((reason, site), _)| Some((reason, site?)))
+        .collect();
+    assert_eq!(told, truth);
+    golens.stop();
+    program.kill();
 }
 
 /// Time may be short only where nothing else runs.

@@ -95,9 +95,19 @@ fn await_site(golens: &Golens, (function, statement): (&str, &str), (begun, ende
     });
 }
 
+/// Goroutines that were compared with the program's own counts; what differs panics.
+#[derive(Debug)]
+pub(super) struct Counted {
+    /// `go` statements.
+    pub(super) places: usize,
+    /// Begun and ended there.
+    pub(super) begun: u64,
+    pub(super) ended: u64,
+}
+
 /// Counts by place equal those of the program, stacks have the sizes that its recursion needs, and each
 /// goroutine costs three hits.
-pub(super) fn counted(target: Target) {
+pub(super) fn counted(target: Target) -> Counted {
     let (run, cgroup) = (RunDir::new(), Cgroup::new());
     let program = Spawn::new(target.build())
         .service("spawn")
@@ -110,10 +120,15 @@ pub(super) fn counted(target: Target) {
     ask(&program, "parked", 50, 0);
     ask(&program, "released", 30, 0);
     ask(&program, "deep", 10, 40);
-    await_site(&golens, ("main.sleepers", "go sleep("), (20, 20));
-    await_site(&golens, ("main.quick", "go nothing("), (2_000, 2_000));
-    await_site(&golens, ("main.park", "go parked("), (50, 30));
-    await_site(&golens, ("main.deep", "go recurse("), (10, 10));
+    let places = [
+        (("main.sleepers", "go sleep("), (20, 20)),
+        (("main.quick", "go nothing("), (2_000, 2_000)),
+        (("main.park", "go parked("), (50, 30)),
+        (("main.deep", "go recurse("), (10, 10)),
+    ];
+    for (place, known) in places {
+        await_site(&golens, place, known);
+    }
 
     // Nothing else in the program uses so much; 40 KiB do not fit into half of it.
     let metrics = golens.metrics();
@@ -130,6 +145,11 @@ pub(super) fn counted(target: Target) {
     assert_eq!(golens.drops(), [].into());
     golens.stop();
     program.stop();
+    Counted {
+        places: places.len(),
+        begun: places.iter().map(|(_, (begun, _))| begun).sum(),
+        ended: places.iter().map(|(_, (_, ended))| ended).sum(),
+    }
 }
 
 /// The kernel has run each program once per goroutine. Programs that were hit before counting began are
@@ -213,8 +233,8 @@ impl Durations {
 }
 
 /// A trace of goroutines knows each place, lifetimes within what the program measures in and around them,
-/// and the sizes of their stacks.
-pub(super) fn traced(target: Target, coroutines: bool) {
+/// and the sizes of their stacks. Answers how many goroutines it compared.
+pub(super) fn traced(target: Target, coroutines: bool) -> u64 {
     let (run, cgroup) = (RunDir::new(), Cgroup::new());
     let program = Spawn::new(target.build()).in_cgroup(&cgroup).start(&run);
     let _before = ask(&program, "parked", 10, 0);
@@ -254,11 +274,13 @@ pub(super) fn traced(target: Target, coroutines: bool) {
         assert_eq!(pulled.live, Some(0));
     }
     program.stop();
+    let pulled = if coroutines { 30 } else { 0 };
+    sleepers.created + parked.created + deep.created + pulled
 }
 
 /// A trace of the scheduler knows every wait of a goroutine that is woken, within what the program measures,
-/// and agrees with the sample that the runtime itself takes.
-pub(super) fn waits(target: Target) {
+/// and agrees with the sample that the runtime itself takes. Answers how many waits it compared.
+pub(super) fn waits(target: Target) -> u64 {
     let (run, cgroup) = (RunDir::new(), Cgroup::new());
     let program = Spawn::new(target.build()).in_cgroup(&cgroup).start(&run);
     let trace = Trace::start("sched", &program, &["--interval", "100ms"], &run);
@@ -281,6 +303,7 @@ pub(super) fn waits(target: Target) {
         known.sampled
     );
     program.stop();
+    waits.count
 }
 
 /// A trace that has used up its hits ends by itself and says so; the program goes on without probes.

@@ -36,7 +36,7 @@ since the first reading, or since the garbage collector noted a wait: goroutines
 Keys of --json; times in seconds:
   pid, goroutines, system (goroutines of the runtime itself, not in `goroutines`),
   unread (list entries beyond the limit of one million), unremembered (0 here), ungrouped
-  groups[] count, unmoved, state, wait_reason, system, age_seconds, wait_seconds,
+  groups[] count, known, unmoved, state, wait_reason, system, age_seconds, wait_seconds,
            created_by and start (function, file, line), sample (goroutine id), stack[function, file, line, inlined]
 
 Exit status: 0 when the process was read; 1 when it is no Go process, or cannot be read.";

@@ -8,20 +8,24 @@ use std::{
 
 use super::{DEADLINE, Tools};
 use crate::{
+    clock::{MonotonicNanos, UnixNanos},
     config,
     discovery::Process,
+    doctor::error_chain,
     identity::Resource,
     node::turn::{Claim, Turn},
     resolve::BinaryInfo,
     runtime::{
-        GoroutineReport, Leak, Leaks,
+        FailedProfile, GoroutineReport, Leak, Leaks,
         profile::{Place, ProfileError, Profiler, Room},
     },
     telemetry::catalog,
 };
 
-/// How long a target is left alone whose profile failed.
-const REST: Duration = Duration::from_secs(60);
+/// How long a target is left alone whose profile failed: at first so long, then longer each time.
+const SHORT_REST: Duration = Duration::from_secs(2);
+/// The longest rest.
+const LONG_REST: Duration = Duration::from_secs(60);
 
 /// What is known of one target's goroutines.
 #[derive(Debug)]
@@ -41,6 +45,8 @@ pub(in crate::node) struct Goroutines {
 struct Watch {
     profiler: Profiler,
     leaks: Leaks,
+    /// Profiles in a row that failed.
+    failures: u32,
 }
 
 impl Goroutines {
@@ -65,6 +71,7 @@ impl Goroutines {
                 watch: Mutex::new(Watch {
                     profiler,
                     leaks: Leaks::default(),
+                    failures: 0,
                 }),
                 latest: Mutex::default(),
             })),
@@ -107,16 +114,31 @@ impl Goroutines {
             Ok(report) if report.profile.is_complete() => "complete",
             Ok(_) => "incomplete",
             Err(error) => {
-                self.put_off(Instant::now() + REST);
-                tracing::debug!(pid = self.process.id.pid, %error, "no goroutine profile");
+                self.failed(&error, tools.clock.to_unix(MonotonicNanos::now()));
                 error.error_type()
             }
+        }
+    }
+
+    /// Leaves the last good profile in place, with the reason why it is not newer.
+    fn failed(&self, error: &ProfileError, at: UnixNanos) {
+        let mut watch = lock(&self.watch);
+        watch.failures = watch.failures.saturating_add(1);
+        self.put_off(Instant::now() + rest(watch.failures));
+        let reason = error_chain(error);
+        tracing::debug!(pid = self.process.id.pid, reason, "no goroutine profile");
+        if let Some(report) = &mut *lock(&self.latest) {
+            Arc::make_mut(report).failed = Some(FailedProfile {
+                unix_nano: at,
+                reason,
+            });
         }
     }
 
     fn publish(&self, tools: &Tools) -> Result<Arc<GoroutineReport>, ProfileError> {
         let mut watch = lock(&self.watch);
         let profile = watch.profiler.profile(&tools.resolver)?;
+        watch.failures = 0;
         for leak in watch.leaks.observe(&profile) {
             self.announce(&leak);
             tools
@@ -132,6 +154,7 @@ impl Goroutines {
             taken_unix_nano: tools.clock.to_unix(profile.taken),
             profile,
             leaks,
+            failed: None,
         });
         *lock(&self.latest) = Some(Arc::clone(&report));
         Ok(report)
@@ -162,6 +185,26 @@ impl Goroutines {
     }
 }
 
+/// How long a target rests after so many failures in a row.
+fn rest(failures: u32) -> Duration {
+    let doubled = 1_u32.checked_shl(failures.saturating_sub(1));
+    doubled
+        .and_then(|times| SHORT_REST.checked_mul(times))
+        .map_or(LONG_REST, |rest| rest.min(LONG_REST))
+}
+
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_target_that_fails_once_is_soon_tried_again_and_one_that_always_fails_rests() {
+        let seconds: Vec<u64> = (1..=7).map(|failures| rest(failures).as_secs()).collect();
+        assert_eq!(seconds, [2, 4, 8, 16, 32, 60, 60]);
+        assert_eq!(rest(u32::MAX), LONG_REST);
+    }
 }

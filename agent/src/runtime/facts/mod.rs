@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::{cells::Cell, histogram::Distribution};
+use super::{cells::Cell, histogram::Distribution, memory::Place};
 pub(super) use lookup::GENERATIONS;
 pub use wanted::{RUNTIME_STRUCTS, wanted_fields, wanted_variables};
 
@@ -144,6 +144,14 @@ pub struct HistogramFacts {
 }
 
 impl RuntimeFacts {
+    /// The single numbers and their places in a process that the binary was loaded at `base` of.
+    pub(super) fn cells(&self, base: u64) -> impl Iterator<Item = (Cell, Place)> {
+        self.cells.iter().map(move |(cell, address)| {
+            let length = cell.place().width.bytes();
+            (*cell, (base.wrapping_add(*address), length))
+        })
+    }
+
     /// Addresses of all variables that are read.
     pub(crate) fn addresses(&self) -> impl Iterator<Item = u64> {
         let heap = self

@@ -6,11 +6,17 @@
 
 use crate::{
     clock::UnixNanos,
-    runtime::{GcFacts, memory::Piece},
+    runtime::{
+        GcFacts,
+        memory::{Copied, Place},
+    },
 };
 
 /// Cycles the runtime keeps.
 const RING: u64 = 256;
+const ENTRIES: usize = 256;
+/// Bytes of the number of cycles.
+const COUNT: usize = 4;
 
 /// What the ring says of one finished cycle.
 ///
@@ -26,14 +32,11 @@ pub struct RingCycle {
     pub end: UnixNanos,
 }
 
-/// The copied variables, in the order they must be copied.
+/// Where in the copy the variables are.
 #[derive(Debug)]
 pub(in crate::runtime) struct GcPieces {
-    before: Piece,
-    span: Piece,
-    after_end: Piece,
-    after_count: Piece,
-    /// Offsets within `span`.
+    count: Place,
+    end: Place,
     total: usize,
     pauses: usize,
     ends: usize,
@@ -49,73 +52,72 @@ pub(in crate::runtime) struct GcCopy {
 }
 
 impl GcPieces {
-    pub(in crate::runtime) fn new(facts: &GcFacts, base: u64) -> Self {
-        let address = |offset: u32| {
-            base.wrapping_add(facts.memstats)
-                .wrapping_add(u64::from(offset))
-        };
-        let ring_bytes = 8 * u32::try_from(RING).unwrap_or_default();
-        let parts = [
-            (facts.pause_total_ns, 8),
-            (facts.pause_ns, ring_bytes),
-            (facts.pause_end, ring_bytes),
-        ];
-        let start = parts.iter().map(|(offset, _)| *offset).min().unwrap_or(0);
-        let end = parts
-            .iter()
-            .map(|(offset, length)| offset.saturating_add(*length))
-            .max()
-            .unwrap_or(0);
-        let within = |offset: u32| usize::try_from(offset - start).unwrap_or(usize::MAX);
+    /// `at` tells where in the copy an address is.
+    pub(in crate::runtime) fn new(facts: &GcFacts, base: u64, at: impl Fn(u64) -> usize) -> Self {
         Self {
-            before: Piece::new(address(facts.numgc), 4),
-            span: Piece::new(address(start), within(end)),
-            after_end: Piece::new(address(facts.last_gc_unix), 8),
-            after_count: Piece::new(address(facts.numgc), 4),
-            total: within(facts.pause_total_ns),
-            pauses: within(facts.pause_ns),
-            ends: within(facts.pause_end),
+            count: Self::count(facts, base),
+            end: (address(facts, base, facts.last_gc_unix), 8),
+            total: at(address(facts, base, facts.pause_total_ns)),
+            pauses: at(address(facts, base, facts.pause_ns)),
+            ends: at(address(facts, base, facts.pause_end)),
         }
     }
 
-    /// Pieces to copy before and after all others.
-    pub(in crate::runtime) fn in_order(&mut self) -> ([&mut Piece; 2], [&mut Piece; 2]) {
-        (
-            [&mut self.before, &mut self.span],
-            [&mut self.after_end, &mut self.after_count],
-        )
+    /// What must be copied of a process that the binary was loaded at `base` of.
+    pub(in crate::runtime) fn wanted(facts: &GcFacts, base: u64) -> [Place; 3] {
+        let ring = 8 * ENTRIES;
+        [
+            (address(facts, base, facts.pause_total_ns), 8),
+            (address(facts, base, facts.pause_ns), ring),
+            (address(facts, base, facts.pause_end), ring),
+        ]
     }
 
-    /// Finished cycles, as of the copy.
-    pub(in crate::runtime) fn cycles(&self) -> u32 {
-        self.before.u32_at(0)
+    /// The number of cycles, which must be copied before all that is wanted, too.
+    pub(in crate::runtime) fn count(facts: &GcFacts, base: u64) -> Place {
+        (address(facts, base, facts.numgc), COUNT)
+    }
+
+    /// What must be copied after it.
+    pub(in crate::runtime) fn again(&self) -> [Place; 2] {
+        [self.end, self.count]
+    }
+
+    /// Finished cycles, as of the beginning of the copy.
+    pub(in crate::runtime) fn cycles(count: Copied<'_>) -> u32 {
+        count.u32_at(0)
     }
 
     /// Whether all parts of the copy are of one moment.
-    pub(in crate::runtime) fn is_stable(&self) -> bool {
-        let cycles = self.cycles();
-        let last = usize::try_from(u64::from(cycles.wrapping_sub(1)) % RING).unwrap_or_default();
+    pub(in crate::runtime) fn is_stable(
+        &self,
+        count: Copied<'_>,
+        copied: Copied<'_>,
+        again: Copied<'_>,
+    ) -> bool {
+        let cycles = Self::cycles(count);
+        let last = usize::try_from(cycles.wrapping_sub(1)).unwrap_or_default() % ENTRIES;
         let last_end = if cycles == 0 {
             0
         } else {
-            self.span.u64_at(self.ends + 8 * last)
+            copied.u64_at(self.ends + 8 * last)
         };
-        self.after_count.u32_at(0) == cycles && self.after_end.u64_at(0) == last_end
+        again.u64_at(0) == last_end && again.u32_at(8) == cycles
     }
 
-    pub(in crate::runtime) fn copied(&self) -> GcCopy {
-        let entries = usize::try_from(RING).unwrap_or_default();
+    pub(in crate::runtime) fn copied(&self, count: Copied<'_>, copied: Copied<'_>) -> GcCopy {
+        let pauses = copied.numbers(self.pauses, ENTRIES);
         GcCopy {
-            cycles: self.cycles(),
-            total_ns: self.span.u64_at(self.total),
-            ring: (0..entries)
-                .map(|entry| {
-                    let pause_ns = self.span.u64_at(self.pauses + 8 * entry);
-                    (pause_ns, self.span.u64_at(self.ends + 8 * entry))
-                })
-                .collect(),
+            cycles: Self::cycles(count),
+            total_ns: copied.u64_at(self.total),
+            ring: pauses.zip(copied.numbers(self.ends, ENTRIES)).collect(),
         }
     }
+}
+
+fn address(facts: &GcFacts, base: u64, offset: u32) -> u64 {
+    base.wrapping_add(facts.memstats)
+        .wrapping_add(u64::from(offset))
 }
 
 /// Tells which cycles are new since the last look.

@@ -55,8 +55,13 @@ impl Followed {
     }
 
     /// Takes note of whether it leaks now, and answers a leak that was none before.
-    pub(super) fn judge(&mut self, group: &Parked<'_>, company: &Company) -> Option<Leak> {
-        let growth = self.growth(company);
+    pub(super) fn judge(
+        &mut self,
+        group: &Parked<'_>,
+        company: &Company,
+        keeps_all: bool,
+    ) -> Option<Leak> {
+        let growth = self.growth(company, keeps_all);
         if let Some(leak) = &mut self.leak {
             self.peak = self.peak.max(group.unmoved);
             leak.count = group.unmoved;
@@ -77,7 +82,8 @@ impl Followed {
     }
 
     /// Seconds and goroutines of the longest growth up to now that is a leak's.
-    fn growth(&self, company: &Company) -> Option<(f64, f64)> {
+    fn growth(&self, company: &Company, keeps_all: bool) -> Option<(f64, f64)> {
+        let kind = (self.wait, keeps_all);
         let (now, count) = self.readings.last()?;
         for (number, (begun, base)) in self.readings.iter().enumerate() {
             let (seconds, growth) = (now - begun, count - base);
@@ -88,7 +94,7 @@ impl Followed {
             let readings = self.readings.len() - 1 - number;
             if is_much(0.0)
                 && readings >= READINGS
-                && is_much(company.least_seconds(self.wait, begun, now, growth))
+                && is_much(company.least_seconds(kind, (begun, now), growth))
                 && self.is_steady(number)
             {
                 return Some((seconds, growth));

@@ -10,13 +10,19 @@
 //!   the network and for what grows along with it; requests that wait for a back end, for what a timeout
 //!   may end and for what grows along with that.
 //!
-//! Nobody can tell a leak from a pool that will be full tomorrow, or from requests that all wait at a bare
-//! channel for something that is away; these rules make a pool that fills up within minutes none.
+//! Requests have been seen to end before their back end went away ([`turnover`]). A site of which nobody has
+//! ever been seen to end has none to wait for, and its growth is a leak at once, whatever it waits for but
+//! the network.
+//!
+//! Nobody can tell a leak from a pool that will be full tomorrow, from requests that all wait at a bare
+//! channel for something that is away, or from an outage that began before golens had seen a single request
+//! end; these rules make a pool that fills up within minutes none.
 
 mod followed;
 mod series;
 #[cfg(test)]
 mod tests;
+mod turnover;
 mod wait;
 
 use std::{collections::HashMap, time::Duration};
@@ -26,6 +32,7 @@ use serde::Serialize;
 use super::profile::{Group, Place, Profile};
 use crate::clock::MonotonicNanos;
 use followed::{Followed, LEAST};
+use turnover::Turnover;
 use wait::Company;
 
 /// Groups that are followed at the same time.
@@ -78,6 +85,7 @@ struct Parked<'a> {
 pub struct Leaks {
     sites: HashMap<Site, Followed>,
     company: Company,
+    turnover: Turnover,
     last: Option<MonotonicNanos>,
 }
 
@@ -87,6 +95,7 @@ impl Leaks {
         let now = seconds(profile.taken);
         let before = self.last.replace(profile.taken).map(seconds);
         self.company.add(now, profile);
+        self.turnover.add(profile);
         let groups = by_site(profile);
         for (site, group) in &groups {
             let followed = self.sites.contains_key(site);
@@ -100,7 +109,8 @@ impl Leaks {
             let group = groups.get(site);
             followed.add(now, group.map_or(0, |group| group.unmoved));
             if let Some(group) = group {
-                found.extend(followed.judge(group, &self.company));
+                let keeps_all = self.turnover.keeps_all((site.creator, site.entry));
+                found.extend(followed.judge(group, &self.company, keeps_all));
             }
             followed.is_of_interest()
         });

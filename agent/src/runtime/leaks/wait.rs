@@ -6,7 +6,7 @@ use crate::runtime::profile::Profile;
 /// What waits for the network may be an idle connection, and services have thousands: it takes this long.
 const NETWORK_SECONDS: f64 = 600.0;
 /// Longer than what requests commonly wait for an answer: a back end that is away fills a service with
-/// them until the first ones give up.
+/// them until the first ones give up. Where nobody has ever been seen to end, nobody gives up.
 const TIMEOUT_SECONDS: f64 = 90.0;
 /// Goroutines that grow in number by this share of a group's growth may be why it grows: a connection has
 /// several goroutines, and those of one request wait for one another.
@@ -63,12 +63,19 @@ impl Company {
 
     /// Seconds that a growth of this kind must at least go on for to be a leak's. What grows along with
     /// connections is a part of them, and what grows along with waits that have a timeout may wait for those.
-    pub(super) fn least_seconds(&self, wait: Wait, from: f64, to: f64, growth: f64) -> f64 {
+    /// `keeps_all`: no goroutine of this creation site has ever been seen to end.
+    pub(super) fn least_seconds(
+        &self,
+        (wait, keeps_all): (Wait, bool),
+        (from, to): (f64, f64),
+        growth: f64,
+    ) -> f64 {
         let along = |others: &Series| others.growth(from, to) >= growth * COMPANY;
         match wait {
             Wait::Endless => 0.0,
             Wait::Network => NETWORK_SECONDS,
             Wait::Channel | Wait::Timeout if along(&self.network) => NETWORK_SECONDS,
+            Wait::Channel | Wait::Timeout if keeps_all => 0.0,
             Wait::Channel if !along(&self.timeout) => 0.0,
             Wait::Channel | Wait::Timeout => TIMEOUT_SECONDS,
         }

@@ -4,9 +4,9 @@ use std::collections::{HashMap, hash_map::Entry};
 
 use super::{
     facts::GoroutineFields,
-    gather::Window,
     slots::{Now, Slots, Tenths},
     state::State,
+    window::Window,
 };
 
 /// Groups of one profile; programs have some dozens.
@@ -36,6 +36,8 @@ pub(super) struct Sample {
 #[derive(Clone, Debug)]
 pub(super) struct Tally {
     pub(super) count: u64,
+    /// Of these, how many were there at the reading before.
+    pub(super) known: u64,
     /// Of these, how many have not run since the reading before.
     pub(super) unmoved: u64,
     /// When the oldest was first seen.
@@ -92,6 +94,7 @@ impl Groups {
         let known = slots.see(number, now, at);
         let one = Tally {
             count: 1,
+            known: u64::from(known.before),
             unmoved: u64::from(known.unmoved),
             first_seen: known.first_seen,
             parked_since: known.parked_since,
@@ -122,6 +125,7 @@ impl Tally {
     /// Adds a group of one.
     fn join(&mut self, one: &Self) {
         self.count += one.count;
+        self.known += one.known;
         self.unmoved += one.unmoved;
         self.first_seen = self.first_seen.min(one.first_seen);
         if one.parked_since < self.parked_since {

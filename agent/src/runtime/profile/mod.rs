@@ -10,7 +10,6 @@
 //! ```
 
 mod facts;
-mod gather;
 mod groups;
 mod named;
 mod pprof;
@@ -21,6 +20,7 @@ mod slots;
 mod stack;
 mod state;
 mod walk;
+mod window;
 
 pub use facts::{GoroutineFields, PROFILE_STRUCTS, ProfileFacts, WaitReasons};
 pub(crate) use facts::{wanted_fields, wanted_variables};

@@ -47,6 +47,8 @@ pub struct Profile {
 pub struct Group {
     /// How many.
     pub count: u64,
+    /// Of these, how many were there at the reading before.
+    pub known: u64,
     /// Of these, how many were parked at the reading before and have not run since.
     pub unmoved: u64,
     /// The runtime's word: `running`, `runnable`, `syscall`, `waiting`, ...
@@ -217,6 +219,7 @@ impl RawGroup {
         let function = start.as_ref().map(|place| &*place.function);
         Group {
             count: self.count,
+            known: self.known,
             unmoved: self.unmoved,
             state: self.state,
             system: function.is_some_and(|name| is_system(name, reason.as_deref())),

@@ -51,6 +51,7 @@ pub(super) struct Snapshot {
 #[derive(Debug)]
 pub(super) struct RawGroup {
     pub(super) count: u64,
+    pub(super) known: u64,
     pub(super) unmoved: u64,
     pub(super) state: &'static str,
     /// Number and name of the reason.
@@ -189,6 +190,7 @@ impl Profiler {
         let linked = |address: u64| address.wrapping_sub(self.bias);
         RawGroup {
             count: tally.count,
+            known: tally.known,
             unmoved: tally.unmoved,
             state: key.state.name(),
             reason: (key.state.is_parked() && key.reason != 0)

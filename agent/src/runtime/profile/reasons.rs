@@ -1,10 +1,7 @@
 //! The names of wait reasons, read from the process itself: releases number them anew.
 
-use super::{
-    facts::WaitReasons,
-    gather::{Window, gather},
-};
-use crate::runtime::ReadError;
+use super::{facts::WaitReasons, window::Window};
+use crate::runtime::{ReadError, memory};
 
 /// Longest name that is believed; the longest real one has 33 bytes.
 const LONGEST: u64 = 64;
@@ -55,7 +52,7 @@ fn read(pid: u32, reasons: WaitReasons, bias: u64) -> Result<Option<Vec<String>>
     let count = usize::try_from(reasons.count).unwrap_or_default();
     let mut headers = Vec::new();
     let array = (reasons.address.wrapping_add(bias), count * 16);
-    gather(pid, &[array], &mut headers)?;
+    memory::copy(pid, &[array], &mut headers)?;
     let mut places = Vec::with_capacity(count);
     for bytes in headers.chunks_exact(16) {
         let header = Window { bytes, from: 0 };
@@ -72,7 +69,7 @@ fn read(pid: u32, reasons: WaitReasons, bias: u64) -> Result<Option<Vec<String>>
         .copied()
         .filter(|(_, length)| *length > 0)
         .collect();
-    match gather(pid, &named, &mut texts) {
+    match memory::copy(pid, &named, &mut texts) {
         Ok(()) => {}
         Err(ReadError::Unmapped { .. }) => return Ok(None),
         Err(error) => return Err(error),

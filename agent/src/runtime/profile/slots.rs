@@ -29,6 +29,8 @@ pub(super) struct Now {
 /// For how long a goroutine has been known.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Known {
+    /// It was there at an earlier reading.
+    pub(super) before: bool,
     /// When it was first seen.
     pub(super) first_seen: Tenths,
     /// When it was first seen in the wait that it is in; none when it does not wait.
@@ -75,12 +77,14 @@ impl Slots {
     pub(super) fn see(&mut self, number: usize, now: Now, at: Tenths) -> Known {
         let Some(slot) = self.entries.get_mut(number) else {
             return Known {
+                before: false,
                 first_seen: at,
                 parked_since: now.parked.then_some(at),
                 unmoved: false,
             };
         };
-        if slot.id != now.id {
+        let before = slot.id == now.id;
+        if !before {
             *slot = Slot {
                 id: now.id,
                 first_seen: at,
@@ -94,6 +98,7 @@ impl Slots {
         }
         (slot.turns, slot.reason, slot.parked) = (now.turns, now.reason, now.parked);
         Known {
+            before,
             first_seen: slot.first_seen,
             parked_since: now.parked.then_some(slot.parked_since),
             unmoved,
@@ -126,10 +131,12 @@ mod tests {
         slots.resize(1);
         let first = slots.see(0, parked(9, 1), 10);
         assert_eq!((first.first_seen, first.unmoved), (10, false));
+        assert!(!first.before);
         let still = slots.see(0, parked(9, 1), 20);
         assert_eq!(
             still,
             Known {
+                before: true,
                 first_seen: 10,
                 parked_since: Some(10),
                 unmoved: true
@@ -157,6 +164,7 @@ mod tests {
         slots.see(0, parked(9, 1), 10);
         let other = slots.see(0, parked(10, 1), 20);
         assert_eq!((other.first_seen, other.unmoved), (20, false));
+        assert!(!other.before);
         assert!(!slots.see(1, parked(9, 1), 30).unmoved, "beyond the room");
     }
 

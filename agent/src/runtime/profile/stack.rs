@@ -7,13 +7,11 @@
 //! return to. The process runs on meanwhile: what was copied counts only when the goroutine is afterwards
 //! what it was before.
 
-use super::{
-    facts::GoroutineFields,
-    gather::{Place, Window, gather},
-    state::State,
-    walk::span,
+use super::{facts::GoroutineFields, state::State, walk::span, window::Window};
+use crate::runtime::{
+    ReadError,
+    memory::{self, Place},
 };
-use crate::runtime::ReadError;
 
 /// Bytes of a stack that are looked at, from its innermost frame outwards.
 const DEPTH: u64 = 16 << 10;
@@ -54,14 +52,14 @@ impl Stacks<'_> {
     pub(super) fn unwind(&self, address: u64, id: u64) -> Result<Option<Vec<u64>>, ReadError> {
         let mut before = Vec::new();
         let whole = self.whole(address);
-        gather(self.pid, &[whole], &mut before)?;
+        memory::copy(self.pid, &[whole], &mut before)?;
         let Some(wait) = self.wait(&before, id) else {
             return Ok(None);
         };
         let length = usize::try_from((wait.high - wait.stack_pointer).min(DEPTH)).unwrap_or(0);
         let mut copied = Vec::new();
         let stack = (wait.stack_pointer, length);
-        match gather(self.pid, &[stack, whole], &mut copied) {
+        match memory::copy(self.pid, &[stack, whole], &mut copied) {
             Ok(()) => {}
             // It has grown or shrunk, and its old place was given up.
             Err(ReadError::Unmapped { .. }) => return Ok(None),

@@ -6,11 +6,11 @@
 //! needs more room it moves, and the old place is given up; so each part of it is copied together with its
 //! address, and copied again when that has changed.
 
-use super::{
-    facts::GoroutineFields,
-    gather::{self, PLACES, Place, Window},
+use super::{facts::GoroutineFields, window::Window};
+use crate::runtime::{
+    ReadError,
+    memory::{self, PLACES, Place},
 };
-use crate::runtime::ReadError;
 
 /// Size of a pointer.
 const POINTER: usize = 8;
@@ -44,7 +44,7 @@ impl Walker {
     /// # Errors
     /// When memory cannot be read.
     pub(super) fn length(&mut self, pid: u32, list: List) -> Result<u64, ReadError> {
-        gather::gather(pid, &[(list.length, POINTER)], &mut self.pointers)?;
+        memory::copy(pid, &[(list.length, POINTER)], &mut self.pointers)?;
         Ok(word(&self.pointers, 0))
     }
 
@@ -68,7 +68,7 @@ impl Walker {
             let part = PLACES.min(count - first);
             self.copy_pointers(pid, list, first, part)?;
             self.find(first, part, from, width);
-            gather::gather(pid, &self.places, &mut self.structs)?;
+            memory::copy(pid, &self.places, &mut self.structs)?;
             for &(address, number, at) in &self.found {
                 let bytes = self.structs.get(at..at.saturating_add(width));
                 let bytes = bytes.unwrap_or_default();
@@ -128,10 +128,10 @@ impl Walker {
         let offset = u64::try_from(first * POINTER).unwrap_or(u64::MAX);
         let mut start = 0;
         for _attempt in 0..ATTEMPTS {
-            gather::gather(pid, &[pointer], &mut self.pointers)?;
+            memory::copy(pid, &[pointer], &mut self.pointers)?;
             start = word(&self.pointers, 0);
             let part = (start.wrapping_add(offset), count * POINTER);
-            gather::gather(pid, &[part, pointer], &mut self.pointers)?;
+            memory::copy(pid, &[part, pointer], &mut self.pointers)?;
             if word(&self.pointers, count) == start {
                 return Ok(());
             }
@@ -177,8 +177,7 @@ mod tests {
             walker.places,
             [(at(12), 8 * 50 + 24), (at(3_002), 8 * 50 + 24)]
         );
-        gather::gather(std::process::id(), &walker.places, &mut walker.structs)
-            .expect("own memory");
+        memory::copy(std::process::id(), &walker.places, &mut walker.structs).expect("own memory");
         let mut seen = Vec::new();
         for &(_, number, at) in &walker.found {
             let window = Window {

@@ -38,7 +38,10 @@ impl Shown {
 
     /// One of the histograms, when the release has it.
     pub(super) fn histogram(&self, of: crate::runtime::Distribution) -> Option<Histogram> {
-        self.reading.times.get(&of).map(go::of_times)
+        self.reading
+            .times
+            .get(&of)
+            .map(|counts| go::of_times(counts))
     }
 }
 

@@ -222,7 +222,7 @@ mod tests {
                 .with(Figure::HeapGoal, 4 << 20),
             times: BTreeMap::from([(
                 Distribution::SchedulingLatency,
-                TimeCounts::new((0..160).map(|bucket| bucket % 3).collect(), 0, 1),
+                TimeCounts::new((0..160).map(|bucket| bucket % 3).collect(), 0, 1).into(),
             )]),
             gc_cycles: 3,
             new_gc_cycles: testing::ring_cycles([21_000]),

@@ -20,6 +20,40 @@ func leak(query url.Values) string {
 
 func leaked(result chan int) { <-result }
 
+// leakAll is a leak at several places at once, each of which waits in another way.
+func leakAll(query url.Values) string {
+	every := time.Second / time.Duration(number(query, "rate"))
+	for _, begin := range []func(){leakInSelect, leakAtMutex, leakAtGroup, leakAtCond} {
+		go func(begin func()) {
+			for range time.Tick(every) {
+				begin()
+			}
+		}(begin)
+	}
+	return ""
+}
+
+func leakInSelect() {
+	result, stop := make(chan int), make(chan bool)
+	go func() {
+		select {
+		case <-result:
+		case <-stop:
+		}
+	}()
+}
+
+func leakAtMutex() { go held.Lock() }
+
+func leakAtGroup() { go group.Wait() }
+
+func leakAtCond() {
+	go func() {
+		turn.L.Lock()
+		turn.Wait()
+	}()
+}
+
 // busy keeps ?count= goroutines that come and go: each waits a little and is followed by another.
 func busy(query url.Values) string {
 	for seat := 0; seat < number(query, "count"); seat++ {
@@ -133,21 +167,30 @@ func writeLoop(frames chan []byte, left chan bool, peer *os.File) {
 	peer.Close()
 }
 
-// outages is a back end that is away for some time: requests come, and wait until it is back.
+// outages is a back end that is away for some time: requests come, and wait until it is back. At other times
+// it answers soon.
 func outages(rate int, length, every time.Duration) {
+	there := make(chan bool)
+	close(there)
 	for {
-		back := make(chan bool)
-		for began := time.Now(); time.Since(began) < length; time.Sleep(time.Second / time.Duration(rate)) {
-			go request(back)
-		}
-		close(back)
-		time.Sleep(every - length)
+		requests(rate, every-length, there)
+		away := make(chan bool)
+		requests(rate, length, away)
+		close(away)
 	}
 }
 
-func request(back chan bool) {
+// requests come for some time; their back end answers when it is there.
+func requests(rate int, length time.Duration, there chan bool) {
+	for began := time.Now(); time.Since(began) < length; time.Sleep(time.Second / time.Duration(rate)) {
+		go request(there)
+	}
+}
+
+func request(there chan bool) {
 	select {
-	case <-back:
+	case <-there:
+		time.Sleep(30 * time.Millisecond)
 	case <-time.After(time.Minute):
 	}
 }

@@ -21,6 +21,7 @@ var commands = map[string]func(url.Values) string{
 	"/park":    park,
 	"/many":    many,
 	"/leak":    leak,
+	"/leakall": leakAll,
 	"/busy":    busy,
 	"/healthy": healthy,
 }

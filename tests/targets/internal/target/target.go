@@ -34,7 +34,7 @@ func Announce(address net.Addr) {
 }
 
 // WriteJSON answers a request with a document.
-func WriteJSON(w http.ResponseWriter, document any) {
+func WriteJSON(w http.ResponseWriter, document interface{}) {
 	w.Header().Set("Content-Type", "application/json")
 	if err := json.NewEncoder(w).Encode(document); err != nil {
 		fmt.Fprintln(os.Stderr, "error:", err)

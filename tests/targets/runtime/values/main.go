@@ -2,6 +2,8 @@
 //
 // It does what each line of its standard input says and answers with one line:
 //
+//	load     begins to work for good, and answers "loaded"; then
+//	note     notes its values and answers with them, at work or not
 //	work N   allocates, starts goroutines, waits for locks and collects, N rounds of it; answers "done"
 //	still    settles, notes its values and answers "still"; from then on it neither allocates nor runs
 //	         until the next line, whatever that is; then it notes its values again and answers with both
@@ -128,6 +130,16 @@ func main() {
 			rounds, _ := strconv.Atoi(words[1])
 			work(rounds)
 			write("done\n")
+		case "load":
+			load()
+			write("loaded\n")
+		case "note":
+			before.first()
+			values, err := json.Marshal(before.answer())
+			if err != nil {
+				panic(err)
+			}
+			write(string(values) + "\n")
 		case "still":
 			settle()
 			// Once for the memory that histograms take when they are read first.

@@ -1,5 +1,7 @@
 //! Every value that golens reads of a runtime, against what the program says of itself.
 
+pub(super) mod beside;
+pub(super) mod load;
 mod notes;
 pub(super) mod rows;
 
@@ -17,6 +19,7 @@ use golens::{
 use symbols::GoBinary;
 use tests::harness::{Dialogue, Target, Toolchain};
 
+use beside::BESIDE;
 use notes::Truth;
 pub(super) use rows::{Cell, ROWS};
 
@@ -73,11 +76,18 @@ impl Build {
     }
 }
 
-/// Has a program work and stand still, reads it meanwhile, and compares; answers how each row was checked.
+/// How each row was checked, and each name beside the rows.
+#[derive(Debug)]
+pub(super) struct Checked {
+    pub(super) rows: Vec<Cell>,
+    pub(super) beside: Vec<Cell>,
+}
+
+/// Has a program work and stand still, reads it meanwhile, and compares.
 ///
 /// # Panics
-/// With every value that differs.
-pub(super) fn compare(build: Build) -> Vec<Cell> {
+/// With every value that differs, and every name of runtime/metrics that nothing here knows.
+pub(super) fn compare(build: Build) -> Checked {
     let mut program = build.start();
     assert_eq!(program.ask("work 40"), "done");
     let mut reader = reader(program.pid());
@@ -99,8 +109,17 @@ pub(super) fn compare(build: Build) -> Vec<Cell> {
         if build.stripped { " -s -w" } else { "" },
         build.flags
     );
-    let cells: Vec<Result<Cell, String>> =
-        ROWS.iter().map(|row| row.check(&reading, &truth)).collect();
+    assert_eq!(beside::unlisted(&truth), [""; 0], "{what}: has no row");
+    let rows = ROWS.iter().map(|row| row.check(&reading, &truth));
+    let beside = BESIDE.iter().map(|beside| beside.check(&reading, &truth));
+    Checked {
+        rows: all_right(rows, &what),
+        beside: all_right(beside, &what),
+    }
+}
+
+fn all_right(cells: impl Iterator<Item = Result<Cell, String>>, what: &str) -> Vec<Cell> {
+    let cells: Vec<Result<Cell, String>> = cells.collect();
     let wrong: Vec<&String> = cells
         .iter()
         .filter_map(|cell| cell.as_ref().err())

@@ -40,6 +40,22 @@ impl Truth {
         self.before.contains_key(name)
     }
 
+    /// Names of runtime/metrics that the release offers.
+    pub(super) fn metrics(&self) -> impl Iterator<Item = &str> {
+        let names = self.before.keys().map(String::as_str);
+        names.filter(|name| name.starts_with('/'))
+    }
+
+    /// Compares a sum, whose parts were rounded on their way to seconds: equal to the ns.
+    pub(super) fn compare_rounded(&self, name: &str, value: f64) -> Agreement {
+        let round = |number: f64| (number * 1e9).round();
+        let number = |notes: &BTreeMap<String, Value>| Some(round(float(notes.get(name)?)));
+        let (Some(before), Some(after)) = (number(&self.before), number(&self.after)) else {
+            return Agreement::NotOffered;
+        };
+        agreement(before, after, round(value))
+    }
+
     /// Compares a number; both sides in the same unit.
     pub(super) fn compare(&self, name: &str, value: f64) -> Agreement {
         let number = |notes: &BTreeMap<String, Value>| Some(float(notes.get(name)?));

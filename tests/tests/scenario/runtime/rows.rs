@@ -49,6 +49,8 @@ pub(in super::super) enum Cell {
     NotInRelease,
     /// A stripped binary does not tell where it is.
     Unknown,
+    /// The release offers it, and golens does not read it.
+    NotRead,
 }
 
 const fn row(value: Value, other: Other) -> Row {
@@ -194,8 +196,8 @@ impl Row {
                 None => self.absent(Absence::Release, truth),
                 Some(counts) => self.counts(&time_counts(counts), truth),
             },
-            Value::Allocated => self.sizes(reading.allocated.as_ref(), truth),
-            Value::Freed => self.sizes(reading.freed.as_ref(), truth),
+            Value::Allocated => self.sizes(reading.allocated.as_deref(), truth),
+            Value::Freed => self.sizes(reading.freed.as_deref(), truth),
         }
     }
 
@@ -292,7 +294,7 @@ impl Row {
 }
 
 /// Counts as runtime/metrics shows them: what is below and above all buckets first and last.
-fn time_counts(counts: &TimeCounts) -> Vec<u64> {
+pub(super) fn time_counts(counts: &TimeCounts) -> Vec<u64> {
     let mut all = vec![counts.underflow];
     all.extend(counts.counts());
     // Up to Go 1.19 the last bucket holds what is above.
