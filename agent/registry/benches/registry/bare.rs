@@ -158,7 +158,10 @@ pub(crate) fn commits(folder: &Path, rows: usize, time: Duration) -> f64 {
     let value = [0x5a; 400];
     let mut number = 0_u64;
     let commits = per_second(time, || {
-        let keys: Vec<_> = (number..).take(rows).map(|n| format!("instance-{n:08}")).collect();
+        let keys: Vec<_> = (number..)
+            .take(rows)
+            .map(|n| format!("instance-{n:08}"))
+            .collect();
         number += rows as u64;
         let mut rows = keys.iter().map(|key| (key.as_bytes(), Some(&value[..])));
         engine.commit(&mut rows).expect("a commit");

@@ -8,7 +8,10 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::{TIME, Target, registration, watch::{Changes, Follow, Watchers}};
+use super::{
+    TIME, Target, registration,
+    watch::{Changes, Follow, Watchers},
+};
 use crate::{
     case::Case,
     load::{Call, GROUP, Grpc, Load, NUMBER, Pace, Transport},
@@ -152,7 +155,11 @@ fn grant(load: Load, address: SocketAddr) -> io::Result<()> {
             ttl_s: 600,
             id: lease as i64 + 1,
         };
-        Grpc::new("/etcdserverpb.Lease/LeaseGrant", Call::Unary, &Grpc::message(&grant, 1))
+        Grpc::new(
+            "/etcdserverpb.Lease/LeaseGrant",
+            Call::Unary,
+            &Grpc::message(&grant, 1),
+        )
     })?;
     assert_eq!(outcome.good, CONNECTIONS as u64, "leases are granted");
     Ok(())

@@ -2,7 +2,10 @@
 
 use std::{io, path::Path, time::Duration};
 
-use super::{TIME, Target, put_registration, watch::{Changes, Follow, Watchers}};
+use super::{
+    TIME, Target, put_registration,
+    watch::{Changes, Follow, Watchers},
+};
 use crate::{
     bare::{self, FOLLOW, WAKE},
     case::Case,
@@ -32,23 +35,50 @@ pub(super) fn run(folder: &Path) -> io::Result<Vec<Case>> {
     let case = format!("GET answered with {} bytes, closed loop", bare::BODY);
     cases.push(http.measure(&case, load, |_| Http1::new(get.clone()))?.0);
     let put = put_registration("load", 1_000);
-    let many = Load { connections: 512, ..load };
+    let many = Load {
+        connections: 512,
+        ..load
+    };
     let case = "PUT of a registration, forgotten, closed loop";
     cases.push(http.measure(case, many, |_| Http1::new(put.clone()))?.0);
-    let grpc = Target { address: server.grpc, ..http };
+    let grpc = Target {
+        address: server.grpc,
+        ..http
+    };
     let empty = Template::new([], 1);
-    let streams = Load { connections: 64, depth: 16, ..load };
+    let streams = Load {
+        connections: 64,
+        depth: 16,
+        ..load
+    };
     let unary = |_| Grpc::new("/bare/Call", Call::Unary, &empty);
     cases.push(grpc.measure("gRPC call, closed loop", streams, unary)?.0);
-    let dns = Target { name: "bare socket", address: server.dns, ..http };
-    let datagrams = Load { transport: Transport::Udp, connections: 32, depth: 8, ..load };
+    let dns = Target {
+        name: "bare socket",
+        address: server.dns,
+        ..http
+    };
+    let datagrams = Load {
+        transport: Transport::Udp,
+        connections: 32,
+        depth: 8,
+        ..load
+    };
     let question = Dns::question("web-00000001.service.consul", 1);
     let case = "datagram sent back, closed loop";
-    cases.push(dns.measure(case, datagrams, |_| Dns::new(question.clone(), 3))?.0);
+    cases.push(
+        dns.measure(case, datagrams, |_| Dns::new(question.clone(), 3))?
+            .0,
+    );
     cases.extend(fan_out(&server, &empty)?);
     let second = Duration::from_secs(1);
     let syncs = bare::syncs(folder, second);
-    cases.push(Case::value("4 KiB appended and synced", "bare disk", syncs, "/s"));
+    cases.push(Case::value(
+        "4 KiB appended and synced",
+        "bare disk",
+        syncs,
+        "/s",
+    ));
     for rows in [1, 64, 512] {
         let rate = bare::commits(folder, rows, second);
         let case = format!("rows of 400 bytes, {rows} for each commit");
@@ -67,7 +97,11 @@ fn fan_out(server: &Server, empty: &Template) -> io::Result<Vec<Case>> {
     let mut changes = Changes::by(server.grpc, WAKE, empty)?;
     let mut cases = Vec::new();
     for (streams, count, changed) in [(1, "1,000", 20), (20, "20,000", 8)] {
-        let watchers = Watchers { connections: 1_000, streams, changes: changed };
+        let watchers = Watchers {
+            connections: 1_000,
+            streams,
+            changes: changed,
+        };
         let case = format!("change to {count} watchers, gRPC");
         let wire = |_| Grpc::new(FOLLOW, Call::ServerStream, empty);
         cases.push(follow.streams(&case, watchers, &mut changes, wire)?.0);

@@ -151,7 +151,11 @@ impl Target<'_> {
             cases.push(case.with_goal(format!(">= {rate:.0}/s, all good"), met));
         }
         let pace = Pace::Most;
-        let most = Load { pace, first, ..load };
+        let most = Load {
+            pace,
+            first,
+            ..load
+        };
         let (case, _) = self.measure(&format!("{case}, closed loop"), most, &wire)?;
         cases.push(case);
         Ok(cases)

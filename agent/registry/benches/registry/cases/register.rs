@@ -46,7 +46,11 @@ pub(super) fn run(folder: &Path) -> io::Result<Vec<Case>> {
     };
     let request = registration();
     cases.extend(grpc.rate("register, gRPC", many, Some(GOAL), |_| {
-        Grpc::new("/golens.registry.v1.Registry/Register", Call::Unary, &request)
+        Grpc::new(
+            "/golens.registry.v1.Registry/Register",
+            Call::Unary,
+            &request,
+        )
     })?);
     Ok(cases)
 }

@@ -68,7 +68,11 @@ pub(super) fn run(folder: &Path) -> io::Result<Vec<Case>> {
     };
     let request = Grpc::message(&request, SERVICES);
     cases.extend(grpc.rate("resolve, gRPC", many, None, |_| {
-        Grpc::new("/golens.registry.v1.Registry/Resolve", Call::Unary, &request)
+        Grpc::new(
+            "/golens.registry.v1.Registry/Resolve",
+            Call::Unary,
+            &request,
+        )
     })?);
     Ok(cases)
 }

@@ -48,9 +48,14 @@ pub(super) fn run(folder: &Path) -> io::Result<Vec<Case>> {
     Ok(vec![
         memory("resident, empty".to_owned(), empty),
         memory(format!("resident after {INSTANCES} registrations"), full),
-        memory(format!("resident after a start with {INSTANCES} instances"), loaded),
         memory(
-            format!("resident with {INSTANCES} instances and {WATCHERS} watchers, a connection each"),
+            format!("resident after a start with {INSTANCES} instances"),
+            loaded,
+        ),
+        memory(
+            format!(
+                "resident with {INSTANCES} instances and {WATCHERS} watchers, a connection each"
+            ),
             watched,
         )
         .with_goal(format!("< {MEMORY_MIB} MiB"), watched < MEMORY_MIB),

@@ -53,8 +53,19 @@ pub(super) fn run(folder: &Path) -> io::Result<Vec<Case>> {
         address: server.grpc,
     };
     let watched = watch();
-    let stream = |_| Grpc::new("/golens.registry.v1.Registry/Watch", Call::ServerStream, &watched);
-    let thousand = follow.streams("change to 1,000 watchers, gRPC", THOUSAND, &mut bench, stream)?;
+    let stream = |_| {
+        Grpc::new(
+            "/golens.registry.v1.Registry/Watch",
+            Call::ServerStream,
+            &watched,
+        )
+    };
+    let thousand = follow.streams(
+        "change to 1,000 watchers, gRPC",
+        THOUSAND,
+        &mut bench,
+        stream,
+    )?;
     let many = follow.streams("change to 20,000 watchers, gRPC", MANY, &mut bench, stream)?;
     let polls = Follow {
         address: server.http,
@@ -65,7 +76,11 @@ pub(super) fn run(folder: &Path) -> io::Result<Vec<Case>> {
         let met = outcome.share() == 1.0 && outcome.quantile_ms(0.99) < ms;
         case.with_goal(format!("p99 < {ms} ms, all good"), met)
     };
-    Ok(vec![goal(thousand, 10.0), goal(many, 100.0), goal(polls, 10.0)])
+    Ok(vec![
+        goal(thousand, 10.0),
+        goal(many, 100.0),
+        goal(polls, 10.0),
+    ])
 }
 
 fn watch() -> Template {

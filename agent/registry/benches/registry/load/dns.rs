@@ -48,7 +48,7 @@ impl Wire for Dns {
     }
 
     fn take(&mut self, input: &mut Vec<u8>, _out: &mut Vec<u8>, done: &mut dyn FnMut(Answer)) {
-        if let [high, low, _, flags, _, _, count @ .., ] = input.as_slice()
+        if let [high, low, _, flags, _, _, count @ ..] = input.as_slice()
             && let Some((count, _)) = count.split_first_chunk()
         {
             let is_whole = u16::from_be_bytes(*count) == self.records;

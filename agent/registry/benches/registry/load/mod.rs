@@ -156,6 +156,8 @@ impl Outcome {
     pub(crate) fn quantile_ms(&self, share: f64) -> f64 {
         let last = self.latencies.len().saturating_sub(1);
         let place = (last as f64 * share).round() as usize;
-        self.latencies.get(place).map_or(0.0, |us| f64::from(*us) / 1e3)
+        self.latencies
+            .get(place)
+            .map_or(0.0, |us| f64::from(*us) / 1e3)
     }
 }
