@@ -5,6 +5,7 @@ use std::{env, fs, io, path::PathBuf};
 use prost::Message;
 
 const PROTO: &str = "golens/registry/v1/registry.proto";
+const ETCD: &str = "etcd/rpc.proto";
 
 fn main() -> io::Result<()> {
     println!("cargo::rerun-if-changed=proto");
@@ -29,5 +30,10 @@ fn main() -> io::Result<()> {
             "crate::grpc::shared::Shared",
         )
         .out_dir(server)
-        .compile_fds(files)
+        .compile_fds(files)?;
+    let etcd = protox::compile([ETCD], ["proto"]).map_err(io::Error::other)?;
+    tonic_prost_build::configure()
+        .build_transport(false)
+        .build_server(false)
+        .compile_fds(etcd)
 }

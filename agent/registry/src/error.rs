@@ -52,6 +52,9 @@ pub enum RegistryError {
     /// There is no such node.
     #[error("unknown node {0:?}")]
     UnknownNode(Name),
+    /// What another registry of the cluster keeps is changed there.
+    #[error("node {0:?} is kept by another registry of the cluster; ask there")]
+    OtherNode(Name),
     /// Only a TTL check is told its status by the instance.
     #[error("check {:?} is not a TTL check", .0.id)]
     NotTtl(CheckKey),
@@ -81,6 +84,7 @@ impl RegistryError {
         match self {
             Self::Denied { .. } => "denied",
             Self::Name(_) | Self::DuplicateCheck(_) | Self::NotTtl(_) => "invalid",
+            Self::OtherNode(_) => "other_node",
             Self::UnknownInstance(_) | Self::UnknownCheck(_) | Self::UnknownNode(_) => "unknown",
             Self::Snapshot(_) => "snapshot",
             Self::Token(state::tokens::TokenError::Unknown(_)) => "unknown",

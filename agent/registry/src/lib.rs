@@ -10,7 +10,9 @@
 mod caller;
 mod certificate;
 mod checks;
+pub mod cluster;
 pub mod consul;
+mod degrade;
 pub mod dns;
 mod engine;
 mod error;
@@ -27,6 +29,10 @@ mod wheel;
 pub use caller::{ByPeer, Caller, CallerIdentity, Identified, Peer};
 pub use certificate::{CertificateRule, CertificateRules};
 pub use checks::ProbeOptions;
+pub use degrade::{
+    BreakerSettings, BreakerState, ClusterStatus, Freshness, FreshnessSettings, ProtectionSettings,
+    Trust,
+};
 pub use engine::{Changed, News, Options, Registry, Statistics, Transaction, WatchKey};
 pub use error::{OpenError, RegistryError};
 pub use limits::{Limited, Limiter, Limits, Wait};

@@ -19,6 +19,7 @@ use tokio::{
 
 use crate::{
     CallerIdentity, Limiter, Limits, OpenError, Options, ProbeOptions, Registry, RegistryError,
+    cluster::{self, Cluster, JoinError},
     consul::{self, Listener, Reload, Server, Settings},
     dns, grpc,
     listen::{Address, HTTP_1, HTTP_2, ListenError},
@@ -46,6 +47,8 @@ pub struct Plan {
     pub names: dns::Options,
     /// Time between snapshots beside the state; none are kept without.
     pub snapshot_interval: Option<Duration>,
+    /// The cluster that it belongs to; none for a registry that is alone.
+    pub cluster: Option<cluster::Settings>,
     /// What the Consul API says of itself.
     pub settings: Settings,
 }
@@ -77,11 +80,18 @@ pub enum StartError {
     /// The service that stands for Consul itself was not taken.
     #[error("cannot register the registry itself")]
     Announce(#[source] RegistryError),
+    /// The cluster cannot be joined.
+    #[error("cannot join the cluster")]
+    Join(#[from] JoinError),
+    /// What was known of other nodes cannot be removed.
+    #[error("cannot forget the nodes of the cluster that it was in")]
+    Forget(#[source] RegistryError),
 }
 
 /// A registry whose state is open and whose sockets are bound. Nobody is answered yet.
 pub struct Standalone {
     registry: Registry,
+    cluster: Option<Cluster>,
     settings: Settings,
     listeners: Vec<Listener>,
     grpc: Vec<Listener>,
@@ -124,8 +134,18 @@ impl Standalone {
         consul::announce(&registry, &plan.settings)
             .await
             .map_err(StartError::Announce)?;
+        let cluster = match plan.cluster {
+            Some(settings) => Some(Cluster::join(&registry, settings).await?),
+            None => {
+                cluster::forget(&registry)
+                    .await
+                    .map_err(StartError::Forget)?;
+                None
+            }
+        };
         Ok(Self {
             registry,
+            cluster,
             settings: plan.settings,
             listeners,
             grpc,
@@ -155,6 +175,7 @@ impl Standalone {
 
     /// Answers until `end`; requests that are under way are answered still.
     pub async fn serve(self, identity: Arc<dyn CallerIdentity>, end: impl Future<Output = ()>) {
+        let cluster = self.cluster;
         let (ending, ends) = watch::channel(false);
         let resolver = dns::Resolver::new(self.registry.clone(), self.names);
         let limiter = Arc::new(Limiter::new(Limits::default()));
@@ -185,6 +206,7 @@ impl Standalone {
         }
         ending.send_replace(true);
         served.await;
+        drop(cluster);
     }
 }
 

@@ -1,5 +1,6 @@
 //! The command line: one file per verb.
 
+mod cluster;
 mod compat;
 mod config;
 mod doctor;

@@ -20,13 +20,14 @@ use registry::{
 };
 use tracing::info;
 
-use super::{CliError, Output, token};
+use super::{CliError, Output, cluster::ClusterArgs, token};
 
 const EXAMPLES: &str = "\
 Examples:
   golens registry serve
   golens registry serve --data ./state --http 127.0.0.1:8500 --http unix:///run/golens/consul.sock
   golens registry serve --https 0.0.0.0:8501 --cert node.crt --key node.key --client-ca ca.crt
+  golens registry serve --node a --address 10.0.0.1 --etcd-endpoints http://10.0.0.5:2379
 
 Then, from any Consul client:
   curl -X PUT -d '{\"Name\":\"web\",\"Port\":8080}' http://127.0.0.1:8500/v1/agent/service/register
@@ -109,6 +110,8 @@ struct ServeArgs {
     /// What callers without a token may do.
     #[arg(long, value_enum, default_value_t = Policy::Allow)]
     default_policy: Policy,
+    #[command(flatten)]
+    cluster: ClusterArgs,
     /// Time between snapshots beside the state, such as 1h; 0s for none.
     #[arg(long, value_name = "TIME", default_value = "1h", value_parser = humantime::parse_duration)]
     snapshot_interval: Duration,
@@ -136,7 +139,7 @@ pub(super) async fn run(args: RegistryArgs, output: &mut Output) -> Result<ExitC
 
 async fn serve(args: ServeArgs) -> Result<(), StartError> {
     let signals = Signals::take()?;
-    let standalone = Standalone::open(plan(args)).await?;
+    let standalone = Standalone::open(plan(args)?).await?;
     for address in standalone.addresses() {
         info!(%address, "the registry answers");
     }
@@ -145,7 +148,7 @@ async fn serve(args: ServeArgs) -> Result<(), StartError> {
     Ok(())
 }
 
-fn plan(args: ServeArgs) -> Plan {
+fn plan(args: ServeArgs) -> Result<Plan, StartError> {
     let mut listen = args.http;
     if let (Some(certificate), Some(key)) = (args.cert, args.key) {
         let files = TlsFiles {
@@ -160,8 +163,9 @@ fn plan(args: ServeArgs) -> Plan {
         Policy::Allow => Rights::all(),
         Policy::Deny => Rights::none(),
     });
-    Plan {
+    Ok(Plan {
         data: args.data,
+        cluster: args.cluster.settings()?,
         node: args.node,
         node_meta: Default::default(),
         listen,
@@ -181,5 +185,5 @@ fn plan(args: ServeArgs) -> Plan {
             anonymous,
             ..Settings::default()
         },
-    }
+    })
 }

@@ -21,7 +21,7 @@ use crate::{
     build,
     paths::Paths,
     run::{say, show},
-    setup::{self, debian},
+    setup,
 };
 
 /// What can be measured.
@@ -65,9 +65,11 @@ pub(crate) fn run(paths: &Paths, options: &Options) -> Result<()> {
     let machine = Machine::read(paths)?;
     let (name, json, markdown) = match options.subject {
         Subject::Registry => {
-            let etcd = debian(paths, "etcd-server", "usr/bin/etcd")?;
-            let etcd = [("GOLENS_ETCD", etcd.as_path())];
-            let cases = measure_with(paths, "golens-registry", "registry", &[], &etcd)?;
+            let mut command = build::cargo();
+            command
+                .current_dir(&paths.root)
+                .env("GOLENS_ETCD", setup::etcd(paths)?);
+            let cases = measure_with(command, "golens-registry", "registry", &[])?;
             let markdown = registry::markdown(&machine, &cases);
             ("registry", report::json(&machine, &cases)?, markdown)
         }

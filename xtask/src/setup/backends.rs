@@ -59,7 +59,7 @@ const TEMPO: Recipe = Recipe {
 /// # Errors
 /// When a download or a build fails.
 pub(crate) fn get(paths: &Paths) -> Result<Backends> {
-    let prometheus = debian::get(paths, "prometheus", "usr/bin/prometheus")?;
+    let prometheus = debian::get(paths, &debian::PROMETHEUS)?;
     let loki = go_binary(paths, &LOKI)?;
     let tempo = go_binary(paths, &TEMPO)?;
     drop_go_caches(paths)?;

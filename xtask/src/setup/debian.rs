@@ -1,4 +1,4 @@
-//! Programs unpacked from Debian's packages: no service, no user, nothing installed.
+//! Servers unpacked from Debian's packages: no service, no user, nothing installed.
 
 use std::{
     fs,
@@ -14,33 +14,51 @@ use crate::{
     run::{is_root, output, run, skip, step},
 };
 
-/// Path of a package's `program`, such as `usr/bin/prometheus`; the rest of the package lies around it.
+/// A program of a package.
+pub(crate) struct Package {
+    name: &'static str,
+    binary: &'static str,
+}
+
+/// promtool lies beside the binary.
+pub(crate) const PROMETHEUS: Package = Package {
+    name: "prometheus",
+    binary: "usr/bin/prometheus",
+};
+
+pub(crate) const ETCD: Package = Package {
+    name: "etcd-server",
+    binary: "usr/bin/etcd",
+};
+
+/// Path of the package's binary.
 ///
 /// # Errors
-/// When apt does not offer the package or the download fails.
-pub(crate) fn get(paths: &Paths, package: &str, program: &str) -> Result<PathBuf> {
-    let version = match apt::candidate(package) {
+/// When apt does not offer it or the download fails.
+pub(crate) fn get(paths: &Paths, package: &Package) -> Result<PathBuf> {
+    let name = package.name;
+    let version = match apt::candidate(name) {
         Ok(Some(version)) => version,
         _ if is_root() => {
             step("apt-get update", || apt::apt_get(&["update", "--quiet"]))?;
-            apt::candidate(package)?.with_context(|| format!("apt offers no {package}"))?
+            apt::candidate(name)?.with_context(|| format!("apt offers no {name}"))?
         }
-        _ => anyhow::bail!("apt offers no {package}; run `sudo apt-get update` and try again"),
+        _ => anyhow::bail!("apt offers no {name}; run `sudo apt-get update` and try again"),
     };
-    let directory = paths.backends().join(format!("{package}-{version}"));
-    let binary = directory.join(program);
+    let directory = paths.backends().join(format!("{name}-{version}"));
+    let binary = directory.join(package.binary);
     if binary.is_file() {
-        skip(package, binary.display());
+        skip(name, binary.display());
         return Ok(binary);
     }
-    step(&format!("download {package} {version}"), || {
-        download(package, program, &directory)
+    step(&format!("download {name} {version}"), || {
+        download(package, &directory)
     })?;
     Ok(binary)
 }
 
 /// Unpacks beside the final place and renames, so that an interrupted download leaves nothing half done.
-fn download(package: &str, program: &str, directory: &Path) -> Result<()> {
+fn download(package: &Package, directory: &Path) -> Result<()> {
     let partial = directory.with_extension("partial");
     if partial.exists() {
         fs::remove_dir_all(&partial)?;
@@ -48,17 +66,18 @@ fn download(package: &str, program: &str, directory: &Path) -> Result<()> {
     fs::create_dir_all(&partial)?;
     // Root's apt fetches as the user _apt unless told otherwise, who may not write here.
     run(Command::new("apt-get")
-        .args(["download", "--quiet", package])
+        .args(["download", "--quiet", package.name])
         .args(["--option", "APT::Sandbox::User=root"])
         .current_dir(&partial))?;
-    let file = fs::read_dir(&partial)?
+    let archive = fs::read_dir(&partial)?
         .filter_map(|entry| Some(entry.ok()?.path()))
         .find(|path| path.extension().is_some_and(|extension| extension == "deb"))
         .context("apt-get download left no package")?;
-    run(Command::new("dpkg").arg("-x").arg(&file).arg(&partial))?;
-    fs::remove_file(&file)?;
+    run(Command::new("dpkg").arg("-x").arg(&archive).arg(&partial))?;
+    fs::remove_file(&archive)?;
     fs::rename(&partial, directory)?;
-    output(Command::new(directory.join(program)).arg("--version"))
-        .with_context(|| format!("the unpacked {package} does not run"))?;
+    let binary = directory.join(package.binary);
+    output(Command::new(&binary).arg("--version"))
+        .with_context(|| format!("the unpacked {} does not run", package.name))?;
     Ok(())
 }

@@ -18,7 +18,6 @@ use crate::{paths::Paths, run::skip};
 pub(crate) use apt::{CLIPPY_DRIVER, tool};
 pub(crate) use backends::Backends;
 pub(crate) use cargo_fuzz::CargoFuzz;
-pub(crate) use debian::get as debian;
 
 /// Options of `cargo xtask setup`.
 #[derive(Args, Default)]
@@ -89,6 +88,14 @@ pub(crate) fn run(paths: &Paths, options: &Options) -> Result<Ready> {
         false => None,
     };
     Ok(Ready { bpf, backends })
+}
+
+/// The etcd that the registry's tests share what they have through.
+///
+/// # Errors
+/// When apt does not offer it or the download fails.
+pub(crate) fn etcd(paths: &Paths) -> Result<PathBuf> {
+    debian::get(paths, &debian::ETCD)
 }
 
 /// The eBPF compiler and linker, installed when they are missing.

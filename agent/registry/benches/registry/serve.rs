@@ -12,6 +12,7 @@ use registry::{
 pub(crate) fn registry(folder: &Path) {
     let any = "127.0.0.1:0".parse().expect("an address");
     let plan = Plan {
+        cluster: None,
         data: folder.to_owned(),
         node: "node-1".to_owned(),
         node_meta: Default::default(),

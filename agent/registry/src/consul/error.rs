@@ -83,6 +83,7 @@ impl From<RegistryError> for ApiError {
             RegistryError::UnknownCheck(key) => unknown("check", &key.id, "check"),
             RegistryError::Token(TokenError::Unknown(_)) => Self::not_found(error.to_string()),
             RegistryError::Token(_) => Self::internal(chain(&error)),
+            RegistryError::OtherNode(_) => Self::new(StatusCode::CONFLICT, error.to_string()),
             RegistryError::UnknownNode(name) => Self::not_found(format!("Unknown node {name:?}")),
             RegistryError::NotTtl(key) => {
                 Self::bad_request(format!("CheckID {:?} does not have associated TTL", key.id))

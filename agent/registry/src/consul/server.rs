@@ -225,7 +225,7 @@ impl Handler for Server {
 }
 
 /// Any number, equally likely over its range: the standard library's keys are random.
-pub(super) fn random() -> u32 {
+pub(in crate::consul) fn random() -> u32 {
     let bits = RandomState::new().build_hasher().finish();
     (bits >> 32) as u32
 }

@@ -10,6 +10,7 @@ use state::{EngineError, Tx, WriteError};
 
 use super::{
     checks::Checks,
+    outward::Outward,
     pending::{Pending, Step},
     published::{Applied, Published},
     tables::{
@@ -26,12 +27,15 @@ pub(super) struct Model {
     pub(super) pending: Mutex<Pending>,
     pub(super) published: Published,
     pub(super) checks: Checks,
+    pub(super) outward: Outward,
 }
 
 /// A change under way. What it does is seen by later changes at once and by readers with the commit.
 pub(super) struct Change<'a, 'tx> {
     pub(super) tx: &'a mut Tx<'tx>,
     pub(super) pending: MutexGuard<'a, Pending>,
+    /// Whether it brings what other nodes say; nobody else may change that.
+    pub(super) is_remote: bool,
     steps: Vec<Step>,
     services: BTreeSet<ServiceKey>,
     lists: BTreeSet<Vec<u8>>,
@@ -48,6 +52,7 @@ impl Model {
         let mut change = Change {
             tx,
             pending: self.pending(),
+            is_remote: false,
             steps: Vec::new(),
             services: BTreeSet::new(),
             lists: BTreeSet::new(),
@@ -60,6 +65,7 @@ impl Model {
         let Change {
             tx,
             pending,
+            is_remote: _,
             steps,
             services,
             lists,
@@ -80,6 +86,7 @@ impl Model {
         let model = Arc::clone(self);
         tx.on_commit(move |revision| {
             model.checks.follow(&steps);
+            let news = model.outward.of(&steps);
             model.published.apply(Applied {
                 revision,
                 steps,
@@ -87,6 +94,7 @@ impl Model {
                 lists: lists.into_iter().collect(),
                 directories: directories.into_iter().collect(),
             });
+            model.outward.tell(news);
         });
         outcome
     }
@@ -117,11 +125,13 @@ impl Change<'_, '_> {
     /// Puts an instance in the place of the one with its key, if any.
     pub(super) fn put_instance(&mut self, after: Instance) -> Result<(), RegistryError> {
         let before = self.instance(&after.key);
+        self.may_change(before.as_deref())?;
         let row = instance_key(&after.key);
         match after.source {
-            Source::Api => self.tx.put(INSTANCES, &row, &json(&after)?),
+            // What other nodes have is kept for a start without the back end.
+            Source::Api | Source::Etcd => self.tx.put(INSTANCES, &row, &json(&after)?),
             // They come again by themselves; a row would outlive them.
-            Source::Discovered | Source::Etcd => drop(self.tx.delete(INSTANCES, &row)?),
+            Source::Discovered => drop(self.tx.delete(INSTANCES, &row)?),
         }
         self.replace(before, Some(Arc::new(after)))
     }
@@ -129,6 +139,7 @@ impl Change<'_, '_> {
     /// Removes an instance.
     pub(super) fn remove_instance(&mut self, key: &InstanceKey) -> Result<(), RegistryError> {
         let before = self.instance(key);
+        self.may_change(before.as_deref())?;
         self.tx.delete(INSTANCES, &instance_key(key))?;
         self.replace(before, None)
     }
@@ -162,12 +173,14 @@ impl Change<'_, '_> {
     /// Puts a node in the place of the one with its name, if any. All services on it change with it.
     pub(super) fn put_node(&mut self, after: NodeEntry) -> Result<(), RegistryError> {
         let name = Name::clone(&after.node.name);
+        self.may_change_node(&name)?;
         self.tx.put(NODES, name.as_bytes(), &json(&after)?);
         self.replace_node(&name, Some(Arc::new(after)))
     }
 
     /// Removes a node; its instances are to be removed before.
     pub(super) fn remove_node(&mut self, name: &Name) -> Result<(), RegistryError> {
+        self.may_change_node(name)?;
         self.tx.delete(NODES, name.as_bytes())?;
         self.replace_node(name, None)
     }
@@ -191,6 +204,25 @@ impl Change<'_, '_> {
         self.services.extend(services);
         self.take(Step::Node { before, after });
         Ok(())
+    }
+
+    /// What another node says is changed there alone.
+    fn may_change(&self, known: Option<&Instance>) -> Result<(), RegistryError> {
+        match known {
+            Some(known) if known.source == Source::Etcd && !self.is_remote => {
+                Err(RegistryError::OtherNode(Name::clone(&known.key.node)))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn may_change_node(&self, name: &Name) -> Result<(), RegistryError> {
+        match self.node(name) {
+            Some(known) if known.is_remote() && !self.is_remote => {
+                Err(RegistryError::OtherNode(Name::clone(name)))
+            }
+            _ => Ok(()),
+        }
     }
 
     /// All instances on a node, in all namespaces.

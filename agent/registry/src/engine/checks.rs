@@ -165,8 +165,8 @@ impl Checks {
             match step {
                 Step::Instance { before, after } => {
                     let key = after.as_ref().or(before.as_ref()).map(|i| i.key.clone());
-                    let old = before.as_deref().map_or(&[][..], |before| &before.checks);
-                    let new = after.as_deref().map_or(&[][..], |after| &after.checks);
+                    let old = before.as_deref().map_or(&[][..], |i| i.live_checks());
+                    let new = after.as_deref().map_or(&[][..], |i| i.live_checks());
                     if let Some(key) = key {
                         let place = (Name::clone(&key.namespace), Name::clone(&key.node));
                         self.replace(&place, Some(&key), old, new, now);
@@ -176,8 +176,8 @@ impl Checks {
                 Step::Node { before, after } => {
                     let entry = after.as_ref().or(before.as_ref());
                     let node = entry.map(|entry| Name::clone(&entry.node.name));
-                    let old = before.as_deref().map_or(&[][..], |before| &before.checks);
-                    let new = after.as_deref().map_or(&[][..], |after| &after.checks);
+                    let old = before.as_deref().map_or(&[][..], |node| node.live_checks());
+                    let new = after.as_deref().map_or(&[][..], |node| node.live_checks());
                     if let Some(node) = node {
                         let aliases = lock(&self.aliases).of_node(&node);
                         self.replace(&(DEFAULT_NAMESPACE.into(), node), None, old, new, now);

@@ -4,7 +4,7 @@ use std::{collections::BTreeSet, sync::Arc};
 
 use crate::{
     RegistryError, Revision,
-    model::{Addition, Check, Instance, Name, NodeEntry, Registration, Status, check_name},
+    model::{Addition, Check, Instance, Name, NodeEntry, Registration, Source, Status, check_name},
 };
 
 /// Checks that names are names and no check is given twice.
@@ -133,10 +133,11 @@ pub(super) fn node(
     revision: Revision,
 ) -> NodeEntry {
     let old_checks = old.map_or(&[][..], |old| &old.checks);
-    let is_equal = old.is_some_and(|old| old.node == node);
+    let is_equal = old.is_some_and(|old| old.node == node && old.source == Source::Api);
     NodeEntry {
         node,
         checks: checks(added, old_checks, true, revision),
+        source: Source::Api,
         create_revision: old.map_or(revision, |old| old.create_revision),
         modify_revision: match old {
             Some(old) if is_equal => old.modify_revision,

@@ -19,8 +19,10 @@ mod load;
 mod merge;
 mod nodes;
 mod options;
+mod outward;
 mod pending;
 mod published;
+mod remote;
 mod results;
 mod runs;
 mod tables;
@@ -31,7 +33,7 @@ mod watch;
 use std::{
     fmt,
     path::Path,
-    sync::{Arc, Mutex},
+    sync::{Arc, Mutex, OnceLock},
     time::Instant,
 };
 
@@ -41,6 +43,7 @@ use self::{
     audit::Denials,
     change::{Change, Model},
     checks::Checks,
+    outward::Outward,
     pending::Pending,
     published::Published,
     tables::{List, list_key},
@@ -48,13 +51,19 @@ use self::{
 use crate::{
     Caller, OpenError, RegistryError, Revision,
     checks::Prober,
-    model::{Check, CheckKey, DEFAULT_NAMESPACE, Instance, InstanceKey, Name, NodeEntry},
+    degrade::{ClusterStatus, Shared, Trust},
+    model::{
+        Check, CheckKey, DEFAULT_NAMESPACE, Instance, InstanceKey, Name, NodeEntry, ServiceKey,
+    },
     view::{NodeList, ServiceList},
 };
 
 pub use options::{Changed, Options, Statistics};
 pub use transaction::Transaction;
 pub use watch::{News, WatchKey};
+
+pub(crate) use outward::Dirty;
+pub(crate) use remote::Remote;
 
 /// A registry. Cheap to clone; the state is closed with the last clone.
 #[derive(Clone)]
@@ -68,6 +77,7 @@ struct Inner {
     node: Name,
     denials: Denials,
     prober: Arc<Prober>,
+    cluster: OnceLock<Arc<Shared>>,
 }
 
 impl fmt::Debug for Registry {
@@ -97,6 +107,7 @@ impl Registry {
             pending: Mutex::default(),
             published: Published::new(),
             checks: Checks::new(Name::clone(&options.node.name), Instant::now()),
+            outward: Outward::new(Name::clone(&options.node.name)),
         });
         model.reload(&opened.store.read().map_err(state::OpenError::from)?)?;
         let registry = Self {
@@ -106,6 +117,7 @@ impl Registry {
                 node: Name::clone(&options.node.name),
                 denials: Denials::default(),
                 prober: Arc::new(Prober::new(options.probes)),
+                cluster: OnceLock::new(),
             }),
         };
         registry
@@ -222,6 +234,22 @@ impl Registry {
         }
     }
 
+    /// The cluster as this node sees it; `None` for a registry that is alone.
+    pub fn cluster_status(&self) -> Option<ClusterStatus> {
+        let status = self.cluster()?.status(Instant::now());
+        Some(ClusterStatus {
+            remote_instances: self.remote_instances().len() as u64,
+            remote_nodes: self.remote_nodes().len() as u64,
+            ..status
+        })
+    }
+
+    /// How far what is known of other nodes is to be trusted, or of `service` if that is what matters.
+    pub fn trust(&self, service: Option<&ServiceKey>) -> Trust {
+        let trust = |shared: &Arc<Shared>| shared.trust(service, Instant::now());
+        self.cluster().map(trust).unwrap_or_default()
+    }
+
     /// Runs a change on the writer's thread.
     async fn change(
         &self,
@@ -253,16 +281,18 @@ impl Model {
         self.checks.clear(now);
         for node in &loaded.nodes {
             let place = (DEFAULT_NAMESPACE.into(), Name::clone(&node.node.name));
-            self.checks.replace(&place, None, &[], &node.checks, now);
+            self.checks
+                .replace(&place, None, &[], node.live_checks(), now);
         }
         for instance in &loaded.instances {
             let key = &instance.key;
             let place = (Name::clone(&key.namespace), Name::clone(&key.node));
             self.checks
-                .replace(&place, Some(key), &[], &instance.checks, now);
+                .replace(&place, Some(key), &[], instance.live_checks(), now);
         }
         self.published.reload(loaded);
         *self.pending() = Pending::of(&self.published);
+        self.outward.forget();
         Ok(())
     }
 }

@@ -5,7 +5,7 @@ use state::tokens::Right;
 use super::{Changed, Registry, change::Change, instances::maintenance, merge};
 use crate::{
     Caller, OpenError, RegistryError,
-    model::{Addition, CheckSpec, Name, Node, NodeEntry, check_name},
+    model::{Addition, CheckSpec, Name, Node, NodeEntry, Source, check_name},
 };
 
 impl Registry {
@@ -82,9 +82,17 @@ impl Registry {
             old.into_iter().any(|known| known.spec.id == check.spec.id)
         };
         checks.retain(|check| !is_known(check));
-        let changed = self
-            .change(move |change| register(change, node, checks))
-            .await;
+        let changed = self.change(move |change| {
+            // The name may have been that of another node until now.
+            change.is_remote = true;
+            for instance in change.instances_on(&node.name) {
+                if instance.source == Source::Etcd {
+                    change.remove_instance(&instance.key)?;
+                }
+            }
+            register(change, node, checks)
+        });
+        let changed = changed.await;
         changed
             .map(drop)
             .map_err(|error| OpenError::Node(Box::new(error)))

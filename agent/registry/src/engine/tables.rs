@@ -19,6 +19,9 @@ pub(super) const SERVICE_INDEX: Table = Table::foreign(2).with_tombstones();
 /// Index of lists: see [`list_key`].
 pub(super) const LIST_INDEX: Table = Table::foreign(3);
 
+/// What this registry is called in its cluster, by one fixed key.
+pub(super) const CLUSTER: Table = Table::foreign(4);
+
 /// A list that has an index.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) enum List<'a> {

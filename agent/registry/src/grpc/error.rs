@@ -18,7 +18,7 @@ impl From<RegistryError> for Status {
             RegistryError::UnknownInstance(_)
             | RegistryError::UnknownCheck(_)
             | RegistryError::UnknownNode(_) => Code::NotFound,
-            RegistryError::NotTtl(_) => Code::FailedPrecondition,
+            RegistryError::NotTtl(_) | RegistryError::OtherNode(_) => Code::FailedPrecondition,
             RegistryError::State(_)
             | RegistryError::Snapshot(SnapshotError::Engine(_) | SnapshotError::Write(_)) => {
                 Code::Unavailable

@@ -8,7 +8,11 @@ use tonic::{Request, Response, Status, Streaming};
 use super::{
     access::Access, keep_alive, read, server::registry_server, shared::Shared, v1, watch, write,
 };
-use crate::{Registry, TagRules, consul::Shutdown, model::ServiceKey};
+use crate::{
+    Registry, TagRules,
+    consul::Shutdown,
+    model::{Name, ServiceKey},
+};
 
 /// Messages of a stream.
 pub(super) type Messages<T> = Pin<Box<dyn Stream<Item = Result<T, Status>> + Send>>;
@@ -86,6 +90,7 @@ impl registry_server::Registry for Service {
         let caller = self.access.admit(&request)?;
         let request = request.into_inner();
         let namespace = read::namespace(&request.namespace);
+        let service = ServiceKey::new(Name::clone(&namespace), request.service.as_str());
         let rules = &self.tag_rules;
         let resolved =
             self.registry
@@ -94,6 +99,7 @@ impl registry_server::Registry for Service {
             revision: resolved.index.0,
             matched: write::matched(resolved.matched).into(),
             instances: resolved.entries.iter().map(write::entry).collect(),
+            trust: Some(write::trust(self.registry.trust(Some(&service)))),
         }))
     }
 

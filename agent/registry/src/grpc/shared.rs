@@ -6,7 +6,7 @@ use prost::{
     encoding::{DecodeContext, WireType, skip_field},
 };
 
-use super::v1::WatchResponse;
+use super::v1::{Trust, WatchResponse};
 use crate::Revision;
 
 /// A [`WatchResponse`] as it goes over the wire. It is only ever sent: read, it is empty.
@@ -15,6 +15,8 @@ pub(crate) struct Shared {
     /// Revision that the message tells.
     pub(super) revision: Revision,
     encoded: Bytes,
+    /// Fields that are this watcher's own. Encoded messages that follow each other are one message.
+    own: Bytes,
 }
 
 impl Shared {
@@ -25,17 +27,34 @@ impl Shared {
 
     /// A message at `revision` that is encoded already.
     pub(super) fn encoded(revision: Revision, encoded: Bytes) -> Self {
-        Self { revision, encoded }
+        Self {
+            revision,
+            encoded,
+            own: Bytes::new(),
+        }
+    }
+
+    /// Says how far the message is to be trusted, which changes without the service.
+    pub(super) fn with_trust(self, trust: Trust) -> Self {
+        let own = WatchResponse {
+            trust: Some(trust),
+            ..WatchResponse::default()
+        };
+        Self {
+            own: own.encode_to_vec().into(),
+            ..self
+        }
     }
 }
 
 impl Message for Shared {
     fn encode_raw(&self, out: &mut impl BufMut) {
         out.put_slice(&self.encoded);
+        out.put_slice(&self.own);
     }
 
     fn encoded_len(&self) -> usize {
-        self.encoded.len()
+        self.encoded.len() + self.own.len()
     }
 
     fn merge_field(

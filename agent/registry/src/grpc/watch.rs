@@ -83,6 +83,8 @@ impl Watched {
                 return Ok(None);
             };
             watched.seen = Some(message.revision);
+            let trust = watched.registry.trust(Some(&watched.key));
+            let message = message.with_trust(write::trust(trust));
             Ok(Some((message, watched)))
         }))
     }
@@ -184,6 +186,7 @@ fn whole(view: &ServiceView, kind: Kind, reason: &str) -> WatchResponse {
         instances: view.entries.iter().map(write::entry).collect(),
         removed: Vec::new(),
         reason: reason.to_owned(),
+        trust: None,
     }
 }
 

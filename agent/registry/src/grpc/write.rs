@@ -2,7 +2,7 @@
 
 use super::v1;
 use crate::{
-    Entry, Matched,
+    Entry, Freshness, Matched, Trust,
     model::{Check, Health, Instance, InstanceKey, Source, Status},
 };
 
@@ -104,5 +104,20 @@ fn source(source: Source) -> v1::Source {
         Source::Api => v1::Source::Api,
         Source::Discovered => v1::Source::Discovered,
         Source::Etcd => v1::Source::Cluster,
+    }
+}
+
+/// How far an answer is to be trusted.
+pub(super) fn trust(trust: Trust) -> v1::Trust {
+    let freshness = match trust.freshness {
+        Freshness::Fresh => v1::Freshness::Fresh,
+        Freshness::Stale => v1::Freshness::Stale,
+        Freshness::Expired => v1::Freshness::Expired,
+    };
+    v1::Trust {
+        freshness: freshness.into(),
+        // Some hundred years fit.
+        last_contact: trust.last_contact.try_into().ok(),
+        protected: trust.protected,
     }
 }

@@ -19,13 +19,14 @@ pub struct InstanceKey {
 }
 
 /// Where we know an instance from.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Source {
     /// It was registered by a call; kept on disk.
+    #[default]
     Api,
     /// The agent found the process; comes again from discovery after a restart.
     Discovered,
-    /// Another node published it; comes again from etcd after a restart.
+    /// Another node published it; kept on disk for a start without etcd.
     Etcd,
 }
 
@@ -118,6 +119,14 @@ impl Instance {
             namespace: Name::clone(&self.key.namespace),
             node: Name::clone(&self.key.node),
             id: Name::clone(id),
+        }
+    }
+
+    /// The checks that this registry looks after.
+    pub(crate) fn live_checks(&self) -> &[Check] {
+        match self.source {
+            Source::Etcd => &[],
+            Source::Api | Source::Discovered => &self.checks,
         }
     }
 

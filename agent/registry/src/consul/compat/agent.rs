@@ -27,6 +27,7 @@ pub(super) async fn run(config: Config, files: Vec<PathBuf>) -> Result<(), Compa
 
 fn plan(config: &Config) -> Result<Plan, CompatError> {
     Ok(Plan {
+        cluster: None,
         data: config.data_dir.clone().unwrap_or_else(|| ".".into()),
         node: config.node_name.clone(),
         node_meta: config.node_meta.clone(),

@@ -9,7 +9,7 @@ use http_body_util::Full;
 use serde::Serialize;
 
 use crate::{
-    Revision,
+    Freshness, Revision, Trust,
     consul::{
         error::ApiError,
         options::{Consistency, Options},
@@ -25,6 +25,9 @@ const BACKEND: HeaderName = HeaderName::from_static("x-consul-query-backend");
 const POLICY: HeaderName = HeaderName::from_static("x-consul-default-acl-policy");
 const CACHE: HeaderName = HeaderName::from_static("x-cache");
 const AGE: HeaderName = HeaderName::from_static("age");
+
+const STALE: HeaderName = HeaderName::from_static("x-golens-stale");
+const PROTECTED: HeaderName = HeaderName::from_static("x-golens-protected");
 
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
 const TEXT: HeaderValue = HeaderValue::from_static("text/plain; charset=utf-8");
@@ -147,6 +150,29 @@ impl Answer {
         self
     }
 
+    /// The answer of a query about all nodes, with how far it is to be trusted; any other answer as it is.
+    #[must_use]
+    pub(crate) fn trusted(mut self, trust: Trust) -> Self {
+        let contact = self
+            .headers
+            .iter_mut()
+            .find(|(name, _)| *name == LAST_CONTACT);
+        let Some((_, contact)) = contact else {
+            return self;
+        };
+        let age = u64::try_from(trust.last_contact.as_millis()).unwrap_or(u64::MAX);
+        *contact = HeaderValue::from(age);
+        if trust.freshness != Freshness::Fresh {
+            let word = HeaderValue::from_static(trust.freshness.as_str());
+            self.headers.push((STALE, word));
+        }
+        if trust.protected {
+            self.headers
+                .push((PROTECTED, HeaderValue::from_static("true")));
+        }
+        self
+    }
+
     /// The answer of a query with what callers without a token get; any other answer as it is.
     #[must_use]
     pub(crate) fn with_policy(mut self, policy: &'static str) -> Self {
@@ -209,6 +235,24 @@ mod tests {
         assert_eq!(header("X-Consul-Default-ACL-Policy"), "deny");
         assert_eq!(header("X-Cache"), "HIT");
         assert_eq!(header("Content-Type"), "application/json");
+    }
+
+    #[test]
+    fn an_answer_says_how_far_it_is_to_be_trusted() {
+        let trust = Trust {
+            freshness: Freshness::Stale,
+            last_contact: std::time::Duration::from_millis(31_500),
+            protected: true,
+        };
+        let answer = Answer::json("[]").at(Revision(7), &Options::default());
+        let response = answer.clone().trusted(trust).into_response();
+        let header = |name: &str| response.headers().get(name).unwrap().to_str().unwrap();
+        assert_eq!(header("X-Consul-LastContact"), "31500");
+        assert_eq!(header("X-Golens-Stale"), "stale");
+        assert_eq!(header("X-Golens-Protected"), "true");
+        let response = answer.trusted(Trust::default()).into_response();
+        assert_eq!(response.headers()["X-Consul-LastContact"], "0");
+        assert!(!response.headers().contains_key("X-Golens-Stale"));
     }
 
     #[test]

@@ -19,7 +19,7 @@ use super::{
     http::{Answer, Call, Head},
     server::Server,
 };
-use crate::Caller;
+use crate::{Caller, model::ServiceKey};
 
 /// Answers a GET.
 pub(super) async fn read(server: &Server, head: Head, caller: Caller) -> Result<Answer, ApiError> {
@@ -32,14 +32,33 @@ pub(super) async fn read(server: &Server, head: Head, caller: Caller) -> Result<
     }
     caller.require(Right::Read, &head.namespace())?;
     match area {
-        "health" => health::read(server, &head, rest).await,
-        "catalog" => catalog::read(server, &head, rest).await,
+        "health" => trusted(
+            server,
+            &head,
+            rest,
+            health::read(server, &head, rest).await?,
+        ),
+        "catalog" => trusted(
+            server,
+            &head,
+            rest,
+            catalog::read(server, &head, rest).await?,
+        ),
         "agent" => agent::read(server, &head, rest).await,
         "kv" => kv::read(server, &head, rest).await,
         "session" => session::read(server, &head, rest).await,
         "snapshot" => snapshot::save(server, &head, &caller).await,
         _ => Ok(elsewhere(&head)),
     }
+}
+
+/// An answer about all nodes says how far it is to be trusted.
+fn trusted(server: &Server, head: &Head, rest: &str, answer: Answer) -> Result<Answer, ApiError> {
+    let service = match split(rest) {
+        ("service" | "checks", name) => Some(ServiceKey::new(head.namespace(), name)),
+        _ => None,
+    };
+    Ok(answer.trusted(server.registry().trust(service.as_ref())))
 }
 
 /// Answers everything that is not a GET. Rights are checked where the namespace is known.

@@ -28,6 +28,7 @@ static NODE: LazyLock<NodeEntry> = LazyLock::new(|| NodeEntry {
         meta: BTreeMap::new(),
     },
     checks: Vec::new(),
+    source: Source::Api,
     create_revision: Revision(0),
     modify_revision: Revision(0),
 });

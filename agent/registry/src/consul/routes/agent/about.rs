@@ -48,7 +48,7 @@ pub(super) fn this(server: &Server, head: &Head) -> Result<Answer, ApiError> {
         },
         "Coord": null,
         "Member": member(server),
-        "Stats": {},
+        "Stats": stats(server),
         "Meta": meta,
     });
     Answer::render(&answer, &head.options)
@@ -75,6 +75,39 @@ pub(super) fn host(head: &Head) -> Result<Answer, ApiError> {
         "Errors": null,
     });
     Answer::render(&answer, &head.options)
+}
+
+/// Numbers and words by area, all of them text as in Consul's answer.
+fn stats(server: &Server) -> BTreeMap<&'static str, BTreeMap<&'static str, String>> {
+    let status = server.registry().cluster_status();
+    let cluster = status.map(|status| {
+        BTreeMap::from([
+            ("connected", status.connected.to_string()),
+            ("freshness", status.freshness.as_str().to_owned()),
+            (
+                "last_contact_ms",
+                status.last_contact.as_millis().to_string(),
+            ),
+            ("breaker", status.breaker.as_str().to_owned()),
+            ("breaker_opened", status.breaker_opened.to_string()),
+            ("name_taken", status.name_taken.to_string()),
+            ("remote_instances", status.remote_instances.to_string()),
+            ("remote_nodes", status.remote_nodes.to_string()),
+            ("published", status.published.to_string()),
+            ("leases", status.leases.to_string()),
+            ("leases_lost", status.leases_lost.to_string()),
+            ("resyncs", status.resyncs.to_string()),
+            ("failures", status.failures.to_string()),
+            ("refused", status.refused.to_string()),
+            ("too_large", status.too_large.to_string()),
+            ("protected", status.protected.to_string()),
+            ("last_error", status.last_error),
+        ])
+    });
+    cluster
+        .map(|cluster| ("cluster", cluster))
+        .into_iter()
+        .collect()
 }
 
 /// The few numbers of Consul's telemetry that mean the same here.

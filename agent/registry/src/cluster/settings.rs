@@ -1,0 +1,147 @@
+//! What the cluster needs to be told.
+
+use std::{fmt, io, path::PathBuf, time::Duration};
+
+use thiserror::Error;
+
+use crate::degrade::{BreakerSettings, FreshnessSettings, ProtectionSettings};
+
+/// The shortest time that etcd gives a lease with its own defaults.
+const SHORTEST_TTL: Duration = Duration::from_secs(2);
+
+/// How to reach the back end, and what to put there.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// Members of the etcd cluster, such as `https://10.0.0.5:2379`; any of them will do.
+    pub endpoints: Vec<String>,
+    /// Beginning of all keys; begins with a slash and does not end with one.
+    pub prefix: String,
+    /// How to know etcd, and how it knows this node.
+    pub tls: TlsFiles,
+    /// User of etcd.
+    pub user: Option<User>,
+    /// Time after which the instances of a node that died are gone. Rounded up to seconds.
+    pub lease_ttl: Duration,
+    /// Most keys that live by one lease.
+    pub keys_per_lease: usize,
+    /// A call that takes longer has timed out.
+    pub call_timeout: Duration,
+    /// Time between two comparisons of everything.
+    pub compare_every: Duration,
+    /// When the view of other nodes is old.
+    pub freshness: FreshnessSettings,
+    /// When the back end is left alone.
+    pub breaker: BreakerSettings,
+    /// When an empty service is not believed.
+    pub protection: ProtectionSettings,
+}
+
+/// PEM files for `https` endpoints.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct TlsFiles {
+    /// Authorities that etcd's certificate is checked by; those of the system without.
+    pub authority: Option<PathBuf>,
+    /// Certificate and key that etcd knows this node by.
+    pub identity: Option<(PathBuf, PathBuf)>,
+}
+
+/// A user of etcd.
+#[derive(Clone, PartialEq, Eq)]
+pub struct User {
+    /// Name.
+    pub name: String,
+    /// Password.
+    pub password: String,
+}
+
+impl fmt::Debug for User {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("User")
+            .field("name", &self.name)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            endpoints: Vec::new(),
+            prefix: "/golens/registry".to_owned(),
+            tls: TlsFiles::default(),
+            user: None,
+            lease_ttl: Duration::from_secs(30),
+            keys_per_lease: 200,
+            call_timeout: Duration::from_secs(3),
+            compare_every: Duration::from_secs(300),
+            freshness: FreshnessSettings::default(),
+            breaker: BreakerSettings::default(),
+            protection: ProtectionSettings::default(),
+        }
+    }
+}
+
+/// Why a registry cannot join a cluster.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum JoinError {
+    /// There is no endpoint.
+    #[error("no endpoint of etcd is given")]
+    NoEndpoint,
+    /// An endpoint is not a URL with host and port.
+    #[error(
+        "cannot use the endpoint {endpoint:?} of etcd: it is to be such as http://10.0.0.5:2379"
+    )]
+    Endpoint {
+        /// As it was given.
+        endpoint: String,
+    },
+    /// The prefix would not give keys of its own.
+    #[error(
+        "cannot use the prefix {prefix:?}: it is to begin with a slash, and not to end with one"
+    )]
+    Prefix {
+        /// As it was given.
+        prefix: String,
+    },
+    /// The lease is too short.
+    #[error("a lease of {} s is too short: etcd gives no less than {} s", ttl.as_secs_f64(), SHORTEST_TTL.as_secs())]
+    Ttl {
+        /// As it was given.
+        ttl: Duration,
+    },
+    /// A PEM file cannot be read.
+    #[error("cannot read {}", file.display())]
+    File {
+        /// The file.
+        file: PathBuf,
+        /// The kernel's answer.
+        source: io::Error,
+    },
+    /// The files do not make a usable TLS configuration.
+    #[error("cannot use the certificates for etcd")]
+    Tls(#[source] tonic::transport::Error),
+    /// The registry has a cluster already.
+    #[error("the registry belongs to a cluster already")]
+    Joined,
+    /// The state does not tell or take who this registry is.
+    #[error("cannot find out who this registry is")]
+    Identity(#[source] Box<crate::RegistryError>),
+}
+
+impl Settings {
+    pub(super) fn check(&self) -> Result<(), JoinError> {
+        if self.endpoints.is_empty() {
+            return Err(JoinError::NoEndpoint);
+        }
+        let is_good = self.prefix.starts_with('/') && !self.prefix.ends_with('/');
+        if !is_good {
+            let prefix = self.prefix.clone();
+            return Err(JoinError::Prefix { prefix });
+        }
+        if self.lease_ttl < SHORTEST_TTL {
+            let ttl = self.lease_ttl;
+            return Err(JoinError::Ttl { ttl });
+        }
+        Ok(())
+    }
+}

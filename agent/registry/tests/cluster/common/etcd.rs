@@ -1,0 +1,211 @@
+//! A real etcd with one member, on loopback and in a folder of its own.
+
+use std::{
+    fs,
+    net::{SocketAddr, TcpListener},
+    path::PathBuf,
+    process::{Child, Command, Stdio},
+};
+
+use registry::cluster::proto::{
+    CompactionRequest, LeaseLeasesRequest, LeaseRevokeRequest, LeaseTimeToLiveRequest,
+    RangeRequest, kv_client::KvClient, lease_client::LeaseClient,
+};
+use registry::state;
+use tonic::transport::{Channel, Endpoint};
+
+/// Killed, and its folder removed, when it goes out of scope.
+pub(crate) struct Etcd {
+    folder: PathBuf,
+    pub(crate) address: SocketAddr,
+    peer: SocketAddr,
+    process: Child,
+}
+
+impl Etcd {
+    pub(crate) async fn start() -> Self {
+        let name = format!("golens-etcd-{}", state::random_hex::<8>().unwrap());
+        let folder = std::env::temp_dir().join(name);
+        fs::create_dir(&folder).unwrap();
+        let (address, peer) = (free_address(), free_address());
+        let process = spawn(&folder, address, peer);
+        let etcd = Self {
+            folder,
+            address,
+            peer,
+            process,
+        };
+        etcd.ready().await;
+        etcd
+    }
+
+    /// Ends it as a crash does.
+    pub(crate) fn kill(&mut self) {
+        self.process.kill().unwrap();
+        self.process.wait().unwrap();
+    }
+
+    /// Starts it again, with what it had on disk.
+    pub(crate) async fn restart(&mut self) {
+        self.process = spawn(&self.folder, self.address, self.peer);
+        self.ready().await;
+    }
+
+    /// Stops it in its tracks: connections stay open, and nothing is answered.
+    pub(crate) fn pause(&self) {
+        self.signal("-STOP");
+    }
+
+    pub(crate) fn resume(&self) {
+        self.signal("-CONT");
+    }
+
+    fn signal(&self, signal: &str) {
+        let id = self.process.id().to_string();
+        let status = Command::new("kill").args([signal, &id]).status().unwrap();
+        assert!(status.success());
+    }
+
+    /// Every lease with the number of its keys.
+    pub(crate) async fn leases(&self) -> Vec<(i64, usize)> {
+        let mut client = LeaseClient::new(self.channel().await);
+        let all = client.lease_leases(LeaseLeasesRequest {}).await.unwrap();
+        let mut leases = Vec::new();
+        for lease in all.into_inner().leases {
+            let asked = LeaseTimeToLiveRequest {
+                id: lease.id,
+                keys: true,
+            };
+            let answer = client.lease_time_to_live(asked).await.unwrap().into_inner();
+            leases.push((lease.id, answer.keys.len()));
+        }
+        leases
+    }
+
+    pub(crate) async fn revoke(&self, id: i64) {
+        let mut client = LeaseClient::new(self.channel().await);
+        client
+            .lease_revoke(LeaseRevokeRequest { id })
+            .await
+            .unwrap();
+    }
+
+    /// Keys that contain `part`.
+    pub(crate) async fn keys(&self, part: &str) -> Vec<String> {
+        let (keys, _) = self.read().await;
+        keys.into_iter().filter(|key| key.contains(part)).collect()
+    }
+
+    /// Forgets everything but the newest revision.
+    pub(crate) async fn compact(&self) {
+        let (_, revision) = self.read().await;
+        let mut client = KvClient::new(self.channel().await);
+        client
+            .compact(CompactionRequest { revision })
+            .await
+            .unwrap();
+    }
+
+    async fn read(&self) -> (Vec<String>, i64) {
+        let all = RangeRequest {
+            key: b"/".to_vec(),
+            range_end: b"0".to_vec(),
+            ..RangeRequest::default()
+        };
+        let mut client = KvClient::new(self.channel().await);
+        let answer = client.range(all).await.unwrap().into_inner();
+        let keys = answer
+            .kvs
+            .into_iter()
+            .map(|kv| String::from_utf8(kv.key).unwrap());
+        (keys.collect(), answer.header.unwrap().revision)
+    }
+
+    async fn channel(&self) -> Channel {
+        let endpoint = Endpoint::from_shared(format!("http://{}", self.address)).unwrap();
+        endpoint.connect().await.unwrap()
+    }
+
+    async fn ready(&self) {
+        super::eventually("etcd answers", async || {
+            let endpoint = Endpoint::from_shared(format!("http://{}", self.address)).unwrap();
+            let Ok(channel) = endpoint.connect().await else {
+                return false;
+            };
+            let one = RangeRequest {
+                key: b"/".to_vec(),
+                ..RangeRequest::default()
+            };
+            KvClient::new(channel).range(one).await.is_ok()
+        })
+        .await;
+    }
+}
+
+impl Drop for Etcd {
+    fn drop(&mut self) {
+        let killed = self.process.kill().and_then(|()| self.process.wait());
+        let removed = fs::remove_dir_all(&self.folder);
+        if !std::thread::panicking() {
+            killed.unwrap();
+            removed.unwrap();
+        }
+    }
+}
+
+fn spawn(folder: &std::path::Path, address: SocketAddr, peer: SocketAddr) -> Child {
+    let (client, peer) = (format!("http://{address}"), format!("http://{peer}"));
+    Command::new(binary())
+        .arg("--data-dir")
+        .arg(folder.join("data"))
+        .args([
+            "--listen-client-urls",
+            &client,
+            "--advertise-client-urls",
+            &client,
+        ])
+        .args([
+            "--listen-peer-urls",
+            &peer,
+            "--initial-advertise-peer-urls",
+            &peer,
+        ])
+        .args([
+            "--initial-cluster",
+            &format!("default={peer}"),
+            "--log-level",
+            "error",
+        ])
+        // Tests do not ask what a power failure leaves.
+        .args(["--unsafe-no-fsync"])
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap()
+}
+
+fn binary() -> PathBuf {
+    if let Some(given) = std::env::var_os("GOLENS_ETCD") {
+        return given.into();
+    }
+    let cache = PathBuf::from(std::env::var_os("HOME").unwrap()).join(".cache/golens/backends");
+    let kept = fs::read_dir(&cache).into_iter().flatten().flatten();
+    let mut binaries: Vec<_> = kept
+        .map(|entry| entry.path())
+        .filter(|path| {
+            path.file_name()
+                .is_some_and(|name| name.to_string_lossy().starts_with("etcd-server-"))
+        })
+        .map(|path| path.join("usr/bin/etcd"))
+        .filter(|path| path.is_file())
+        .collect();
+    binaries.sort();
+    binaries
+        .pop()
+        .unwrap_or_else(|| panic!("no etcd in {}: `cargo xtask test` gets it", cache.display()))
+}
+
+fn free_address() -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    listener.local_addr().unwrap()
+}
