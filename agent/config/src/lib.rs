@@ -33,8 +33,13 @@ pub use source::{
 };
 pub use value::{Data, Entry, Mark, Origin, Place, Reveal, Value};
 
+pub mod apollo;
+pub mod caller;
 mod mask;
 mod net;
+pub mod roles;
 pub mod secrets;
+pub mod serve;
 
 pub use mask::Masker;
+pub use net::Trust;

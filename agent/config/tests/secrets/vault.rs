@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use config::{
-    Secret,
+    Secret, Trust,
     secrets::{
         Keyring, Keys, Provider, ProviderError, SecretError, VaultSettings, VaultToken,
         VaultTransit,
@@ -24,8 +24,7 @@ fn vault(address: String) -> VaultTransit {
         key: "golens".to_owned(),
         token: VaultToken::Given(Secret::new("root".to_owned())),
         namespace: String::new(),
-        authority: None,
-        certificate: None,
+        trust: Trust::default(),
     })
     .unwrap()
 }
