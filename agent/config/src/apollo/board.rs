@@ -131,8 +131,13 @@ impl Board {
     /// Shows a published document as a release. It stays in memory: the document itself is on disk.
     pub fn show(&self, key: Key, document: &Published) {
         let release = Release::of_document(document, key.namespace());
-        self.releases
-            .post(key, Arc::new(release), document.revision);
+        self.show_release(key, Arc::new(release), document.revision);
+    }
+
+    /// Shows a release that stays in memory. `revision` is what clients compare: that of the node's state at
+    /// which it was made, so a later one than that of the release before.
+    pub fn show_release(&self, key: Key, release: Arc<Release>, revision: Revision) {
+        self.releases.post(key, release, revision);
     }
 
     /// Takes a release off the board and the disk; clients find nothing there.

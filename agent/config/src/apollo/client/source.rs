@@ -124,14 +124,24 @@ impl ApolloSource {
             }
             Answer::Release(told) => {
                 let reading = Reading::Present(content(&self.settings.namespace, &told));
-                self.mirror(&told).await?;
+                self.copy(&told).await?;
                 *held = Some((told.release_key, reading.clone()));
                 Ok(reading)
             }
         }
     }
 
-    async fn mirror(&self, told: &Told) -> Result<(), SourceError> {
+    /// Keeps the board as upstream is, for ever: for namespaces that only services of this node read.
+    pub async fn mirror(&self) {
+        let tell = |reading| {
+            if let Err(error) = reading {
+                tracing::warn!(%error, "upstream Apollo; clients get what was read before");
+            }
+        };
+        self.follow(&tell).await;
+    }
+
+    async fn copy(&self, told: &Told) -> Result<(), SourceError> {
         let Some((board, key)) = &self.mirror else {
             return Ok(());
         };
@@ -149,17 +159,17 @@ impl ApolloSource {
     }
 
     /// Reads whenever Apollo tells of news, for ever. What it told of counts as seen only once it was read.
-    async fn follow(&self, outlet: &Outlet) {
+    async fn follow(&self, put: &(dyn Fn(Result<Reading, SourceError>) + Sync)) {
         let mut seen = -1;
         let mut pause = PAUSE;
-        outlet.put(self.read_now().await);
+        put(self.read_now().await);
         loop {
             let told = tokio::time::timeout(COMPARE, self.client.news(seen)).await;
             let (told, compare) = match told {
                 Ok(Ok(None)) => (None, false),
                 Ok(Ok(told)) => (told, true),
                 Ok(Err(reason)) => {
-                    outlet.put(Err(self.failed(reason)));
+                    put(Err(self.failed(reason)));
                     tokio::time::sleep(pause).await;
                     pause = (pause * 2).min(LONGEST_PAUSE);
                     continue;
@@ -169,7 +179,7 @@ impl ApolloSource {
             if compare {
                 let reading = self.read_now().await;
                 let was_read = reading.is_ok();
-                outlet.put(reading);
+                put(reading);
                 if !was_read {
                     tokio::time::sleep(pause).await;
                     pause = (pause * 2).min(LONGEST_PAUSE);
@@ -253,6 +263,6 @@ impl Source for ApolloSource {
     }
 
     fn watch<'a>(&'a self, outlet: Outlet) -> BoxFuture<'a, ()> {
-        async move { self.follow(&outlet).await }.boxed()
+        async move { self.follow(&|reading| outlet.put(reading)).await }.boxed()
     }
 }
