@@ -107,6 +107,9 @@ fn is_ci() -> bool {
 fn unit(paths: &Paths, built: &Built, all: bool) -> Result<Command> {
     let mut cargo = host_cargo(paths, &built.object);
     cargo.args(["test", "--workspace", "--no-fail-fast", "--lib", "--bins"]);
+    if all {
+        cargo.env("GOLENS_OPENBAO", setup::openbao(paths)?);
+    }
     for directory in [
         "symbols/tests",
         "agent/tests",
