@@ -18,7 +18,7 @@ use std::{
 
 use config::{
     Secret, Trust,
-    secrets::{Keyring, Keys, SecretError, VaultSettings, VaultToken, VaultTransit},
+    secrets::{Keyring, Keys, Provider, SecretError, VaultSettings, VaultToken, VaultTransit},
 };
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
@@ -89,7 +89,7 @@ impl OpenBao {
         assert!(answer.starts_with("HTTP/1.1 20"), "{path}: {answer}");
     }
 
-    fn transit(&self, token: &str) -> Arc<VaultTransit> {
+    fn transit(&self, token: &str) -> Arc<dyn Provider> {
         let transit = VaultTransit::new(VaultSettings {
             address: format!("http://{}", self.address),
             mount: "transit".to_owned(),
@@ -124,7 +124,7 @@ async fn openbao_wraps_the_keys_and_new_values_need_it() {
     let folder = Folder::new();
     let path = folder.path("keys.json");
     let transit = bao.transit("root");
-    let keys = Keys::with_ring(&path, Keyring::default(), transit.clone());
+    let keys = Keys::with_ring(&path, Keyring::default(), Arc::clone(&transit));
     keys.rotate().await.unwrap();
     let sealed = keys.seal("prod", "db.password", "hunter2").await.unwrap();
     let wrapped = |version: &str| {

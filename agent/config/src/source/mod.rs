@@ -1,5 +1,7 @@
 //! Where a document's layers come from.
 
+mod file;
+mod fixed;
 mod outlet;
 
 use std::{fmt, sync::Arc};
@@ -9,6 +11,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::Path;
 
+pub use file::FileSource;
+pub use fixed::FixedSource;
 pub use outlet::Outlet;
 pub(crate) use outlet::{Inlet, channel};
 
@@ -28,6 +32,18 @@ pub enum Kind {
     Apollo,
     /// Environment variables.
     Env,
+}
+
+impl Kind {
+    /// The default precedence, lowest first.
+    pub const ORDER: [Self; 6] = [
+        Self::Default,
+        Self::File,
+        Self::Etcd,
+        Self::Consul,
+        Self::Apollo,
+        Self::Env,
+    ];
 }
 
 impl fmt::Display for Kind {

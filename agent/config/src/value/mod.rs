@@ -1,5 +1,7 @@
 //! The values of a document, each with the place it came from.
 
+mod diff;
+mod merge;
 mod render;
 
 use std::{collections::BTreeMap, sync::Arc};
@@ -8,6 +10,8 @@ use serde_json::Number;
 
 use crate::{Kind, Path, Secret, Step};
 
+pub use diff::{Change, Diff};
+pub(crate) use merge::merge;
 pub use render::Reveal;
 
 /// A file, key or environment variable that values came from.
@@ -93,12 +97,22 @@ impl Value {
             })
     }
 
+    pub(crate) fn get_mut(&mut self, path: &Path) -> Option<&mut Self> {
+        path.steps()
+            .iter()
+            .try_fold(self, |value, step| match (&mut value.data, step) {
+                (Data::Map(entries), Step::Key(key)) => Some(&mut entries.get_mut(key)?.value),
+                (Data::List(values), Step::At(index)) => values.get_mut(*index),
+                _ => None,
+            })
+    }
+
     /// Calls `visit` with every value that has no values inside, in the order of keys.
-    pub fn leaves(&self, visit: &mut dyn FnMut(&Path, &Self)) {
+    pub fn leaves<'a>(&'a self, visit: &mut dyn FnMut(&Path, &'a Self)) {
         self.walk(&Path::root(), visit);
     }
 
-    fn walk(&self, path: &Path, visit: &mut dyn FnMut(&Path, &Self)) {
+    fn walk<'a>(&'a self, path: &Path, visit: &mut dyn FnMut(&Path, &'a Self)) {
         match &self.data {
             Data::Map(entries) if !entries.is_empty() => {
                 for (key, entry) in entries {

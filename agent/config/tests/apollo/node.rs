@@ -16,8 +16,8 @@ use config::{
     Masker,
     apollo::{Board, Key, Release, Server, Settings},
     caller::ByPeer,
+    listen::Listener,
     roles::{Ledger, Policy},
-    serve::Listener,
 };
 use state::Store;
 use tokio::{

@@ -18,8 +18,8 @@ use super::{AccessKeys, Board, keys::Refused};
 use crate::{
     Access, Denied, DocumentId, Right,
     caller::{Identity, Proof, Reader},
+    listen::{Handler, Listener, Origin, Shutdown, accept},
     roles::Ledger,
-    serve::{Handler, Listener, Origin, Shutdown, accept},
 };
 
 /// What the server is told.
