@@ -1,10 +1,8 @@
 //! What the pipeline asks of others: who may, what is secret, how a sealed text is opened, who takes part.
 
-use std::sync::Arc;
-
 use futures_util::future::BoxFuture;
 
-use crate::{Data, DocumentId, Path, Published, Secret};
+use crate::{Data, DocumentId, Path, Secret, Value};
 
 /// Opens sealed values, between parsing and merging. The path is part of what is authenticated, so that a
 /// sealed text cannot be moved to another key.
@@ -97,8 +95,8 @@ pub trait Component: Send + Sync {
     /// When the component cannot work with it; nothing is changed then.
     fn prepare<'a>(
         &'a self,
-        now: Option<&'a Arc<Published>>,
-        next: &'a Published,
+        now: Option<&'a Value>,
+        next: &'a Value,
     ) -> BoxFuture<'a, Result<Box<dyn Prepared>, ComponentError>>;
 
     /// Whether it works well since the last commit.

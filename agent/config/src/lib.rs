@@ -15,18 +15,24 @@ mod format;
 mod history;
 mod hooks;
 mod path;
+mod pipeline;
 mod problem;
+mod schema;
 mod secret;
+pub mod serve;
 mod source;
 mod value;
 
 pub use documents::{BadId, DocumentId, Documents, Published};
 pub use event::{Event, Events, Happened, Stage};
+pub use history::{Cause, Generation, Layer, Outcome, PartRecord};
 pub use hooks::{
     Access, Component, ComponentError, Decrypt, DecryptError, Denied, Mask, NoMask, Prepared, Right,
 };
 pub use path::{BadPath, Path, Step};
+pub use pipeline::{CommandError, Definition, Handle, Hooks, Status, Timing, Watcher};
 pub use problem::Problem;
+pub use schema::{Schema, SchemaError, VersionRule};
 pub use secret::Secret;
 pub use source::{
     Content, FileSource, FixedSource, Format, Kind, Outlet, Part, Reading, Source, SourceError,
@@ -34,8 +40,13 @@ pub use source::{
 };
 pub use value::{Change, Data, Diff, Entry, Mark, Origin, Place, Reveal, Value};
 
+pub mod apollo;
+pub mod caller;
+pub mod listen;
 mod mask;
 mod net;
+pub mod roles;
 pub mod secrets;
 
 pub use mask::Masker;
+pub use net::Trust;

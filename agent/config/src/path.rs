@@ -115,7 +115,7 @@ impl FromStr for Path {
                 let (index, after) = inner.split_once(']').ok_or(bad("`[` is not closed"))?;
                 let index = index
                     .parse()
-                    .map_err(|_| bad("between [ and ] is no number"))?;
+                    .map_err(|_malformed| bad("between [ and ] is no number"))?;
                 steps.push(Step::At(index));
                 rest = after;
                 continue;

@@ -1,4 +1,4 @@
-//! Loki and Tempo, built once from the scratch modules in `tests/backends` into the cache.
+//! Loki, Tempo and OpenBao, built once from the scratch modules in `tests/backends` into the cache.
 
 use std::{
     env, fs,
@@ -53,6 +53,21 @@ const TEMPO: Recipe = Recipe {
     name: "tempo",
     package: "github.com/grafana/tempo/cmd/tempo",
 };
+
+const OPENBAO: Recipe = Recipe {
+    name: "openbao",
+    package: "github.com/openbao/openbao",
+};
+
+/// Gets OpenBao, which long tests of secrets need.
+///
+/// # Errors
+/// When a download or the build fails.
+pub(crate) fn openbao(paths: &Paths) -> Result<PathBuf> {
+    let openbao = go_binary(paths, &OPENBAO)?;
+    drop_go_caches(paths)?;
+    Ok(openbao)
+}
 
 /// Gets all three. The builds run one after the other: each takes both cores and up to 2.5 GB.
 ///

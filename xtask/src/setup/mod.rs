@@ -16,7 +16,7 @@ use clap::Args;
 use crate::{paths::Paths, run::skip};
 
 pub(crate) use apt::{CLIPPY_DRIVER, tool};
-pub(crate) use backends::Backends;
+pub(crate) use backends::{Backends, openbao};
 pub(crate) use cargo_fuzz::CargoFuzz;
 
 /// Options of `cargo xtask setup`.

@@ -106,9 +106,10 @@ fn is_ci() -> bool {
 /// Tests that any machine can run.
 fn unit(paths: &Paths, built: &Built, all: bool) -> Result<Command> {
     let mut cargo = host_cargo(paths, &built.object);
-    cargo
-        .args(["test", "--workspace", "--no-fail-fast", "--lib", "--bins"])
-        .env("GOLENS_ETCD", setup::etcd(paths)?);
+    cargo.args(["test", "--workspace", "--no-fail-fast", "--lib", "--bins"]);
+    if all {
+        cargo.env("GOLENS_OPENBAO", setup::openbao(paths)?);
+    }
     for directory in [
         "symbols/tests",
         "agent/tests",

@@ -107,7 +107,8 @@ impl<'a> Reader<'a> {
             return Err(self.fault("is no JSON: a quote is not closed"));
         };
         let text = serde_json::from_str(literal);
-        let text = text.map_err(|_| self.fault("is no JSON: a text holds what must be escaped"))?;
+        let text =
+            text.map_err(|_malformed| self.fault("is no JSON: a text holds what must be escaped"))?;
         self.at += literal.len();
         Ok(text)
     }

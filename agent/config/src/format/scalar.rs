@@ -48,7 +48,7 @@ fn radix(digits: &str, radix: u32) -> Option<Result<Number, String>> {
         return None;
     }
     let number = u64::from_str_radix(digits, radix);
-    Some(number.map(Number::from).map_err(|_| too_large()))
+    Some(number.map(Number::from).map_err(|_overflow| too_large()))
 }
 
 /// An integer in decimal digits, with or without a minus.
@@ -57,7 +57,7 @@ pub(super) fn integer(text: &str) -> Result<Number, String> {
         return Ok(number.into());
     }
     let number = text.parse::<u64>();
-    number.map(Number::from).map_err(|_| too_large())
+    number.map(Number::from).map_err(|_overflow| too_large())
 }
 
 /// A number with a fraction or an exponent.

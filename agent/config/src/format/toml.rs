@@ -57,7 +57,7 @@ impl Reader<'_> {
             DeValue::Datetime(time) => Data::Text(time.to_string()),
             DeValue::Integer(integer) => {
                 let number = i64::from_str_radix(integer.as_str(), integer.radix());
-                let number = number.map_err(|_| {
+                let number = number.map_err(|_overflow| {
                     fault("the integer does not fit into 64 bits; a text needs quotes".to_owned())
                 })?;
                 Data::Number(number.into())

@@ -34,6 +34,18 @@ pub enum Kind {
     Env,
 }
 
+impl Kind {
+    /// The default precedence, lowest first.
+    pub const ORDER: [Self; 6] = [
+        Self::Default,
+        Self::File,
+        Self::Etcd,
+        Self::Consul,
+        Self::Apollo,
+        Self::Env,
+    ];
+}
+
 impl fmt::Display for Kind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {

@@ -35,6 +35,14 @@ impl Inlet {
         }
     }
 
+    /// Returns once there is a reading, taken or not.
+    pub(crate) async fn filled(&self) {
+        let mut receiver = self.0.clone();
+        if receiver.wait_for(Slot::is_some).await.is_err() {
+            std::future::pending::<()>().await;
+        }
+    }
+
     /// The newest reading, if there is one.
     pub(crate) fn take(&mut self) -> Slot {
         self.0.borrow_and_update().clone()

@@ -97,6 +97,16 @@ impl Value {
             })
     }
 
+    pub(crate) fn get_mut(&mut self, path: &Path) -> Option<&mut Self> {
+        path.steps()
+            .iter()
+            .try_fold(self, |value, step| match (&mut value.data, step) {
+                (Data::Map(entries), Step::Key(key)) => Some(&mut entries.get_mut(key)?.value),
+                (Data::List(values), Step::At(index)) => values.get_mut(*index),
+                _ => None,
+            })
+    }
+
     /// Calls `visit` with every value that has no values inside, in the order of keys.
     pub fn leaves<'a>(&'a self, visit: &mut dyn FnMut(&Path, &'a Self)) {
         self.walk(&Path::root(), visit);

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use config::{
-    Secret,
+    Secret, Trust,
     secrets::{
         Keyring, Keys, Provider, ProviderError, SecretError, VaultSettings, VaultToken,
         VaultTransit,
@@ -24,8 +24,7 @@ fn vault(address: String) -> VaultTransit {
         key: "golens".to_owned(),
         token: VaultToken::Given(Secret::new("root".to_owned())),
         namespace: String::new(),
-        authority: None,
-        certificate: None,
+        trust: Trust::default(),
     })
     .unwrap()
 }
@@ -163,9 +162,9 @@ async fn what_passes_by_itself_is_told_from_what_does_not() {
 async fn values_are_sealed_with_a_key_that_vault_wrapped() {
     let folder = Folder::new();
     let (address, asked) = recorded(vec![("200 OK", DATA_KEY), ("200 OK", DECRYPTED)]).await;
-    let provider = Arc::new(vault(address));
+    let provider: Arc<dyn Provider> = Arc::new(vault(address));
     let path = folder.path("keys.json");
-    let keys = Keys::with_ring(&path, Keyring::default(), provider.clone());
+    let keys = Keys::with_ring(&path, Keyring::default(), Arc::clone(&provider));
     keys.rotate().await.unwrap();
     let sealed = keys.seal("prod", "a", "hunter2").await.unwrap();
     let other = Keys::load(&path, provider).unwrap();

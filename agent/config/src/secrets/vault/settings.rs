@@ -3,7 +3,7 @@
 use std::{fs, path::PathBuf};
 
 use super::super::ProviderError;
-use crate::Secret;
+use crate::{Secret, Trust};
 
 /// Bytes of the longest token.
 const MOST: u64 = 64 * 1024;
@@ -21,10 +21,8 @@ pub struct VaultSettings {
     pub token: VaultToken,
     /// Namespace of Vault; empty for the root.
     pub namespace: String,
-    /// Authority of its certificate, PEM; those of the system when there is none.
-    pub authority: Option<PathBuf>,
-    /// Certificate and key to show, PEM.
-    pub certificate: Option<(PathBuf, PathBuf)>,
+    /// How it proves itself, and how we do.
+    pub trust: Trust,
 }
 
 /// A token of Vault.

@@ -1,14 +1,9 @@
 //! Events of the kernel about the folders of a chain.
 
-use std::{
-    collections::BTreeSet,
-    ffi::{OsStr, OsString},
-    io,
-    path::Path,
-};
+use std::{collections::BTreeSet, ffi::OsString, io, path::Path};
 
-use inotify::{Event, EventMask, Inotify, WatchDescriptor, WatchMask};
-use tokio::io::{Interest, unix::AsyncFd};
+use futures_util::StreamExt;
+use inotify::{EventMask, EventOwned, EventStream, Inotify, WatchDescriptor, WatchMask};
 
 use super::chain::{self, DATA};
 
@@ -23,9 +18,12 @@ const CHANGES: WatchMask = WatchMask::CLOSE_WRITE
     .union(WatchMask::MOVE_SELF)
     .union(WatchMask::ONLYDIR);
 
+/// Bytes of events that are read at once.
+const BUFFER: usize = 4_096;
+
 /// The folders on the way to a path, watched.
 pub(super) struct Watches {
-    inotify: AsyncFd<Inotify>,
+    events: EventStream<[u8; BUFFER]>,
     folders: Vec<(WatchDescriptor, BTreeSet<OsString>)>,
 }
 
@@ -45,40 +43,31 @@ impl Watches {
                 Err(error) => return Err(error),
             }
         }
-        let inotify = AsyncFd::with_interest(inotify, Interest::READABLE)?;
-        Ok(Self { inotify, folders })
+        let events = inotify.into_event_stream([0; BUFFER])?;
+        Ok(Self { events, folders })
     }
 
     /// Returns when the path may lead to something else than before.
     pub(super) async fn news(&mut self) {
-        let mut buffer = [0; 4096];
         loop {
-            let Ok(mut ready) = self.inotify.readable_mut().await else {
-                // The runtime is shutting down.
-                return std::future::pending().await;
-            };
-            match ready.get_inner_mut().read_events(&mut buffer) {
-                Ok(mut events) => {
-                    if events.any(|event| concerns(&event, &self.folders)) {
-                        return;
-                    }
-                }
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => ready.clear_ready(),
-                // What was missed is not known: read again.
-                Err(_) => return,
+            match self.events.next().await {
+                Some(Ok(event)) if !concerns(&event, &self.folders) => {}
+                // An error: what was missed is not known, so read again.
+                Some(_) => return,
+                None => std::future::pending().await,
             }
         }
     }
 }
 
-fn concerns(event: &Event<&OsStr>, folders: &[(WatchDescriptor, BTreeSet<OsString>)]) -> bool {
+fn concerns(event: &EventOwned, folders: &[(WatchDescriptor, BTreeSet<OsString>)]) -> bool {
     // Events were lost, or a watch came to its end: anything may have happened.
     let lost = EventMask::Q_OVERFLOW | EventMask::IGNORED | EventMask::UNMOUNT;
     let ended = EventMask::DELETE_SELF | EventMask::MOVE_SELF;
     if event.mask.intersects(lost | ended) {
         return true;
     }
-    let Some(name) = event.name else {
+    let Some(name) = &event.name else {
         return true;
     };
     let names = folders.iter().find(|(watch, _)| *watch == event.wd);

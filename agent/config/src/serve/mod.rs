@@ -1,0 +1,3 @@
+//! Documents for the programs of the node.
+
+pub mod http;

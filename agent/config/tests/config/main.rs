@@ -1,0 +1,6 @@
+//! Documents from their sources to those who read them, with real files and a real store.
+
+mod faults;
+mod history;
+mod serve;
+mod support;
