@@ -45,6 +45,15 @@ impl DocumentId {
         })
     }
 
+    /// The name of a document that is looked at here and now, and served to nobody.
+    #[must_use]
+    pub fn local() -> Self {
+        Self {
+            namespace: "local".to_owned(),
+            name: "document".to_owned(),
+        }
+    }
+
     /// The namespace.
     #[must_use]
     pub fn namespace(&self) -> &str {

@@ -30,7 +30,9 @@ pub use hooks::{
     Access, Component, ComponentError, Decrypt, DecryptError, Denied, Mask, NoMask, Prepared, Right,
 };
 pub use path::{BadPath, Path, Step};
-pub use pipeline::{CommandError, Definition, Handle, Hooks, Status, Timing, Watcher};
+pub use pipeline::{
+    CommandError, Definition, Handle, Hooks, Refused, Status, Timing, Watcher, read_once,
+};
 pub use problem::Problem;
 pub use schema::{Schema, SchemaError, VersionRule};
 pub use secret::Secret;

@@ -64,9 +64,7 @@ impl Run {
             return Ok(());
         };
         let now = self.running.as_ref().map(|running| &*running.value);
-        if now
-            .is_some_and(|now| Diff::between(Some(now), next, &*self.shared.hooks.mask).is_empty())
-        {
+        if now.is_some_and(|now| !now.differs(next)) {
             return Ok(());
         }
         match rule.check(now, next) {

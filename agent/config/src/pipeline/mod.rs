@@ -10,11 +10,13 @@ mod command;
 mod definition;
 mod health;
 mod layers;
+mod once;
 mod run;
 mod watcher;
 
 pub use command::CommandError;
 pub use definition::{Definition, Timing};
+pub use once::{Refused, read_once};
 pub use watcher::{Handle, Hooks, Status, Watcher};
 
 use crate::{Content, Problem, SourceId, Stage};

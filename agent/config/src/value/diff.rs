@@ -90,14 +90,6 @@ impl Diff {
     }
 }
 
-impl Diff {
-    /// Whether nothing differs.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.changes.is_empty()
-    }
-}
-
 fn leaves(value: &Value) -> Vec<(Path, &Value)> {
     let mut found = Vec::new();
     // A whole document that is an empty mapping has no leaf worth showing.

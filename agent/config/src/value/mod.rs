@@ -97,6 +97,28 @@ impl Value {
             })
     }
 
+    /// Whether the values differ, wherever they came from.
+    #[must_use]
+    pub fn differs(&self, other: &Self) -> bool {
+        match (&self.data, &other.data) {
+            (Data::List(these), Data::List(others)) => {
+                these.len() != others.len()
+                    || these
+                        .iter()
+                        .zip(others)
+                        .any(|(this, other)| this.differs(other))
+            }
+            (Data::Map(these), Data::Map(others)) => {
+                !these.keys().eq(others.keys())
+                    || these
+                        .values()
+                        .zip(others.values())
+                        .any(|(this, other)| this.value.differs(&other.value))
+            }
+            (this, other) => this != other,
+        }
+    }
+
     pub(crate) fn get_mut(&mut self, path: &Path) -> Option<&mut Self> {
         path.steps()
             .iter()

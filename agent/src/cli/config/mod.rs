@@ -1,4 +1,6 @@
-//! `golens config`: check a configuration, or show the effective one.
+//! `golens config`: check a configuration, show the effective one, or explain where values come from.
+
+mod document;
 
 use std::{
     path::{Path, PathBuf},
@@ -14,7 +16,15 @@ const EXAMPLES: &str = "\
 Examples:
   golens config show > golens.yaml     All settings with their defaults, ready to edit
   golens config check golens.yaml      Every mistake with its place and what is allowed
-  golens config show --config golens.yaml";
+  golens config show --config golens.yaml
+  golens config check app.yaml --schema app.schema.json
+                                       Any document, against a JSON Schema
+  golens config check app.yaml --version-at version --before deployed.yaml
+                                       Does its semantic version follow on the deployed one?
+  golens config get server.port base.yaml prod.toml --env APP_ --explain
+                                       The merged value, and the line of the source that won
+
+Exit status: 0 no mistake, 1 mistakes or no such value, 2 wrong use of the command line.";
 
 /// What to do with the configuration.
 #[derive(Debug, Args)]
@@ -26,13 +36,26 @@ pub(super) struct ConfigArgs {
 
 #[derive(Debug, Subcommand)]
 enum ConfigVerb {
-    /// Report all mistakes of a file; exit status 1 when there are any.
+    /// Report all mistakes; exit status 1 when there are any. Without a schema or a version rule the file
+    /// is golens' own settings, else any document.
     Check {
-        /// The file.
-        file: PathBuf,
+        #[command(flatten)]
+        layers: document::Layers,
+        #[command(flatten)]
+        rules: document::Rules,
         /// Print as JSON.
         #[arg(long)]
         json: bool,
+    },
+    /// Print a value of a document that is merged from files and environment variables.
+    Get {
+        /// The value, such as server.ports[0]; "" is the whole document.
+        path: ::config::Path,
+        #[command(flatten)]
+        layers: document::Layers,
+        /// Print each value inside with the place that it comes from.
+        #[arg(long)]
+        explain: bool,
     },
     /// Print the settings in effect as YAML.
     Show {
@@ -46,9 +69,21 @@ enum ConfigVerb {
 }
 
 /// Runs the verb.
-pub(super) fn run(args: &ConfigArgs, output: &mut Output) -> Result<ExitCode, CliError> {
+pub(super) async fn run(args: &ConfigArgs, output: &mut Output) -> Result<ExitCode, CliError> {
     match &args.verb {
-        ConfigVerb::Check { file, json } => check(file, *json, output),
+        ConfigVerb::Check {
+            layers,
+            rules,
+            json,
+        } => match layers.own_settings(rules) {
+            Some(file) => check(file, *json, output),
+            None => document::check(layers, rules, *json, output).await,
+        },
+        ConfigVerb::Get {
+            path,
+            layers,
+            explain,
+        } => document::get(layers, path, *explain, output).await,
         ConfigVerb::Show { config, json } => {
             let config = load(config.as_deref())?;
             if *json {
