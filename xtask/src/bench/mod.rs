@@ -8,7 +8,6 @@ mod runtime;
 
 use std::{
     fs,
-    path::Path,
     process::{Command, Stdio},
 };
 
