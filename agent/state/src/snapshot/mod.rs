@@ -1,8 +1,8 @@
 //! Snapshots: the whole state as one stream that can be verified.
 //!
-//! # Layout     8 bytes `GOLENSS1`, revision (u64), then for each row the lengths of key and value
-//!              (u32, u32), key, value; a key of length 0 ends them, with the number of rows (u64) and the
-//!              SHA-256 of all bytes before the hash; integers big-endian
+//! Layout: 8 bytes `GOLENSS1`, revision (u64), then for each row the lengths of key and value (u32, u32), key,
+//! value; a key of length 0 ends them, with the number of rows (u64) and the SHA-256 of all bytes before the
+//! hash; integers big-endian.
 
 mod error;
 mod files;
