@@ -24,9 +24,7 @@ const VERSIONS: [&str; 8] = [
 ];
 
 /// Releases of the page.
-const FILED: [&str; 11] = [
-    "go1.17.13",
-    "go1.18.10",
+const FILED: [&str; 9] = [
     "go1.19.13",
     "go1.20.14",
     "go1.21.13",

@@ -58,7 +58,8 @@ fn stored(view: &View<'_>, cell: Cell) -> Result<u64, Absence> {
 /// The goal, and the trigger that the sweeper needs at least.
 fn goal_and_least_trigger(view: &View<'_>) -> Result<(u64, u64), Absence> {
     if !KNOWN.contains(&view.minor) {
-        return Err(Absence::Release);
+        // A newer release has a goal, and may compute it in another way.
+        return Err(Absence::Unknown);
     }
     let percent = view.cell(Cell::PercentHeapGoal)?;
     let limit = view.cell(Cell::MemoryLimit)?;

@@ -115,7 +115,7 @@ catalogue! {
     GC_SCAN: Target "golens.go.gc.scan",
         UpDownCounter, "By", ["golens.go.gc.scan.part"],
         Development, "Memory that a garbage collection cycle has to scan.";
-    GC_PHASE: Target "golens.go.gc.phase",
+    GC_PHASE: Target "golens.go.gc.phase.current",
         Gauge, "{phase}", [],
         Development, "Phase of the garbage collector: 0 off, 1 mark, 2 mark termination.";
     GC_FORCED: Target "golens.go.gc.cycles.forced",
@@ -137,8 +137,8 @@ catalogue! {
         Histogram(CYCLE_SECONDS), "s", [],
         Development, "Time the world was stopped in one garbage collection cycle, all stops of the cycle together.";
     STOPPING: Target "golens.go.stop.stopping.duration",
-        Histogram(TIME_SECONDS), "s", ["golens.go.stop.cause"],
-        Development, "Time from the request of a stop of the world until all had stopped, as the runtime counts it; the cause is all that it tells of the reason: gc or other; the sum is estimated.";
+        Histogram(TIME_SECONDS), "s", ["golens.go.stop.kind"],
+        Development, "Time from the request of a stop of the world until all had stopped, as the runtime counts it; the kind is all that it tells of the reason: gc or other; the sum is estimated.";
     STOPPED_OTHER: Target "golens.go.stop.other.duration",
         Histogram(TIME_SECONDS), "s", [],
         Development, "Time the world was stopped for something else than garbage collection, as the runtime counts it; the sum is estimated.";
