@@ -16,7 +16,8 @@ const PARKED: Target = Target::new("goroutines/parked");
 fn the_profile_equals_the_dump_with_the_installed_go() {
     let compared = goroutines::equal_to_the_dump(PARKED);
     assert!(compared.goroutines > compared.kinds as u64, "{compared:?}");
-    assert!(compared.stacks >= compared.kinds, "{compared:?}");
+    // Whatever waits has a stack; what is about to run when it is looked at has none.
+    assert!(compared.stacks + 1 >= compared.kinds, "{compared:?}");
 }
 
 #[test]

@@ -139,8 +139,8 @@ fn counts(value: Value, reading: &RuntimeReading) -> Vec<f64> {
             let counts = counts.into_iter().flat_map(|times| times.counts());
             counts.map(|count| *count as f64).collect()
         }
-        Value::Allocated => sizes(reading.allocated.as_ref()),
-        Value::Freed => sizes(reading.freed.as_ref()),
+        Value::Allocated => sizes(reading.allocated.as_deref()),
+        Value::Freed => sizes(reading.freed.as_deref()),
     }
 }
 
