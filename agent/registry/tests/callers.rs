@@ -209,6 +209,11 @@ async fn two_tokens_over_one_connection_have_a_budget_each() {
     assert_eq!(statuses, [403, 403, 403, 403, 429]);
 }
 
+/// Waits for news, and asks again as long as others have the places.
+async fn hold(client: &mut Client, poll: &str) {
+    while client.get(poll, None).await.status() == StatusCode::TOO_MANY_REQUESTS {}
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn only_so_many_requests_of_one_caller_wait() {
     // The requests below that look whether the places are taken must not use up the budget.
@@ -222,8 +227,8 @@ async fn only_so_many_requests_of_one_caller_wait() {
     let (mut first, mut second, mut third) = (connect().await, connect().await, connect().await);
     let poll = "/v1/catalog/services?index=1000000&wait=60s";
     let mut held = tokio::task::JoinSet::new();
-    held.spawn(async move { first.get(poll, None).await.status() });
-    held.spawn(async move { second.get(poll, None).await.status() });
+    held.spawn(async move { hold(&mut first, poll).await });
+    held.spawn(async move { hold(&mut second, poll).await });
     // Until both have taken their places, the third gets one and an answer at once.
     let short = "/v1/catalog/services?index=1000000&wait=1ms";
     let refused = loop {
