@@ -91,8 +91,9 @@ fn check_size(rows: &Rows) -> Result<(), String> {
 fn parts(folder: &str, rows: &Rows) -> Result<Vec<Part>, String> {
     let (mut documents, mut values) = (Vec::new(), Vec::new());
     for (key, bytes) in rows {
-        let key = std::str::from_utf8(key)
-            .map_err(|_not_text| format!("the key {:?} is no text", String::from_utf8_lossy(key)))?;
+        let key = std::str::from_utf8(key).map_err(|_not_text| {
+            format!("the key {:?} is no text", String::from_utf8_lossy(key))
+        })?;
         let rest = key.strip_prefix(folder).unwrap_or_default();
         let marks_a_folder = bytes.is_empty() && (rest.is_empty() || rest.ends_with('/'));
         if marks_a_folder {
@@ -193,10 +194,7 @@ mod tests {
     #[test]
     fn one_key_is_a_whole_document() {
         let found = [("app", "{\"a\": 1}"), ("app/b", "2"), ("apple", "3")];
-        assert_eq!(
-            told(read("app", &found).expect("read")),
-            ["app \"\" Json"]
-        );
+        assert_eq!(told(read("app", &found).expect("read")), ["app \"\" Json"]);
     }
 
     #[test]

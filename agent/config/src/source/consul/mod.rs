@@ -47,11 +47,13 @@ impl ConsulSettings {
     }
 }
 
-/// Keys in a store with Consul's API.
+/// Keys in a store with Consul's API. It is known by its keys and data centre: servers may move.
 pub struct ConsulSource {
     client: Client,
     keys: Keys,
     name: String,
+    /// For messages: address and name.
+    place: String,
 }
 
 impl ConsulSource {
@@ -60,18 +62,27 @@ impl ConsulSource {
     /// # Errors
     /// When the address or certificates cannot be used.
     pub fn new(settings: ConsulSettings) -> Result<Self, SourceError> {
-        let name = format!("{} {}", settings.address, settings.keys.name());
         let keys = settings.keys.clone();
+        let name = match settings.data_center.as_str() {
+            "" => keys.name().to_owned(),
+            data_center => format!("{data_center} {}", keys.name()),
+        };
+        let place = format!("{} {name}", settings.address);
         let client = Client::new(settings).map_err(|error| SourceError {
-            place: name.clone(),
+            place: place.clone(),
             reason: error.to_string(),
         })?;
-        Ok(Self { client, keys, name })
+        Ok(Self {
+            client,
+            keys,
+            name,
+            place,
+        })
     }
 
     fn failed(&self, reason: String) -> SourceError {
         SourceError {
-            place: self.name.clone(),
+            place: self.place.clone(),
             reason,
         }
     }
@@ -143,6 +154,6 @@ impl Source for ConsulSource {
 
 impl fmt::Debug for ConsulSource {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("ConsulSource").field(&self.name).finish()
+        f.debug_tuple("ConsulSource").field(&self.place).finish()
     }
 }

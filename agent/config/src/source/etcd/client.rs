@@ -62,7 +62,9 @@ impl Members {
         let connected = timeout(PATIENCE, endpoint.connect()).await;
         let channel = match connected {
             Ok(Ok(channel)) => channel,
-            Ok(Err(error)) => return Err(format!("cannot connect to {address}: {}", chain(&error))),
+            Ok(Err(error)) => {
+                return Err(format!("cannot connect to {address}: {}", chain(&error)));
+            }
             Err(_late) => return Err(format!("{address} took no connection within {PATIENCE:?}")),
         };
         let mut connection = Connection {
@@ -91,7 +93,9 @@ fn endpoint(address: &str, tls: &ClientTlsConfig) -> Result<Endpoint, String> {
         .keep_alive_timeout(PATIENCE)
         .keep_alive_while_idle(true);
     match is_tls {
-        true => endpoint.tls_config(tls.clone()).map_err(|error| chain(&error)),
+        true => endpoint
+            .tls_config(tls.clone())
+            .map_err(|error| chain(&error)),
         false => Ok(endpoint),
     }
 }
@@ -132,7 +136,9 @@ impl Connection {
             password: user.password.expose().to_owned(),
         };
         let mut auth = auth_client::AuthClient::new(self.channel.clone());
-        let answer = self.call("the password", auth.authenticate(request)).await?;
+        let answer = self
+            .call("the password", auth.authenticate(request))
+            .await?;
         let token = answer.token.parse();
         self.token = Some(token.map_err(|_malformed| {
             format!("{} gave a token that cannot be sent back", self.address)
@@ -212,7 +218,9 @@ impl Connection {
         match timeout(PATIENCE, call).await {
             Ok(Ok(answer)) => Ok(answer.into_inner()),
             Ok(Err(status)) => Err(format!("{address} refused {what}: {}", told(&status))),
-            Err(_late) => Err(format!("{address} did not answer {what} within {PATIENCE:?}")),
+            Err(_late) => Err(format!(
+                "{address} did not answer {what} within {PATIENCE:?}"
+            )),
         }
     }
 }

@@ -60,13 +60,14 @@ pub struct EtcdUser {
     pub password: Secret,
 }
 
-/// Keys in etcd.
+/// Keys in etcd. It is known by its keys: members may come and go.
 pub struct EtcdSource {
     keys: Keys,
     members: Members,
     /// The member that was tried last.
     member: AtomicUsize,
-    name: String,
+    /// For messages: members and keys.
+    place: String,
 }
 
 impl EtcdSource {
@@ -75,22 +76,23 @@ impl EtcdSource {
     /// # Errors
     /// When there is no endpoint, one is no address, or certificates cannot be read.
     pub fn new(settings: EtcdSettings) -> Result<Self, SourceError> {
-        let name = format!("{} {}", settings.endpoints.join(","), settings.keys.name());
+        let place = format!("{} {}", settings.endpoints.join(","), settings.keys.name());
         let members = Members::new(&settings).map_err(|reason| SourceError {
-            place: name.clone(),
+            place: place.clone(),
             reason,
         })?;
         Ok(Self {
             keys: settings.keys,
             members,
-            member: AtomicUsize::new(0),
-            name,
+            // The first comes after the last.
+            member: AtomicUsize::new(settings.endpoints.len() - 1),
+            place,
         })
     }
 
     fn failed(&self, reason: String) -> SourceError {
         SourceError {
-            place: self.name.clone(),
+            place: self.place.clone(),
             reason,
         }
     }
@@ -142,7 +144,7 @@ impl EtcdSource {
                     outlet.put(self.reading(&snapshot));
                     let began = Instant::now();
                     let reason = self.changes(&connection, snapshot, outlet).await;
-                    tracing::debug!(source = self.name, reason, "etcd is read again");
+                    tracing::debug!(source = self.place, reason, "etcd is read again");
                     if began.elapsed() >= GOOD_WATCH {
                         backoff.reset();
                     }
@@ -210,7 +212,7 @@ impl Source for EtcdSource {
     fn id(&self) -> SourceId {
         SourceId {
             kind: Kind::Etcd,
-            name: self.name.clone(),
+            name: self.keys.name().to_owned(),
         }
     }
 
@@ -225,6 +227,6 @@ impl Source for EtcdSource {
 
 impl fmt::Debug for EtcdSource {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("EtcdSource").field(&self.name).finish()
+        f.debug_tuple("EtcdSource").field(&self.place).finish()
     }
 }
