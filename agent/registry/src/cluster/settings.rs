@@ -1,6 +1,10 @@
 //! What the cluster needs to be told.
 
-use std::{fmt, io, path::PathBuf, time::Duration};
+use std::{
+    io,
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 use thiserror::Error;
 
@@ -24,6 +28,9 @@ pub struct Settings {
     pub lease_ttl: Duration,
     /// Most keys that live by one lease.
     pub keys_per_lease: usize,
+    /// Publish registrations whose address is loopback as well. What golens found by itself on such an address
+    /// is never published.
+    pub publish_loopback: bool,
     /// A call that takes longer has timed out.
     pub call_timeout: Duration,
     /// Time between two comparisons of everything.
@@ -46,19 +53,19 @@ pub struct TlsFiles {
 }
 
 /// A user of etcd.
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct User {
     /// Name.
     pub name: String,
-    /// Password.
-    pub password: String,
+    /// File with the password in its first line; read for each connection.
+    pub password_file: PathBuf,
 }
 
-impl fmt::Debug for User {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("User")
-            .field("name", &self.name)
-            .finish_non_exhaustive()
+impl User {
+    pub(super) fn password(&self) -> Result<String, JoinError> {
+        let text = read(&self.password_file)?;
+        let text = String::from_utf8_lossy(&text);
+        Ok(text.lines().next().unwrap_or_default().to_owned())
     }
 }
 
@@ -71,6 +78,7 @@ impl Default for Settings {
             user: None,
             lease_ttl: Duration::from_secs(30),
             keys_per_lease: 200,
+            publish_loopback: false,
             call_timeout: Duration::from_secs(3),
             compare_every: Duration::from_secs(300),
             freshness: FreshnessSettings::default(),
@@ -126,6 +134,14 @@ pub enum JoinError {
     /// The state does not tell or take who this registry is.
     #[error("cannot find out who this registry is")]
     Identity(#[source] Box<crate::RegistryError>),
+}
+
+/// Reads a file that the settings name.
+pub(super) fn read(file: &Path) -> Result<Vec<u8>, JoinError> {
+    std::fs::read(file).map_err(|source| JoinError::File {
+        file: file.to_owned(),
+        source,
+    })
 }
 
 impl Settings {
