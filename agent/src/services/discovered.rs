@@ -66,6 +66,8 @@ pub(super) struct Discovered {
     pub(super) targets: Arc<Targets>,
     pub(super) ports: Arc<PortUse>,
     pub(super) status: Arc<Status>,
+    /// Told when what ran before golens is published.
+    pub(super) complete: watch::Sender<bool>,
 }
 
 type Published = BTreeMap<InstanceKey, (u32, Registration)>;
@@ -78,6 +80,7 @@ impl Discovered {
         loop {
             // Before looking, so that a change during the look is not missed.
             changes.mark_unchanged();
+            let is_settled = (self.targets.settled)();
             let subjects = (self.targets.list)();
             let alive: BTreeSet<u32> = subjects.iter().map(|subject| subject.id.pid).collect();
             let look = tokio::task::spawn_blocking(move || {
@@ -97,6 +100,11 @@ impl Discovered {
             self.ports.keep(|pid| alive.contains(&pid));
             let (wanted, mut found) = self.wanted(&seen);
             self.follow(&mut published, wanted, &alive, &caller).await;
+            self.complete.send_if_modified(|complete| {
+                let is_news = is_settled && !*complete;
+                *complete |= is_settled;
+                is_news
+            });
             self.note_merged(&mut found);
             self.status.found(found);
             tokio::select! {

@@ -44,7 +44,7 @@ pub use load::{Load, LoadSummary, RunningLoad};
 pub use metrics::{Metrics, Sample};
 pub use page::Page;
 pub use program::{Program, Spawn};
-pub use registry::{EventRow, FoundRow, InstanceRow, ListenerRow, RegistryRow};
+pub use registry::{ClusterRow, EventRow, FoundRow, InstanceRow, ListenerRow, RegistryRow};
 pub use resolver::{HeldResolver, holding_resolvers};
 pub use run_dir::RunDir;
 pub(crate) use run_dir::target_dir;

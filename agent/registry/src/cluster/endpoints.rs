@@ -12,7 +12,7 @@ use super::{
     backend::{Backend, BackendError},
     gate::Gate,
     proto::{self, lease_client},
-    settings::{JoinError, Settings, TlsFiles, User, read},
+    settings::{JoinError, Settings, TlsFiles, User, read, uri},
 };
 use crate::degrade::Outcome;
 
@@ -31,22 +31,25 @@ pub(super) struct Endpoints {
 }
 
 impl Endpoints {
-    /// Finds out now what would make every connection fail.
-    pub(super) fn new(settings: &Settings) -> Result<Self, JoinError> {
-        let endpoints = Self {
+    pub(super) fn new(settings: &Settings) -> Self {
+        Self {
             members: settings.endpoints.clone(),
             tls: settings.tls.clone(),
             user: settings.user.clone(),
             next: 0,
             limit: settings.call_timeout,
-        };
-        for member in &endpoints.members {
-            endpoints.endpoint(member)?;
         }
-        if let Some(user) = &endpoints.user {
-            user.password()?;
+    }
+
+    /// Finds out now what would make every connection fail.
+    pub(super) fn check(&self) -> Result<(), JoinError> {
+        for member in &self.members {
+            self.endpoint(member)?;
         }
-        Ok(endpoints)
+        match &self.user {
+            Some(user) => user.password().map(drop),
+            None => Ok(()),
+        }
     }
 
     /// Connects to the next member, and shows it who we are.
@@ -89,15 +92,7 @@ impl Endpoints {
     }
 
     fn endpoint(&self, member: &str) -> Result<Endpoint, JoinError> {
-        let wrong = || JoinError::Endpoint {
-            endpoint: member.to_owned(),
-        };
-        let uri: http::Uri = member.parse().map_err(|_error| wrong())?;
-        let is_tls = match (uri.scheme_str(), uri.port()) {
-            (Some("http"), Some(_)) => false,
-            (Some("https"), Some(_)) => true,
-            _ => return Err(wrong()),
-        };
+        let (uri, is_tls) = uri(member)?;
         let endpoint = Endpoint::from(uri)
             .connect_timeout(self.limit)
             .http2_keep_alive_interval(PING_EVERY)

@@ -25,7 +25,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use tokio::task::JoinHandle;
+use tokio::{sync::watch, task::JoinHandle};
 
 use self::{
     backend::BackendError, endpoints::Endpoints, gate::Gate, keys::Keys, reader::Reader,
@@ -73,8 +73,24 @@ impl Cluster {
     /// # Errors
     /// When the settings cannot be used, or the registry has joined before.
     pub async fn join(registry: &Registry, settings: Settings) -> Result<Self, JoinError> {
-        settings.check()?;
-        let endpoints = Endpoints::new(&settings)?;
+        let (_, complete) = watch::channel(true);
+        Self::join_incomplete(registry, settings, complete).await
+    }
+
+    /// Joins while not all is registered yet that runs on this node: others are told what there is once
+    /// `complete` says so, and until then keep what they know of a life before this one.
+    ///
+    /// # Errors
+    /// As [`join`](Self::join).
+    pub async fn join_incomplete(
+        registry: &Registry,
+        settings: Settings,
+        complete: watch::Receiver<bool>,
+    ) -> Result<Self, JoinError> {
+        if let Some(problem) = settings.problems().into_iter().next() {
+            return Err(problem);
+        }
+        let endpoints = Endpoints::new(&settings);
         let identity = registry.identity().await;
         let identity = identity.map_err(|error| JoinError::Identity(Box::new(error)))?;
         let shared = Arc::new(Shared::new(settings.freshness, Instant::now()));
@@ -94,6 +110,7 @@ impl Cluster {
             keys.clone(),
             identity,
             &settings,
+            complete.clone(),
         );
         let gate = Gate::new(Breaker::new(settings.breaker), Arc::clone(&shared));
         let session = Session {
@@ -103,6 +120,7 @@ impl Cluster {
             keys,
             reader,
             writer,
+            complete,
         };
         let task = tokio::spawn(follow(session, endpoints, gate));
         Ok(Self { task })

@@ -8,6 +8,7 @@ use std::{
 
 use thiserror::Error;
 
+use super::endpoints::Endpoints;
 use crate::degrade::{BreakerSettings, FreshnessSettings, ProtectionSettings};
 
 /// The shortest time that etcd gives a lease with its own defaults.
@@ -145,19 +146,45 @@ pub(super) fn read(file: &Path) -> Result<Vec<u8>, JoinError> {
 }
 
 impl Settings {
-    pub(super) fn check(&self) -> Result<(), JoinError> {
+    /// Everything about the settings themselves that cannot work; files are looked at when they are used.
+    #[must_use]
+    pub fn problems(&self) -> Vec<JoinError> {
+        let mut problems = Vec::new();
         if self.endpoints.is_empty() {
-            return Err(JoinError::NoEndpoint);
+            problems.push(JoinError::NoEndpoint);
         }
-        let is_good = self.prefix.starts_with('/') && !self.prefix.ends_with('/');
-        if !is_good {
+        let endpoints = self.endpoints.iter().map(|endpoint| uri(endpoint));
+        problems.extend(endpoints.filter_map(Result::err));
+        if !self.prefix.starts_with('/') || self.prefix.ends_with('/') {
             let prefix = self.prefix.clone();
-            return Err(JoinError::Prefix { prefix });
+            problems.push(JoinError::Prefix { prefix });
         }
         if self.lease_ttl < SHORTEST_TTL {
             let ttl = self.lease_ttl;
-            return Err(JoinError::Ttl { ttl });
+            problems.push(JoinError::Ttl { ttl });
         }
-        Ok(())
+        problems
+    }
+
+    /// Whether the files of certificates and the password can be used now. They are read for each connection,
+    /// so this is for those who would rather not start.
+    ///
+    /// # Errors
+    /// The first one that cannot be used.
+    pub fn check_files(&self) -> Result<(), JoinError> {
+        Endpoints::new(self).check()
+    }
+}
+
+/// An endpoint, and whether it is encrypted.
+pub(super) fn uri(endpoint: &str) -> Result<(http::Uri, bool), JoinError> {
+    let wrong = || JoinError::Endpoint {
+        endpoint: endpoint.to_owned(),
+    };
+    let uri: http::Uri = endpoint.parse().map_err(|_error| wrong())?;
+    match (uri.scheme_str(), uri.port()) {
+        (Some("http"), Some(_)) => Ok((uri, false)),
+        (Some("https"), Some(_)) => Ok((uri, true)),
+        _ => Err(wrong()),
     }
 }

@@ -10,6 +10,8 @@ use std::{
     time::Duration,
 };
 
+use tokio::sync::watch;
+
 use super::{
     backend::{Backend, BackendError},
     book::{Book, Held, Step},
@@ -58,6 +60,8 @@ pub(super) struct Writer {
     node_held: Option<Held>,
     book: Book,
     selection: Selection,
+    /// Whether all is registered that runs on this node; nothing is written before.
+    complete: watch::Receiver<bool>,
     dirty: Dirty,
 }
 
@@ -68,6 +72,7 @@ impl Writer {
         keys: Keys,
         identity: String,
         settings: &Settings,
+        complete: watch::Receiver<bool>,
     ) -> Self {
         let selection = Selection::new(keys.clone(), LARGEST, settings.publish_loopback);
         Self {
@@ -81,6 +86,7 @@ impl Writer {
             node_held: None,
             book: Book::new(settings.keys_per_lease),
             selection,
+            complete,
             dirty: Dirty::default(),
         }
     }
@@ -150,6 +156,9 @@ impl Writer {
     pub(super) async fn flush(&mut self, backend: &Backend) -> Result<(), BackendError> {
         self.take_news();
         self.look_at_address();
+        if !*self.complete.borrow() {
+            return Ok(());
+        }
         if !self.claimed(backend).await? {
             return Ok(());
         }

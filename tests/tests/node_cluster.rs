@@ -1,0 +1,225 @@
+//! Two agents that share what they have through a real etcd, with a real Go program on each.
+
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use tests::{
+    backends::Etcd,
+    harness::{
+        Cgroup, ClusterRow, Golens, InstanceRow, Program, RunDir, Settings, Spawn, Target, get,
+        wait_for, wait_until,
+    },
+};
+
+const PATIENCE: Duration = Duration::from_secs(15);
+
+/// A node of its own as far as one machine has room for two: a group of processes, a name, an address.
+struct Node {
+    name: &'static str,
+    address: &'static str,
+    cgroup: Cgroup,
+    run: RunDir,
+}
+
+impl Node {
+    fn new(name: &'static str, address: &'static str) -> Self {
+        let (cgroup, run) = (Cgroup::new(), RunDir::new());
+        Self {
+            name,
+            address,
+            cgroup,
+            run,
+        }
+    }
+
+    fn program(&self, service: &str, listen: &str) -> Program {
+        Spawn::new(Target::new("listens").build())
+            .args(["-listen", listen])
+            .service(service)
+            .in_cgroup(&self.cgroup)
+            .start(&self.run)
+    }
+
+    fn golens(&self, etcd: &Etcd) -> Golens {
+        Settings::for_cgroup(&self.cgroup)
+            .with_registry(&self.run)
+            .set("registry.node", json!(self.name))
+            .set("registry.address", json!(self.address))
+            .set(
+                "registry.etcd.endpoints",
+                json!([format!("http://{}", etcd.address)]),
+            )
+            .set("registry.etcd.ttl", json!("5s"))
+            .start(&self.run)
+    }
+}
+
+fn port(address: &str) -> u16 {
+    let (_, port) = address.trim().rsplit_once(':').expect("address:port");
+    port.parse().expect("a port")
+}
+
+/// `node:port source` of all instances of a service, in order.
+fn seen(golens: &Golens, service: &str) -> Vec<String> {
+    let mut rows = golens.instances();
+    rows.retain(|row| row.service == service);
+    let place = |row: &InstanceRow| format!("{}:{} {}", row.node, row.port, row.source);
+    let mut seen: Vec<_> = rows.iter().map(place).collect();
+    seen.sort();
+    seen
+}
+
+fn await_seen(golens: &Golens, service: &str, mut expected: Vec<String>) {
+    expected.sort();
+    let what = format!("{service} to be {expected:?}");
+    wait_until(&what, PATIENCE, || seen(golens, service) == expected);
+}
+
+fn cluster(golens: &Golens) -> ClusterRow {
+    golens.registry().cluster.expect("it has a cluster")
+}
+
+/// Asks the Consul API: the index and the answer.
+fn consul(golens: &Golens, path: &str) -> Value {
+    let registry = golens.registry();
+    let address = registry.address("http").expect("the registry answers");
+    get(address, path).expect("answered").json()
+}
+
+#[test]
+fn each_node_sees_what_runs_on_the_other_and_what_it_can_reach() {
+    let run = RunDir::new();
+    let etcd = Etcd::start(run.path()).expect("etcd");
+    let (a, b) = (
+        Node::new("node-a", "198.51.100.1"),
+        Node::new("node-b", "198.51.100.2"),
+    );
+    let on_a = a.program("shop", "0.0.0.0:0");
+    let on_b = b.program("shop", "0.0.0.0:0");
+    let hidden = a.program("shop", "127.0.0.1:0");
+    let (golens_a, golens_b) = (a.golens(&etcd), b.golens(&etcd));
+    let place = |node: &str, program: &Program, source: &str| {
+        format!("{node}:{} {source}", port(program.address()))
+    };
+    await_seen(
+        &golens_a,
+        "shop",
+        vec![
+            place("node-a", &on_a, "discovered"),
+            place("node-a", &hidden, "discovered"),
+            place("node-b", &on_b, "cluster"),
+        ],
+    );
+    await_seen(
+        &golens_b,
+        "shop",
+        vec![
+            place("node-a", &on_a, "cluster"),
+            place("node-b", &on_b, "discovered"),
+        ],
+    );
+
+    // What listens on all addresses is reached at that of its node.
+    let far = consul(&golens_b, "/v1/catalog/service/shop");
+    let far = far.as_array().expect("a list").iter();
+    let mut far: Vec<_> = far
+        .filter(|row| row["Node"] == "node-a")
+        .map(|row| (row["Address"].clone(), row["ServiceAddress"].clone()))
+        .collect();
+    assert_eq!(far.pop(), Some((json!("198.51.100.1"), json!(""))));
+    assert!(far.is_empty(), "{far:?}");
+
+    // What stays at home is counted, as a number and as a metric.
+    wait_until("the one on loopback to be counted", PATIENCE, || {
+        let state = [("state", "kept_here")];
+        golens_a
+            .metrics()
+            .count("golens_registry_cluster_instances", &state)
+            == 1
+    });
+    let status = cluster(&golens_a);
+    assert_eq!((status.kept_here, status.nodes), (1, 1), "{status:?}");
+    assert!(status.connected && !status.name_taken, "{status:?}");
+    assert_eq!(
+        (status.breaker.as_str(), status.view.as_str()),
+        ("closed", "fresh")
+    );
+
+    on_a.kill();
+    await_seen(
+        &golens_b,
+        "shop",
+        vec![place("node-b", &on_b, "discovered")],
+    );
+    golens_a.stop();
+    golens_b.stop();
+}
+
+#[test]
+fn a_restart_of_an_agent_goes_unnoticed_elsewhere() {
+    let run = RunDir::new();
+    let etcd = Etcd::start(run.path()).expect("etcd");
+    let (a, b) = (
+        Node::new("node-a", "198.51.100.1"),
+        Node::new("node-b", "198.51.100.2"),
+    );
+    let on_a = a.program("shop", "0.0.0.0:0");
+    let (golens_a, golens_b) = (a.golens(&etcd), b.golens(&etcd));
+    let expected = vec![format!("node-a:{} cluster", port(on_a.address()))];
+    await_seen(&golens_b, "shop", expected.clone());
+    let index = |golens: &Golens| {
+        let rows = consul(golens, "/v1/health/service/shop");
+        let service = &rows[0]["Service"];
+        (
+            service["CreateIndex"].clone(),
+            service["ModifyIndex"].clone(),
+        )
+    };
+    let before = index(&golens_b);
+    // Killed, not stopped.
+    drop(golens_a);
+    let golens_a = a.golens(&etcd);
+    let published = wait_for("it to publish again", PATIENCE, || {
+        let status = cluster(&golens_a);
+        // The other one is the service that stands for the registry itself.
+        (status.published == 2).then_some(status)
+    });
+    assert!(published.connected, "{published:?}");
+    assert_eq!(index(&golens_b), before, "nobody was told anything");
+    assert_eq!(seen(&golens_b, "shop"), expected);
+    golens_a.stop();
+    golens_b.stop();
+}
+
+#[test]
+fn an_etcd_that_is_not_there_stops_nothing_and_is_told_of() {
+    let node = Node::new("node-a", "198.51.100.1");
+    let program = node.program("shop", "0.0.0.0:0");
+    let nobody = std::net::TcpListener::bind("127.0.0.1:0").expect("bound");
+    let address = nobody.local_addr().expect("known");
+    drop(nobody);
+    let golens = Settings::for_cgroup(&node.cgroup)
+        .with_registry(&node.run)
+        .set(
+            "registry.etcd.endpoints",
+            json!([format!("http://{address}")]),
+        )
+        .set("registry.etcd.freshness.fresh", json!("1s"))
+        .set("registry.etcd.freshness.stale", json!("2s"))
+        .start(&node.run);
+    let expected = vec![format!("node-1:{} discovered", port(program.address()))];
+    await_seen(&golens, "shop", expected);
+    let status = wait_for("the view to expire", PATIENCE, || {
+        Some(cluster(&golens)).filter(|status| status.view == "expired")
+    });
+    assert!(!status.connected, "{status:?}");
+    let reason = format!("cannot connect to etcd at http://{address}");
+    assert!(status.last_error.contains(&reason), "{status:?}");
+    wait_until("the metrics to say so", PATIENCE, || {
+        let metrics = golens.metrics();
+        let is = |name, state| metrics.count(name, &[("state", state)]) == 1;
+        is("golens_registry_cluster_connection", "disconnected")
+            && is("golens_registry_cluster_view", "expired")
+    });
+    golens.stop();
+}
