@@ -1,9 +1,13 @@
 //! Calls to etcd: one member at a time, each call with a time limit and past the breaker.
 
-use std::time::Duration;
+use std::{
+    error::Error,
+    sync::atomic::{AtomicBool, Ordering},
+    time::Duration,
+};
 
 use futures_util::{StreamExt, TryStreamExt, stream};
-use thiserror::Error;
+use thiserror::Error as ThisError;
 use tokio::{sync::mpsc, time::timeout};
 use tonic::{
     Code, Request, Response, Status, Streaming,
@@ -24,23 +28,28 @@ const PAGE: i64 = 500;
 const LARGEST: usize = 64 * 1024 * 1024;
 
 /// Why the back end could not be used.
-#[derive(Debug, Error)]
+#[derive(Debug, ThisError)]
 pub(super) enum BackendError {
-    #[error("cannot connect to etcd at {endpoint}")]
-    Connect {
-        endpoint: String,
-        source: tonic::transport::Error,
-    },
+    #[error("cannot connect to etcd at {endpoint}: {reason}")]
+    Connect { endpoint: String, reason: String },
     #[error("etcd at {endpoint} did not answer {call} in time")]
     TimedOut {
         endpoint: String,
         call: &'static str,
     },
-    #[error("etcd at {endpoint} refused {call}: {}", source.message())]
+    #[error("etcd at {endpoint} refused {call}: {reason}")]
     Refused {
         endpoint: String,
         call: &'static str,
-        source: Box<Status>,
+        code: Code,
+        reason: String,
+    },
+    #[error("the connection to etcd at {endpoint} broke in {call}: {reason}{hint}")]
+    Broken {
+        endpoint: String,
+        call: &'static str,
+        reason: String,
+        hint: &'static str,
     },
     #[error("etcd at {endpoint} ended the watch: {reason}")]
     WatchEnded { endpoint: String, reason: String },
@@ -62,13 +71,8 @@ impl BackendError {
     /// Whether etcd does not want us: then asking often changes nothing, and costs it a password's check.
     pub(super) fn is_denial(&self) -> bool {
         use Code::{InvalidArgument, PermissionDenied, Unauthenticated};
-        match self {
-            Self::Refused { source, .. } => matches!(
-                source.code(),
-                InvalidArgument | PermissionDenied | Unauthenticated
-            ),
-            _ => false,
-        }
+        let denials = [InvalidArgument, PermissionDenied, Unauthenticated];
+        matches!(self, Self::Refused { code, .. } if denials.contains(code))
     }
 }
 
@@ -80,6 +84,7 @@ pub(super) struct Backend {
     token: Option<MetadataValue<Ascii>>,
     limit: Duration,
     gate: Gate,
+    has_answered: AtomicBool,
 }
 
 /// A part of what is in a range.
@@ -116,6 +121,7 @@ impl Backend {
             token: None,
             limit,
             gate,
+            has_answered: AtomicBool::new(false),
         }
     }
 
@@ -285,6 +291,34 @@ impl Backend {
         request
     }
 
+    /// What etcd said, or why it could not say anything.
+    fn failed(&self, call: &'static str, status: Status) -> BackendError {
+        let endpoint = self.endpoint.clone();
+        if is_compacted(&status) {
+            return BackendError::Compacted;
+        }
+        if status.source().is_none() {
+            return BackendError::Refused {
+                endpoint,
+                call,
+                code: status.code(),
+                reason: status.message().to_owned(),
+            };
+        }
+        // With TLS 1.3 a client learns that its certificate is refused when it has connected.
+        let may_be_refused =
+            endpoint.starts_with("https") && !self.has_answered.load(Ordering::Relaxed);
+        BackendError::Broken {
+            endpoint,
+            call,
+            reason: innermost(&status),
+            hint: match may_be_refused {
+                true => " (it may not take this node's certificate, or want one)",
+                false => "",
+            },
+        }
+    }
+
     async fn call<T>(
         &self,
         call: &'static str,
@@ -297,18 +331,12 @@ impl Backend {
         match timeout(self.limit, work).await {
             Ok(Ok(answer)) => {
                 self.gate.record(Outcome::Success);
+                self.has_answered.store(true, Ordering::Relaxed);
                 Ok(answer.into_inner())
             }
             Ok(Err(status)) => {
                 self.gate.record(Outcome::Failure);
-                Err(match is_compacted(&status) {
-                    true => BackendError::Compacted,
-                    false => BackendError::Refused {
-                        endpoint: endpoint(),
-                        call,
-                        source: Box::new(status),
-                    },
-                })
+                Err(self.failed(call, status))
             }
             Err(_elapsed) => {
                 self.gate.record(Outcome::TimedOut);
@@ -319,6 +347,15 @@ impl Backend {
             }
         }
     }
+}
+
+/// The cause that the others repeat.
+pub(super) fn innermost(error: &dyn Error) -> String {
+    let mut cause = error;
+    while let Some(next) = cause.source() {
+        cause = next;
+    }
+    cause.to_string()
 }
 
 /// etcd has no code of its own for this.

@@ -9,7 +9,7 @@ use tonic::{
 };
 
 use super::{
-    backend::{Backend, BackendError},
+    backend::{Backend, BackendError, innermost},
     gate::Gate,
     proto::{self, lease_client},
     settings::{JoinError, Settings, TlsFiles, User, read, uri},
@@ -127,11 +127,11 @@ async fn connect(
             gate.record(Outcome::Success);
             Ok(channel)
         }
-        Ok(Err(source)) => {
+        Ok(Err(error)) => {
             gate.record(Outcome::Failure);
             Err(BackendError::Connect {
                 endpoint: name,
-                source,
+                reason: innermost(&error),
             })
         }
         Err(_elapsed) => {
