@@ -1,17 +1,19 @@
 //! Two agents that share what they have through a real etcd, with a real Go program on each.
 
-use std::time::Duration;
+use std::{net::SocketAddr, time::Duration};
 
 use serde_json::{Value, json};
 use tests::{
     backends::Etcd,
     harness::{
-        Cgroup, ClusterRow, Golens, InstanceRow, Program, RunDir, Settings, Spawn, Target, get,
-        wait_for, wait_until,
+        Cgroup, ClusterRow, Golens, InstanceRow, Network, Program, RunDir, Settings, Spawn, Target,
+        get, wait_for, wait_until,
     },
 };
 
 const PATIENCE: Duration = Duration::from_secs(15);
+/// All is right again within this once a fault is over.
+const CONVERGES: Duration = Duration::from_secs(10);
 
 /// A node of its own as far as one machine has room for two: a group of processes, a name, an address.
 struct Node {
@@ -41,16 +43,16 @@ impl Node {
     }
 
     fn golens(&self, etcd: &Etcd) -> Golens {
+        self.settings(etcd.address).start(&self.run)
+    }
+
+    fn settings(&self, etcd: SocketAddr) -> Settings {
         Settings::for_cgroup(&self.cgroup)
             .with_registry(&self.run)
             .set("registry.node", json!(self.name))
             .set("registry.address", json!(self.address))
-            .set(
-                "registry.etcd.endpoints",
-                json!([format!("http://{}", etcd.address)]),
-            )
+            .set("registry.etcd.endpoints", json!([format!("http://{etcd}")]))
             .set("registry.etcd.ttl", json!("5s"))
-            .start(&self.run)
     }
 }
 
@@ -222,4 +224,87 @@ fn an_etcd_that_is_not_there_stops_nothing_and_is_told_of() {
             && is("golens_registry_cluster_view", "expired")
     });
     golens.stop();
+}
+
+#[test]
+fn a_node_that_the_network_cuts_off_answers_and_catches_up() {
+    let run = RunDir::new();
+    // One link for each node: the packets of one are lost, those of the other are not.
+    let network = Network::new(2);
+    let etcd = Etcd::start_in(&network, run.path()).expect("etcd");
+    let far = format!("{}:{}", network.link(1).inside, etcd.address.port());
+    let far: SocketAddr = far.parse().expect("an address");
+    let (a, b) = (
+        Node::new("node-a", "198.51.100.1"),
+        Node::new("node-b", "198.51.100.2"),
+    );
+    let [on_a, leaves] = ["0.0.0.0:0", "0.0.0.0:0"].map(|listen| a.program("shop", listen));
+    let on_b = b.program("shop", "0.0.0.0:0");
+    let quick = |settings: Settings| {
+        settings
+            .set("registry.etcd.call_timeout", json!("500ms"))
+            .set("registry.etcd.freshness.fresh", json!("2s"))
+    };
+    let golens_a = quick(a.settings(etcd.address)).start(&a.run);
+    let golens_b = quick(b.settings(far)).start(&b.run);
+    let place = |node: &str, program: &Program, source: &str| {
+        format!("{node}:{} {source}", port(program.address()))
+    };
+    let on_both = |ours: &str, others: &str| {
+        vec![
+            place("node-a", &on_a, ours),
+            place("node-a", &leaves, ours),
+            place("node-b", &on_b, others),
+        ]
+    };
+    await_seen(&golens_a, "shop", on_both("discovered", "cluster"));
+    await_seen(&golens_b, "shop", on_both("cluster", "discovered"));
+
+    network.cut(1);
+    wait_until("the cut to be noticed", PATIENCE, || {
+        let status = cluster(&golens_b);
+        !status.connected && status.view == "stale"
+    });
+    // The lease of the one that is cut off ends, and it does not know what happens elsewhere.
+    let only_a = vec![
+        place("node-a", &on_a, "discovered"),
+        place("node-a", &leaves, "discovered"),
+    ];
+    await_seen(&golens_a, "shop", only_a);
+    let known = on_both("cluster", "discovered");
+    let left = place("node-a", &leaves, "cluster");
+    leaves.kill();
+    let new = a.program("shop", "0.0.0.0:0");
+    await_seen(
+        &golens_a,
+        "shop",
+        vec![
+            place("node-a", &on_a, "discovered"),
+            place("node-a", &new, "discovered"),
+        ],
+    );
+    let mut before = known.clone();
+    before.sort();
+    assert_eq!(seen(&golens_b, "shop"), before, "the last view is answered");
+    assert_eq!(cluster(&golens_a).view, "fresh");
+
+    network.mend(1);
+    let mut after = known;
+    after.retain(|row| *row != left);
+    after.push(place("node-a", &new, "cluster"));
+    after.sort();
+    wait_until("b to catch up", CONVERGES, || {
+        seen(&golens_b, "shop") == after
+    });
+    let mut after = vec![
+        place("node-a", &on_a, "discovered"),
+        place("node-a", &new, "discovered"),
+        place("node-b", &on_b, "cluster"),
+    ];
+    after.sort();
+    wait_until("a to see b again", CONVERGES, || {
+        seen(&golens_a, "shop") == after
+    });
+    golens_a.stop();
+    golens_b.stop();
 }

@@ -1,10 +1,19 @@
 //! etcd with one member, in memory as far as it can be: tests do not ask what a power failure leaves.
 
-use std::{net::SocketAddr, path::Path, process::Command, time::Duration};
+use std::{
+    net::{Ipv4Addr, SocketAddr},
+    path::Path,
+    process::Command,
+    time::Duration,
+};
 
 use anyhow::Result;
 
 use super::{Server, binary, server::free_ports};
+use crate::harness::Network;
+
+/// Port of clients in a network of its own.
+const PORT: u16 = 2379;
 
 /// A running etcd.
 #[derive(Debug)]
@@ -15,17 +24,40 @@ pub struct Etcd {
 }
 
 impl Etcd {
-    /// Starts one with its data and its log in `directory`.
+    /// Starts one on loopback, with its data and its log in `directory`.
     ///
     /// # Errors
     /// When it does not become ready.
     pub fn start(directory: &Path) -> Result<Self> {
         let [address, peer] = free_ports()?;
-        let (client, peer) = (format!("http://{address}"), format!("http://{peer}"));
-        let mut command = Command::new(binary("GOLENS_ETCD")?);
+        let command = Command::new(binary("GOLENS_ETCD")?);
+        Self::spawn(command, address, address, peer, directory)
+    }
+
+    /// Starts one in a network of its own, where it listens on every address. [`address`](Self::address) is
+    /// that of the first link.
+    ///
+    /// # Errors
+    /// When it does not become ready.
+    pub fn start_in(network: &Network, directory: &Path) -> Result<Self> {
+        let any = SocketAddr::from((Ipv4Addr::UNSPECIFIED, PORT));
+        let address = SocketAddr::new(network.link(0).inside.parse()?, PORT);
+        let peer = SocketAddr::from((Ipv4Addr::LOCALHOST, PORT + 1));
+        let command = network.command(&binary("GOLENS_ETCD")?);
+        Self::spawn(command, any, address, peer, directory)
+    }
+
+    fn spawn(
+        mut command: Command,
+        listen: SocketAddr,
+        address: SocketAddr,
+        peer: SocketAddr,
+        directory: &Path,
+    ) -> Result<Self> {
+        let [listen, client, peer] = [listen, address, peer].map(|at| format!("http://{at}"));
         command.arg("--data-dir").arg(directory.join("etcd"));
         for (option, value) in [
-            ("--listen-client-urls", client.as_str()),
+            ("--listen-client-urls", listen.as_str()),
             ("--advertise-client-urls", &client),
             ("--listen-peer-urls", &peer),
             ("--initial-advertise-peer-urls", &peer),

@@ -16,6 +16,7 @@ mod goroutines;
 mod http;
 mod load;
 mod metrics;
+mod network;
 mod page;
 mod process;
 mod program;
@@ -42,6 +43,7 @@ pub use goroutines::{
 pub use http::{Response, get};
 pub use load::{Load, LoadSummary, RunningLoad};
 pub use metrics::{Metrics, Sample};
+pub use network::{Link, Network};
 pub use page::Page;
 pub use program::{Program, Spawn};
 pub use registry::{ClusterRow, EventRow, FoundRow, InstanceRow, ListenerRow, RegistryRow};

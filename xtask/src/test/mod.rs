@@ -56,6 +56,8 @@ pub(crate) fn run(paths: &Paths, options: &Options) -> Result<ExitCode> {
     if with_root {
         // The scope test watches golens' system calls.
         setup::tool("strace")?;
+        // The registry's tests make a network and cut it.
+        setup::tool("ip")?;
     }
     let ready = setup::run(
         paths,
