@@ -193,6 +193,97 @@ fn a_restart_of_an_agent_goes_unnoticed_elsewhere() {
     golens_b.stop();
 }
 
+/// Head and body of the Consul API's answer, as text.
+fn ask(golens: &Golens, method: &str, path: &str, body: &str) -> String {
+    use std::io::{Read as _, Write as _};
+    let registry = golens.registry();
+    let address = registry.address("http").expect("the registry answers");
+    let mut stream = std::net::TcpStream::connect(address).expect("connected");
+    let length = body.len();
+    let request = format!(
+        "{method} {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\nContent-Length: {length}\r\n\r\n{body}"
+    );
+    stream.write_all(request.as_bytes()).expect("sent");
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).expect("answered");
+    answer
+}
+
+#[test]
+fn a_silent_etcd_is_told_of_wherever_one_may_look() {
+    let run = RunDir::new();
+    let etcd = Etcd::start(run.path()).expect("etcd");
+    let (a, b) = (
+        Node::new("node-a", "198.51.100.1"),
+        Node::new("node-b", "198.51.100.2"),
+    );
+    let on_b = b.program("shop", "0.0.0.0:0");
+    let golens_a = a
+        .settings(etcd.address)
+        .set("registry.etcd.call_timeout", json!("200ms"))
+        .set("registry.etcd.freshness.fresh", json!("1s"))
+        .set("registry.etcd.freshness.stale", json!("2s"))
+        .set("registry.etcd.breaker.trials", json!(3))
+        .set("registry.etcd.breaker.probe", json!("200ms"))
+        .start(&a.run);
+    let golens_b = b.golens(&etcd);
+    let expected = [format!("node-b:{} cluster", port(on_b.address()))];
+    await_seen(&golens_a, "shop", expected.to_vec());
+
+    // What another node keeps is changed there.
+    let id = &golens_a.instances()[0].id;
+    let elsewhere = json!({"Node": "node-b", "ServiceID": id}).to_string();
+    let refused = ask(&golens_a, "PUT", "/v1/catalog/deregister", &elsewhere);
+    assert!(refused.starts_with("HTTP/1.1 409"), "{refused}");
+    assert!(refused.contains("node-b"), "{refused}");
+
+    etcd.pause();
+    // Something to say, to nobody who listens.
+    let _new = a.program("new", "0.0.0.0:0");
+    wait_until(
+        "the breaker to open and the view to expire",
+        PATIENCE,
+        || {
+            let status = cluster(&golens_a);
+            (status.breaker.as_str(), status.view.as_str()) == ("open", "expired")
+        },
+    );
+    wait_until("the metrics to say so", PATIENCE, || {
+        let metrics = golens_a.metrics();
+        let is = |name, label, state| metrics.count(name, &[(label, state)]) == 1;
+        is("golens_registry_cluster_breaker", "state", "open")
+            && is("golens_registry_cluster_view", "state", "expired")
+            && is(
+                "golens_registry_cluster_connection",
+                "state",
+                "disconnected",
+            )
+            && is(
+                "golens_registry_cluster_events_total",
+                "kind",
+                "breaker_opened",
+            )
+    });
+    let stats = &consul(&golens_a, "/v1/agent/self")["Stats"]["cluster"];
+    assert_eq!(
+        (&stats["breaker"], &stats["freshness"], &stats["connected"]),
+        (&json!("open"), &json!("expired"), &json!("false"))
+    );
+    let answer = ask(&golens_a, "GET", "/v1/health/service/shop", "");
+    assert!(answer.contains("X-Golens-Stale: expired"), "{answer}");
+    assert!(answer.contains("\"node-b\""), "the last view: {answer}");
+
+    etcd.resume();
+    wait_until("all to be well", CONVERGES, || {
+        let status = cluster(&golens_a);
+        (status.breaker.as_str(), status.view.as_str()) == ("closed", "fresh")
+    });
+    let answer = ask(&golens_a, "GET", "/v1/health/service/shop", "");
+    assert!(!answer.contains("X-Golens-Stale"), "{answer}");
+    golens_a.stop();
+    golens_b.stop();
+}
+
 #[test]
 fn an_etcd_that_is_not_there_stops_nothing_and_is_told_of() {
     let node = Node::new("node-a", "198.51.100.1");

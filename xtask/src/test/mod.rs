@@ -55,9 +55,9 @@ pub(crate) fn run(paths: &Paths, options: &Options) -> Result<ExitCode> {
     let with_root = missing.is_empty() && !options.no_root;
     if with_root {
         // The scope test watches golens' system calls.
-        setup::tool("strace")?;
+        setup::tool("strace", "strace")?;
         // The registry's tests make a network and cut it.
-        setup::tool("ip")?;
+        setup::tool("ip", "iproute2")?;
     }
     let ready = setup::run(
         paths,

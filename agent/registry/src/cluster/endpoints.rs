@@ -118,15 +118,13 @@ async fn connect(
     limit: Duration,
     gate: &Gate,
 ) -> Result<Channel, BackendError> {
-    if !gate.allow() {
+    if gate.is_open() {
         return Err(BackendError::BreakerOpen);
     }
     let name = name.to_owned();
     match timeout(limit, endpoint.connect()).await {
-        Ok(Ok(channel)) => {
-            gate.record(Outcome::Success);
-            Ok(channel)
-        }
+        // The kernel connects also to a process that has stopped: it is the first call that tells.
+        Ok(Ok(channel)) => Ok(channel),
         Ok(Err(error)) => {
             gate.record(Outcome::Failure);
             Err(BackendError::Connect {

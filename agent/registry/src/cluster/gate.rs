@@ -20,6 +20,15 @@ impl Gate {
         Self { breaker, shared }
     }
 
+    /// Whether calls go out at all.
+    pub(super) fn is_open(&self) -> bool {
+        let mut breaker = self.breaker();
+        let is_open = breaker.is_open(Instant::now());
+        self.show(&breaker);
+        is_open
+    }
+
+    /// Whether a call may go out, which is to be followed by [`record`](Self::record).
     pub(super) fn allow(&self) -> bool {
         let mut breaker = self.breaker();
         let allowed = breaker.allow(Instant::now());

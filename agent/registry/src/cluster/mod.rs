@@ -179,7 +179,7 @@ async fn wait_for_trial(session: &mut Session, endpoints: &mut Endpoints, gate: 
             gate.half_open();
             return;
         }
-        if gate.allow() {
+        if !gate.is_open() {
             return;
         }
     }
