@@ -21,6 +21,7 @@ mod nodes;
 mod options;
 mod outward;
 mod pending;
+mod processes;
 mod published;
 mod remote;
 mod results;
