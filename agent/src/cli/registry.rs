@@ -139,7 +139,7 @@ pub(super) async fn run(args: RegistryArgs, output: &mut Output) -> Result<ExitC
 
 async fn serve(args: ServeArgs) -> Result<(), StartError> {
     let signals = Signals::take()?;
-    let standalone = Standalone::open(plan(args)?).await?;
+    let standalone = Standalone::open(plan(args)).await?;
     for address in standalone.addresses() {
         info!(%address, "the registry answers");
     }
@@ -148,7 +148,7 @@ async fn serve(args: ServeArgs) -> Result<(), StartError> {
     Ok(())
 }
 
-fn plan(args: ServeArgs) -> Result<Plan, StartError> {
+fn plan(args: ServeArgs) -> Plan {
     let mut listen = args.http;
     if let (Some(certificate), Some(key)) = (args.cert, args.key) {
         let files = TlsFiles {
@@ -163,9 +163,9 @@ fn plan(args: ServeArgs) -> Result<Plan, StartError> {
         Policy::Allow => Rights::all(),
         Policy::Deny => Rights::none(),
     });
-    Ok(Plan {
+    Plan {
         data: args.data,
-        cluster: args.cluster.settings()?,
+        cluster: args.cluster.settings(),
         node: args.node,
         node_meta: Default::default(),
         listen,
@@ -185,5 +185,5 @@ fn plan(args: ServeArgs) -> Result<Plan, StartError> {
             anonymous,
             ..Settings::default()
         },
-    })
+    }
 }
