@@ -3,6 +3,7 @@
 
 use std::{net::TcpListener, time::Duration};
 
+use serde::Deserialize;
 use serde_json::json;
 use tests::harness::{
     Cgroup, Golens, InstanceRow, Program, RunDir, Settings, Spawn, Target, get, wait_for,
@@ -231,5 +232,68 @@ fn a_folder_that_cannot_be_made_leaves_the_observing_half() {
         reason.contains("cannot make the data directory"),
         "{reason}"
     );
+    golens.stop();
+}
+
+/// What a program says of the answers it got.
+#[derive(Debug, PartialEq, Deserialize)]
+struct Asked {
+    /// Answers with status 200 before another one.
+    ok: u32,
+    /// Status of the first other answer; 0 when there was none.
+    status: u16,
+    /// Its `Retry-After`.
+    retry_after: String,
+}
+
+/// Lets a program ask the registry until it is refused, or was answered `most` times.
+fn ask(program: &Program, network: &str, address: &str, most: u32) -> Asked {
+    let path =
+        format!("/ask?network={network}&address={address}&path=/v1/catalog/services&most={most}");
+    program.get(&path).json()
+}
+
+#[test]
+fn each_process_behind_one_address_has_a_budget_of_its_own() {
+    const BURST: u32 = 400;
+    let (run, cgroup) = (RunDir::new(), Cgroup::new());
+    let [greedy, modest] = ["", ""].map(|none| program(&cgroup, &run, none));
+    let socket = run.path().join("registry.sock").display().to_string();
+    let golens = Settings::for_cgroup(&cgroup)
+        .with_registry(&run)
+        .set(
+            "registry.http",
+            json!(["127.0.0.1:0", format!("unix://{socket}")]),
+        )
+        // One comes back per second, which is nothing beside what follows.
+        .set(
+            "registry.limits",
+            json!({"requests_per_second": 1, "burst": BURST}),
+        )
+        .start(&run);
+    wait_until("the registry to answer", PATIENCE, || {
+        golens.registry().listeners.iter().all(|row| row.listening)
+    });
+    let registry = golens.registry();
+    let tcp = registry.address("http").expect("the registry answers");
+
+    let refused = ask(&greedy, "tcp", tcp, 10 * BURST);
+    assert!(refused.ok >= BURST, "{refused:?}");
+    assert_eq!((refused.status, refused.retry_after.as_str()), (429, "1"));
+    // A new connection, or another kind of one, is no new budget.
+    for (network, address) in [("tcp", tcp), ("unix", &socket)] {
+        let again = ask(&greedy, network, address, BURST);
+        assert_eq!(again.status, 429, "{network}: {again:?}");
+    }
+    // The neighbour calls from the same address.
+    for (network, address) in [("tcp", tcp), ("unix", &socket)] {
+        let answered = ask(&modest, network, address, BURST / 2);
+        let all = Asked {
+            ok: BURST / 2,
+            status: 0,
+            retry_after: String::new(),
+        };
+        assert_eq!(answered, all, "{network}");
+    }
     golens.stop();
 }
