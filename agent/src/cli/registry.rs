@@ -10,7 +10,7 @@ use std::{
 
 use clap::{Args, Subcommand, ValueEnum};
 use registry::{
-    ByPeer, CertificateRule, CertificateRules,
+    ByPeer, CertificateRule, CertificateRules, TagRule, TagRules,
     consul::Settings,
     dns,
     listen::Address,
@@ -119,6 +119,10 @@ struct ServeArgs {
     /// What callers without a token may do.
     #[arg(long, value_enum, default_value_t = Policy::Allow)]
     default_policy: Policy,
+    /// A tag that only some callers may use, and who; with a `*` at their ends, all that begin so. May be
+    /// repeated. Callers are known by their certificate's name; whoever asks by DNS is `dns`.
+    #[arg(long, value_name = "TAG=CALLER,...", value_parser = tag_rule)]
+    tag_rule: Vec<TagRule>,
     #[command(flatten)]
     cluster: ClusterArgs,
     /// Time between snapshots beside the state, such as 1h; 0s for none.
@@ -148,7 +152,9 @@ pub(super) async fn run(args: RegistryArgs, output: &mut Output) -> Result<ExitC
 
 async fn serve(args: ServeArgs) -> Result<(), StartError> {
     let signals = Signals::take()?;
+    let tag_rules = TagRules(args.tag_rule.clone());
     let standalone = Standalone::open(plan(args)?).await?;
+    standalone.registry().set_tag_rules(tag_rules);
     for address in standalone.addresses() {
         info!(%address, "the registry answers");
     }
@@ -197,6 +203,18 @@ fn plan(args: ServeArgs) -> Result<Plan, StartError> {
             certificates: Arc::new(CertificateRules(args.allow_certificate)),
             ..Settings::default()
         },
+    })
+}
+
+/// Reads `TAG=CALLER,...`.
+fn tag_rule(text: &str) -> Result<TagRule, String> {
+    let parts = text.split_once('=');
+    let (tag, callers) = parts.ok_or(
+        "it must be TAG=CALLER or TAG=CALLER,CALLER, such as debug-john=spiffe://dev/john",
+    )?;
+    Ok(TagRule {
+        tag: tag.to_owned(),
+        callers: callers.split(',').map(str::to_owned).collect(),
     })
 }
 

@@ -152,6 +152,8 @@ impl Half {
             metrics.events(&self.status.counts());
             if let Some(registry) = self.status.registry() {
                 metrics.publish(&registry.statistics());
+                metrics.resolves(&registry.resolve_counts());
+                self.status.fallbacks(registry.take_fallbacks());
             }
         }
     }
@@ -174,6 +176,7 @@ impl Half {
                 () = tokio::time::sleep(RETRY) => {}
             }
         };
+        registry.set_tag_rules(plan::tag_rules(&self.config));
         self.status.serving(registry.clone());
         let mut tasks = self.listen(endpoints, settings, &registry, &stop);
         if self.config.discovery.enabled {
@@ -232,7 +235,6 @@ impl Half {
             names: plan::names(&self.config),
             identity: self.identity(),
             limiter: Arc::new(Limiter::new(plan::limits(&self.config))),
-            tag_rules: Arc::new(plan::tag_rules(&self.config)),
             status: Arc::clone(&self.status),
         };
         let mut tasks = JoinSet::new();

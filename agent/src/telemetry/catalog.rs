@@ -315,7 +315,10 @@ catalogue! {
         Development, "Runs of checks by the registry.";
     REGISTRY_EVENTS: Agent "golens.registry.events",
         Counter, "{event}", ["kind"],
-        Development, "What happened to services by itself: found, gone, answered for by others.";
+        Development, "What happened to services by itself: found, gone, answered for by others, tags that nobody well has.";
+    REGISTRY_RESOLVES: Agent "golens.registry.resolves",
+        Counter, "{resolve}", ["matched"],
+        Development, "Choices of instances for a caller: by `tag`, by `fallback` from tags, by `namespace` where no tags were asked for, or by `panic` where nobody is well.";
     BINARIES: Agent "golens.binaries",
         Counter, "{binary}", ["outcome"],
         Development, "Binaries that a process without rights has read, by how that ended.";

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use prometheus::{IntCounter, IntCounterVec, IntGauge, IntGaugeVec};
-use registry::Statistics;
+use registry::{ResolveCounts, Statistics};
 
 use super::{catalog, own::Registrar};
 
@@ -16,6 +16,7 @@ pub struct RegistryMetrics {
     heartbeats: IntCounter,
     check_runs: IntCounter,
     events: IntCounterVec,
+    resolves: IntCounterVec,
 }
 
 impl RegistryMetrics {
@@ -27,6 +28,7 @@ impl RegistryMetrics {
             heartbeats: new.counter(&catalog::REGISTRY_HEARTBEATS),
             check_runs: new.counter(&catalog::REGISTRY_CHECK_RUNS),
             events: new.counter_vec(&catalog::REGISTRY_EVENTS),
+            resolves: new.counter_vec(&catalog::REGISTRY_RESOLVES),
         }
     }
 
@@ -44,6 +46,18 @@ impl RegistryMetrics {
         for (state, count) in [("listening", listening), ("waiting", waiting)] {
             let count = i64::try_from(count).unwrap_or(i64::MAX);
             self.listeners.with_label_values(&[state]).set(count);
+        }
+    }
+
+    /// Takes how instances were chosen.
+    pub fn resolves(&self, counts: &ResolveCounts) {
+        for (matched, count) in [
+            ("tag", counts.tag),
+            ("fallback", counts.fallback),
+            ("namespace", counts.namespace),
+            ("panic", counts.panic),
+        ] {
+            raise(&self.resolves.with_label_values(&[matched]), count);
         }
     }
 

@@ -134,9 +134,11 @@ impl<'a> Answer<'a> {
         let Some(view) = self.find_service(namespace, &name.service) else {
             return ResponseCode::NXDomain;
         };
+        let sight = self.resolver.registry.sight_of(&self.resolver.asker);
         let mut entries: Vec<&Entry> = view
             .entries
             .iter()
+            .filter(|entry| sight.sees(entry))
             .filter(|entry| self.is_well(entry) && has_tag(entry, name.tag.as_deref()))
             .filter(|entry| port(entry, name.port.as_deref()).is_some())
             .collect();

@@ -6,7 +6,7 @@ use hickory_proto::{
 };
 
 use super::{Options, Zone, answer::Answer, encode::encode, name, shuffle::Shuffle};
-use crate::Registry;
+use crate::{Registry, model, resolve::BY_DNS};
 
 /// Bytes of an answer by UDP when the asker says nothing else.
 const UDP_BYTES: u16 = 512;
@@ -25,6 +25,8 @@ pub struct Resolver {
     pub(super) registry: Registry,
     pub(super) options: Options,
     pub(super) shuffle: Shuffle,
+    /// Name of all who ask.
+    pub(super) asker: model::Name,
 }
 
 impl Resolver {
@@ -35,6 +37,7 @@ impl Resolver {
             registry,
             options,
             shuffle: Shuffle::new(),
+            asker: BY_DNS.into(),
         }
     }
 

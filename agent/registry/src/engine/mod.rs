@@ -55,6 +55,7 @@ use crate::{
     model::{
         Check, CheckKey, DEFAULT_NAMESPACE, Instance, InstanceKey, Name, NodeEntry, ServiceKey,
     },
+    resolve::Choosing,
     view::{NodeList, ServiceList},
 };
 
@@ -78,6 +79,7 @@ struct Inner {
     denials: Denials,
     prober: Arc<Prober>,
     cluster: OnceLock<Arc<Shared>>,
+    choosing: Choosing,
 }
 
 impl fmt::Debug for Registry {
@@ -118,6 +120,7 @@ impl Registry {
                 denials: Denials::default(),
                 prober: Arc::new(Prober::new(options.probes)),
                 cluster: OnceLock::new(),
+                choosing: Choosing::default(),
             }),
         };
         registry
@@ -248,6 +251,11 @@ impl Registry {
     pub fn trust(&self, service: Option<&ServiceKey>) -> Trust {
         let trust = |shared: &Arc<Shared>| shared.trust(service, Instant::now());
         self.cluster().map(trust).unwrap_or_default()
+    }
+
+    /// What instances are chosen by.
+    pub(crate) fn choosing(&self) -> &Choosing {
+        &self.inner.choosing
     }
 
     /// Runs a change on the writer's thread.
