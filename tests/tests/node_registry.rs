@@ -4,7 +4,7 @@
 use std::{net::TcpListener, time::Duration};
 
 use serde::Deserialize;
-use serde_json::json;
+use serde_json::{Value, json};
 use tests::harness::{
     Cgroup, Golens, InstanceRow, Program, RunDir, Settings, Spawn, Target, get, wait_for,
     wait_until,
@@ -294,6 +294,88 @@ fn each_process_behind_one_address_has_a_budget_of_its_own() {
             retry_after: String::new(),
         };
         assert_eq!(answered, all, "{network}");
+    }
+    golens.stop();
+}
+
+/// Registers an instance of `web` with a TTL check that passes.
+fn register(golens: &Golens, id: &str, tags: &[&str]) {
+    let body = json!({"Name": "web", "ID": id, "Port": 80, "Tags": tags,
+        "Check": {"TTL": "1h", "Status": "passing"}});
+    assert_eq!(
+        put(golens, "/v1/agent/service/register", &body.to_string()),
+        200
+    );
+}
+
+#[test]
+fn tags_that_nobody_well_has_are_an_event_and_a_metric() {
+    let (run, cgroup) = (RunDir::new(), Cgroup::new());
+    let golens = Settings::for_cgroup(&cgroup)
+        .with_registry(&run)
+        .set(
+            "registry.tag_rules",
+            json!([{"tag": "debug-*", "callers": ["service john"]}]),
+        )
+        .start(&run);
+    wait_until("the registry to answer", PATIENCE, || {
+        golens.registry().address("http").is_some()
+    });
+    register(&golens, "base", &[]);
+    register(&golens, "new", &["canary"]);
+    register(&golens, "john", &["debug-john"]);
+    let registry = golens.registry();
+    let address = registry.address("http").expect("it answers");
+    let resolve = |tag: &str| {
+        let path = format!("/v1/health/service/web?fallback&tag={tag}");
+        let answer = get(address, &path).expect("answered");
+        let ids: Vec<Value> = answer.json();
+        let ids = ids.iter().map(|entry| entry["Service"]["ID"].to_string());
+        ids.collect::<Vec<_>>().join(" ")
+    };
+    assert_eq!(resolve("canary"), "\"new\"");
+    assert_eq!(put(&golens, "/v1/agent/check/fail/service:new", ""), 200);
+    assert_eq!(resolve("canary"), "\"base\"");
+    // What is for others is neither found nor anybody's fallback, and that is no event.
+    assert_eq!(resolve("debug-john"), "\"base\"");
+    assert_eq!(put(&golens, "/v1/agent/check/pass/service:new", ""), 200);
+    assert_eq!(resolve("canary"), "\"new\"");
+
+    let events = wait_for("both events", PATIENCE, || {
+        let events = golens.registry().events;
+        (events.len() >= 2).then_some(events)
+    });
+    let told: Vec<_> = events
+        .iter()
+        .map(|event| {
+            (
+                event.kind.as_str(),
+                event.subject.as_str(),
+                event.reason.as_str(),
+            )
+        })
+        .collect();
+    assert_eq!(
+        told,
+        [
+            (
+                "tag_fallback",
+                "default/web canary",
+                "no instance with these tags is well"
+            ),
+            (
+                "tag_back",
+                "default/web canary",
+                "an instance with these tags is well again"
+            ),
+        ]
+    );
+    for (matched, count) in [("tag", 2), ("fallback", 2), ("namespace", 0), ("panic", 0)] {
+        let labels = [("matched", matched)];
+        let counted = golens
+            .metrics()
+            .count("golens_registry_resolves_total", &labels);
+        assert_eq!(counted, count, "{matched}");
     }
     golens.stop();
 }
