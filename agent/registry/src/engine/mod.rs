@@ -31,7 +31,9 @@ mod transaction;
 mod watch;
 
 use std::{
+    collections::BTreeSet,
     fmt,
+    net::IpAddr,
     path::Path,
     sync::{Arc, Mutex, OnceLock},
     time::Instant,
@@ -183,6 +185,15 @@ impl Registry {
     /// All namespaces that have instances, in order.
     pub fn namespaces(&self) -> Vec<Name> {
         self.inner.model.published.namespaces()
+    }
+
+    /// Services of all namespaces with an instance at this address, whose tags are `shown`.
+    pub(crate) fn services_at(
+        &self,
+        address: IpAddr,
+        shown: impl Fn(&[String]) -> bool,
+    ) -> BTreeSet<ServiceKey> {
+        self.inner.model.published.services_at(address, shown)
     }
 
     /// One instance.
