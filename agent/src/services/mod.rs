@@ -163,6 +163,8 @@ impl Half {
                 if let Some(cluster) = registry.cluster_status() {
                     metrics.cluster(&cluster);
                 }
+                metrics.resolves(&registry.resolve_counts());
+                self.status.fallbacks(registry.take_fallbacks());
             }
         }
     }
@@ -185,6 +187,7 @@ impl Half {
                 () = tokio::time::sleep(RETRY) => {}
             }
         };
+        registry.set_tag_rules(plan::tag_rules(&self.config));
         self.status.serving(registry.clone());
         let mut tasks = self.listen(endpoints, settings, &registry, &stop);
         let (complete, is_complete) = watch::channel(!self.config.discovery.enabled);
@@ -254,7 +257,6 @@ impl Half {
             names: plan::names(&self.config),
             identity: self.identity(),
             limiter: Arc::new(Limiter::new(plan::limits(&self.config))),
-            tag_rules: Arc::new(plan::tag_rules(&self.config)),
             status: Arc::clone(&self.status),
         };
         let mut tasks = JoinSet::new();
