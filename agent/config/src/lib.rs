@@ -27,7 +27,8 @@ pub use documents::{BadId, DocumentId, Documents, Published};
 pub use event::{Event, Events, Happened, Stage};
 pub use history::{Cause, Generation, Layer, Outcome, PartRecord};
 pub use hooks::{
-    Access, Component, ComponentError, Decrypt, DecryptError, Denied, Mask, NoMask, Prepared, Right,
+    Access, Check, Component, ComponentError, Decrypt, DecryptError, Denied, Mask, NoMask,
+    Prepared, Right,
 };
 pub use path::{BadPath, Path, Step};
 pub use pipeline::{

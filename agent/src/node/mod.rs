@@ -18,6 +18,7 @@ mod profiles;
 mod pump;
 mod readers;
 mod report;
+mod settings;
 mod sink;
 mod supervisor;
 mod target;
@@ -44,6 +45,7 @@ use self::{
     pump::Pump,
     readers::{GcPace, Readers},
     report::Counters,
+    settings::Settings,
     sink::NodeSink,
     supervisor::{Request, Supervisor},
     target::Table,
@@ -52,7 +54,7 @@ use crate::{
     api,
     cli::RunArgs,
     clock::Clock,
-    config::{self, Config},
+    config::Config,
     correlate::Correlator,
     discovery::{Opener, Procfs, Scanner, ScopeRules},
     export::{self, Fanout},
@@ -76,12 +78,11 @@ const SERVER_STOP: Duration = Duration::from_secs(2);
 /// # Errors
 /// When the agent cannot start.
 pub async fn run(args: RunArgs) -> Result<ExitCode, NodeError> {
-    let mut config = settings(&args)?;
+    let settings = Settings::start(&args).await?;
+    let config = settings.current();
     let command = match args.command.as_slice() {
         [] => None,
         [program, ..] => {
-            // The command line says what to observe; a scope from the file would only hide it.
-            config.scope = config::Scope::default();
             let start = Stopped::start(&args.command).await;
             Some(start.map_err(|source| NodeError::Command {
                 program: program.clone(),
@@ -106,33 +107,6 @@ pub async fn run(args: RunArgs) -> Result<ExitCode, NodeError> {
     let code = agent.wait(command).await;
     agent.stop().await;
     Ok(code)
-}
-
-fn settings(args: &RunArgs) -> Result<Config, NodeError> {
-    let mut config = match &args.config {
-        Some(path) => Config::load(path)?,
-        // Whoever observes one command without further settings did not ask for the node's registry.
-        None => Config {
-            registry: config::Registry {
-                enabled: args.command.is_empty(),
-                ..config::Registry::default()
-            },
-            ..Config::default()
-        },
-    };
-    if let Some(listen) = args.listen {
-        config.http.listen = listen;
-    }
-    config
-        .scope
-        .cgroups
-        .extend(args.scope_cgroup.iter().cloned());
-    let problems = config.validate();
-    if problems.is_empty() {
-        Ok(config)
-    } else {
-        Err(NodeError::Settings { problems })
-    }
 }
 
 /// A running agent.
