@@ -2,6 +2,7 @@
 
 mod change;
 mod exporters;
+mod live;
 mod node;
 mod own;
 mod probes;
@@ -15,6 +16,7 @@ mod watcher;
 
 pub use change::{Change, SETTINGS, Setting};
 pub use exporters::{LogMode, Loki, Otlp, OtlpProtocol};
+pub use live::{Live, LiveSender};
 pub use node::{Goroutines, Http, Metrics, Recent, Runtime, RuntimeRule, Scope};
 pub use own::{Overrides, definition, load, sources};
 pub use probes::{Attach, Probes, Window};

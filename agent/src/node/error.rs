@@ -2,7 +2,7 @@
 
 use std::{io, net::SocketAddr};
 
-use crate::{config::ConfigError, export, probe::ProbeError};
+use crate::{config::ConfigError, probe::ProbeError};
 
 /// Why the agent cannot start.
 #[derive(Debug, thiserror::Error)]
@@ -17,9 +17,6 @@ pub enum NodeError {
     /// The kernel side cannot be loaded.
     #[error(transparent)]
     Probe(#[from] ProbeError),
-    /// An exporter cannot be started.
-    #[error(transparent)]
-    Export(#[from] export::Error),
     /// Host name or boot id cannot be read.
     #[error("cannot read this node's identity")]
     Identity(#[source] io::Error),
@@ -57,7 +54,6 @@ impl NodeError {
             Self::Config(error) => error.error_type(),
             Self::State(_) => "state",
             Self::Probe(error) => error.error_type(),
-            Self::Export(error) => error.error_type(),
             Self::Identity(_) => "identity",
             Self::Ring(_) => "ring",
             Self::Readers(_) => "readers",

@@ -4,7 +4,7 @@
 
 use std::{
     path::{Path, PathBuf},
-    sync::Arc,
+    sync::{Arc, OnceLock},
 };
 
 use ::config::{
@@ -13,14 +13,16 @@ use ::config::{
 };
 use futures_util::future::BoxFuture;
 use state::{MemoryEngine, Options, Store};
-use tokio::sync::watch;
 
 use super::NodeError;
 use crate::{
     cli::RunArgs,
-    config::{self, Change, Config, ConfigError, Overrides},
+    config::{self, Change, Config, ConfigError, Live, LiveSender, Overrides},
     doctor::error_chain,
     documents,
+    export::{self, Exporters},
+    recent::Recent,
+    telemetry::Telemetry,
 };
 
 /// Where state is kept unless something else is said.
@@ -30,7 +32,7 @@ const FILE: &str = "state.redb";
 
 /// The settings, and what follows them.
 pub(super) struct Settings {
-    current: Current,
+    live: Live,
     /// Ended when this is dropped.
     _watched: Handle,
 }
@@ -40,7 +42,7 @@ impl Settings {
     ///
     /// # Errors
     /// When there are none that can be used, with all mistakes.
-    pub(super) async fn start(args: &RunArgs) -> Result<Self, NodeError> {
+    pub(super) async fn start(args: &RunArgs, parts: Parts) -> Result<Self, NodeError> {
         let watcher = Watcher::new(open(args).await?, Hooks::default());
         let defaults = defaults(args);
         let file = args.config.as_deref();
@@ -50,28 +52,30 @@ impl Settings {
         let mut sources = config::sources(&defaults, file);
         sources.extend(further(&sources).await?);
         let overrides = overrides(args);
-        let current = Current::default();
+        let live = Arc::default();
         let follower = Follower {
             overrides: overrides.clone(),
-            current: Arc::clone(&current),
+            live: Arc::clone(&live),
+            parts,
         };
         let mut definition = config::definition(sources, overrides);
         definition.components.push(Arc::new(follower));
         let watched = watcher.watch(definition).await;
-        if current.borrow().is_none() {
-            let problems = refused(&watcher);
-            return Err(ConfigError { problems }.into());
+        match live.get() {
+            Some(live) => Ok(Self {
+                live: live.live(),
+                _watched: watched,
+            }),
+            None => Err(ConfigError {
+                problems: refused(&watcher),
+            }
+            .into()),
         }
-        Ok(Self {
-            current,
-            _watched: watched,
-        })
     }
 
     /// The settings in effect.
-    pub(super) fn current(&self) -> Arc<Config> {
-        // There are some since the start.
-        self.current.borrow().clone().unwrap_or_default()
+    pub(super) fn live(&self) -> Live {
+        self.live.clone()
     }
 }
 
@@ -180,29 +184,46 @@ fn refused(watcher: &Watcher) -> Vec<Problem> {
     told.flatten().collect()
 }
 
-/// The settings in effect; none before the first.
-type Current = Arc<watch::Sender<Option<Arc<Config>>>>;
+/// What is told of every change, and does not look by itself.
+#[derive(Clone)]
+pub(super) struct Parts {
+    pub(super) exporters: Arc<Exporters>,
+    pub(super) recent: Arc<Recent>,
+    pub(super) telemetry: Arc<Telemetry>,
+}
 
-/// Takes over every generation of the settings that the running agent can follow.
+/// Takes over every generation of the settings that the running agent can follow. The first one decides how
+/// it starts.
 struct Follower {
     overrides: Overrides,
-    current: Current,
+    /// None before the first.
+    live: Arc<OnceLock<LiveSender>>,
+    parts: Parts,
 }
 
 /// Settings that can be followed.
 struct Ready {
     next: Arc<Config>,
-    current: Current,
+    exporters: export::Next,
+    live: Arc<OnceLock<LiveSender>>,
+    parts: Parts,
 }
 
 impl Prepared for Ready {
     fn commit(self: Box<Self>) {
-        self.current.send_replace(Some(self.next));
+        self.parts.exporters.commit(self.exporters);
+        self.parts.recent.limit(&self.next.recent);
+        let classic_names = self.next.metrics.classic_names;
+        self.parts.telemetry.show_classic_names(classic_names);
+        let first = Arc::clone(&self.next);
+        self.live
+            .get_or_init(|| LiveSender::new(first))
+            .send(self.next);
     }
 }
 
 impl Follower {
-    fn ready(&self, next: &Value) -> Result<Arc<Config>, Vec<ComponentError>> {
+    fn ready(&self, next: &Value) -> Result<Ready, Vec<ComponentError>> {
         let next = self.overrides.effective(next).map_err(|problems| {
             let errors = problems.into_iter().map(|problem| ComponentError {
                 reason: problem.to_string(),
@@ -210,24 +231,42 @@ impl Follower {
             });
             errors.collect::<Vec<_>>()
         })?;
-        let Some(current) = self.current.borrow().clone() else {
-            return Ok(Arc::new(next));
-        };
-        let refused = current
-            .changes(&next)
-            .filter_map(|setting| match setting.change {
-                Change::Live => None,
-                Change::Restart(why) => Some(ComponentError {
-                    path: setting.path.parse().unwrap_or_default(),
-                    reason: format!("needs a restart of golens: {why}"),
-                }),
-            });
-        let refused: Vec<_> = refused.collect();
-        match refused.is_empty() {
-            true => Ok(Arc::new(next)),
-            false => Err(refused),
+        let now = self.live.get().map(LiveSender::now);
+        let refused = now
+            .as_ref()
+            .map_or_else(Vec::new, |now| refusals(now, &next));
+        if !refused.is_empty() {
+            return Err(refused);
         }
+        let exporters = self.parts.exporters.prepare(now.as_deref(), &next);
+        let exporters = exporters.map_err(|errors| {
+            let errors = errors.iter().map(|error| ComponentError {
+                path: error.setting().parse().unwrap_or_default(),
+                reason: error_chain(error),
+            });
+            errors.collect::<Vec<_>>()
+        })?;
+        Ok(Ready {
+            next: Arc::new(next),
+            exporters,
+            live: Arc::clone(&self.live),
+            parts: self.parts.clone(),
+        })
     }
+}
+
+/// Every changed setting that needs a restart.
+fn refusals(now: &Config, next: &Config) -> Vec<ComponentError> {
+    let refused = now
+        .changes(next)
+        .filter_map(|setting| match setting.change {
+            Change::Live => None,
+            Change::Restart(why) => Some(ComponentError {
+                path: setting.path.parse().unwrap_or_default(),
+                reason: format!("needs a restart of golens: {why}"),
+            }),
+        });
+    refused.collect()
 }
 
 impl Component for Follower {
@@ -240,12 +279,7 @@ impl Component for Follower {
         _: Option<&'a Value>,
         next: &'a Value,
     ) -> BoxFuture<'a, Result<Box<dyn Prepared>, Vec<ComponentError>>> {
-        Box::pin(async move {
-            let ready = Ready {
-                next: self.ready(next)?,
-                current: Arc::clone(&self.current),
-            };
-            Ok(Box::new(ready) as Box<dyn Prepared>)
-        })
+        // What runs decides, and not what ran before the start.
+        Box::pin(async move { Ok(Box::new(self.ready(next)?) as Box<dyn Prepared>) })
     }
 }
