@@ -7,6 +7,7 @@
 //! callers     connections -> the process that calls
 //! discovered  listening sockets -> instances; gone with the process
 //! ports       spans -> which port serves only pprof or metrics
+//! documents   documents of the config watcher -> keys of the registry's key-value API
 //! status      how all of it is, for the API and metrics
 //! ```
 //!
@@ -15,6 +16,7 @@
 
 mod callers;
 mod discovered;
+mod documents;
 mod listener;
 mod plan;
 mod ports;
@@ -35,6 +37,7 @@ use self::{
 };
 pub use self::{
     discovered::{Found, Outcome},
+    documents::{DocumentKeys, Introduce},
     ports::PortUse,
     status::{Event, ListenerReport, Report, State as RegistryState, Status},
 };

@@ -5,6 +5,7 @@ mod catalog;
 mod catalog_write;
 mod health;
 mod kv;
+mod mounted;
 mod session;
 mod snapshot;
 mod status;
@@ -45,7 +46,7 @@ pub(super) async fn read(server: &Server, head: Head, caller: Caller) -> Result<
             catalog::read(server, &head, rest).await?,
         ),
         "agent" => agent::read(server, &head, rest).await,
-        "kv" => kv::read(server, &head, rest).await,
+        "kv" => kv::read(server, &head, &caller, rest).await,
         "session" => session::read(server, &head, rest).await,
         "snapshot" => snapshot::save(server, &head, &caller).await,
         _ => Ok(elsewhere(&head)),
