@@ -25,6 +25,7 @@ mod value;
 
 pub use documents::{BadId, DocumentId, Documents, Published};
 pub use event::{Event, Events, Happened, Stage};
+pub use format::{TextFile, TextFileError};
 pub use history::{Cause, Generation, Layer, Outcome, PartRecord};
 pub use hooks::{
     Access, Check, Component, ComponentError, Decrypt, DecryptError, Denied, Mask, NoMask,
