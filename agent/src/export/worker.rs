@@ -1,8 +1,17 @@
 //! Takes batches from a queue and sends them until they are delivered or given up.
 
-use std::{fmt, sync::Arc, time::Duration};
+use std::{
+    fmt,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
 
-use tokio::{task::JoinHandle, time};
+use futures_util::future::BoxFuture;
+use tokio::{
+    sync::Notify,
+    task::JoinHandle,
+    time::{self, sleep},
+};
 use tracing::{info, warn};
 
 use super::{
@@ -14,7 +23,7 @@ use crate::telemetry::ExporterMetrics;
 /// One kind of back end.
 pub(super) trait Backend: Send + Sync + 'static {
     /// What is queued.
-    type Item: Send + 'static;
+    type Item: Send + Sync + 'static;
     /// An encoded batch; it is encoded once and may be sent several times.
     type Request: Send + Sync;
 
@@ -28,9 +37,99 @@ pub(super) trait Backend: Send + Sync + 'static {
     fn send(&self, request: &Self::Request) -> impl Future<Output = Outcome> + Send;
 }
 
+/// Where batches go: a back end of any kind, with the batch that it is to take next.
+trait Destination<T>: Send + Sync {
+    /// Encodes a batch.
+    fn load(&mut self, batch: &[T]);
+
+    /// Sends what was loaded, once.
+    fn send(&self) -> BoxFuture<'_, Outcome>;
+}
+
+struct Loaded<B: Backend> {
+    backend: B,
+    request: Option<B::Request>,
+}
+
+impl<B: Backend> Destination<B::Item> for Loaded<B> {
+    fn load(&mut self, batch: &[B::Item]) {
+        self.request = Some(self.backend.encode(batch));
+    }
+
+    fn send(&self) -> BoxFuture<'_, Outcome> {
+        Box::pin(async {
+            match &self.request {
+                Some(request) => self.backend.send(request).await,
+                None => Outcome::Delivered {
+                    rejected: 0,
+                    message: String::new(),
+                },
+            }
+        })
+    }
+}
+
+/// A back end that is ready and takes no data yet.
+pub struct Ready<T> {
+    /// Its address, for people.
+    to: String,
+    destination: Box<dyn Destination<T>>,
+    capacity: usize,
+    weight: fn(&T) -> usize,
+    policy: Policy,
+}
+
+impl<T> fmt::Debug for Ready<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Ready")
+            .field("to", &self.to)
+            .finish_non_exhaustive()
+    }
+}
+
+impl<T> Ready<T> {
+    /// `to` is the address, `capacity` how many items may wait.
+    pub(super) fn new<B: Backend<Item = T>>(
+        backend: B,
+        to: String,
+        capacity: usize,
+        policy: Policy,
+    ) -> Self {
+        Self {
+            to,
+            destination: Box::new(Loaded {
+                backend,
+                request: None,
+            }),
+            capacity,
+            weight: B::weight,
+            policy,
+        }
+    }
+}
+
+/// The way of a new destination to the worker.
+struct Replacement<T> {
+    next: Mutex<Option<Box<dyn Destination<T>>>>,
+    news: Notify,
+}
+
+impl<T> Replacement<T> {
+    fn put(&self, destination: Box<dyn Destination<T>>) {
+        *self.next.lock().unwrap_or_else(PoisonError::into_inner) = Some(destination);
+        self.news.notify_one();
+    }
+
+    fn take(&self) -> Option<Box<dyn Destination<T>>> {
+        let mut next = self.next.lock().unwrap_or_else(PoisonError::into_inner);
+        next.take()
+    }
+}
+
 /// A running exporter.
 pub struct ExporterHandle<T> {
     queue: Arc<Queue<T>>,
+    replacement: Arc<Replacement<T>>,
     worker: JoinHandle<()>,
 }
 
@@ -42,16 +141,46 @@ impl<T> fmt::Debug for ExporterHandle<T> {
     }
 }
 
-/// Starts the worker of a back end on the current runtime.
-pub(super) fn start<B: Backend>(
-    backend: B,
-    capacity: usize,
-    policy: Policy,
-    metrics: ExporterMetrics,
-) -> ExporterHandle<B::Item> {
-    let queue = Arc::new(Queue::new(capacity, B::weight, policy, metrics));
-    let worker = tokio::spawn(run(backend, Arc::clone(&queue)));
-    ExporterHandle { queue, worker }
+impl<T: Send + Sync + 'static> ExporterHandle<T> {
+    /// Starts the worker of a back end on the current runtime.
+    pub(super) fn start(ready: Ready<T>, metrics: ExporterMetrics) -> Self {
+        let Ready {
+            to,
+            destination,
+            capacity,
+            weight,
+            policy,
+        } = ready;
+        info!(exporter = metrics.name(), to, "sending");
+        let queue = Arc::new(Queue::new(capacity, weight, policy, metrics));
+        let replacement = Arc::new(Replacement {
+            next: Mutex::default(),
+            news: Notify::new(),
+        });
+        let worker = Worker {
+            queue: Arc::clone(&queue),
+            destination,
+            replacement: Arc::clone(&replacement),
+            is_healthy: true,
+        };
+        Self {
+            queue,
+            replacement,
+            worker: tokio::spawn(worker.run()),
+        }
+    }
+
+    /// Sends everything that is not delivered yet, and all that follows, to another back end. A request that
+    /// is under way ends first, so that nothing is sent twice because of it.
+    pub(super) fn replace(&self, ready: Ready<T>) {
+        info!(
+            exporter = self.queue.metrics.name(),
+            to = ready.to,
+            "sending"
+        );
+        self.queue.set_capacity(ready.capacity);
+        self.replacement.put(ready.destination);
+    }
 }
 
 impl<T> ExporterHandle<T> {
@@ -79,74 +208,102 @@ impl<T> ExporterHandle<T> {
     }
 }
 
-async fn run<B: Backend>(mut backend: B, queue: Arc<Queue<B::Item>>) {
-    let mut healthy = true;
-    loop {
-        let batch = queue.next_batch().await;
-        if batch.is_empty() {
-            return;
-        }
-        let request = backend.encode(&batch);
-        let items = batch.len();
-        drop(batch);
-        let outcomes = deliver(&backend, &request, items, &queue, &mut healthy).await;
-        queue.settle(&outcomes);
-    }
+struct Worker<T> {
+    queue: Arc<Queue<T>>,
+    destination: Box<dyn Destination<T>>,
+    replacement: Arc<Replacement<T>>,
+    is_healthy: bool,
 }
 
-/// Tries a request until it is taken over, refused, or tried too often.
-async fn deliver<B: Backend>(
-    backend: &B,
-    request: &B::Request,
-    items: usize,
-    queue: &Queue<B::Item>,
-    healthy: &mut bool,
-) -> Vec<(&'static str, usize)> {
-    let (metrics, policy) = (&queue.metrics, queue.policy());
-    let exporter = metrics.name();
-    for attempt in 1..=policy.attempts {
-        match backend.send(request).await {
-            Outcome::Delivered { rejected, message } => {
-                metrics.request("ok");
-                if !std::mem::replace(healthy, true) {
-                    info!(exporter, "back end takes data again");
-                }
-                let rejected = rejected.min(items);
-                if rejected > 0 || !message.is_empty() {
-                    warn!(
-                        exporter,
-                        rejected, message, "back end has something to say about a batch"
-                    );
-                }
-                return vec![
-                    (reason::SENT, items - rejected),
-                    (reason::REJECTED, rejected),
-                ];
+impl<T: Send + Sync + 'static> Worker<T> {
+    async fn run(mut self) {
+        loop {
+            let batch = self.queue.next_batch().await;
+            if batch.is_empty() {
+                return;
             }
-            Outcome::Refused { message } => {
-                metrics.request("refused");
-                warn!(exporter, items, message, "back end refused a batch");
-                return vec![(reason::REFUSED, items)];
-            }
-            Outcome::Retry { after, message } => {
-                metrics.request("retry");
-                if std::mem::replace(healthy, false) {
-                    warn!(
-                        exporter,
-                        message, "back end does not take data, trying again"
-                    );
-                }
-                if attempt < policy.attempts {
-                    time::sleep(policy.pause(attempt, after, chance())).await;
-                }
-            }
+            let outcomes = self.deliver(&batch).await;
+            self.queue.settle(&outcomes);
         }
     }
-    warn!(
-        exporter,
-        items, "gave up a batch after {} attempts", policy.attempts
-    );
-    vec![(reason::ATTEMPTS, items)]
+
+    /// Tries a batch until it is taken over, refused, or tried too often.
+    async fn deliver(&mut self, batch: &[T]) -> Vec<(&'static str, usize)> {
+        let queue = Arc::clone(&self.queue);
+        let (metrics, policy, items) = (&queue.metrics, queue.policy(), batch.len());
+        let exporter = metrics.name();
+        self.take_replacement();
+        self.destination.load(batch);
+        let mut attempt = 1;
+        while attempt <= policy.attempts {
+            match self.destination.send().await {
+                Outcome::Delivered { rejected, message } => {
+                    metrics.request("ok");
+                    if !std::mem::replace(&mut self.is_healthy, true) {
+                        info!(exporter, "back end takes data again");
+                    }
+                    let rejected = rejected.min(items);
+                    if rejected > 0 || !message.is_empty() {
+                        warn!(
+                            exporter,
+                            rejected, message, "back end has something to say about a batch"
+                        );
+                    }
+                    return vec![
+                        (reason::SENT, items - rejected),
+                        (reason::REJECTED, rejected),
+                    ];
+                }
+                Outcome::Refused { message } => {
+                    metrics.request("refused");
+                    warn!(exporter, items, message, "back end refused a batch");
+                    return vec![(reason::REFUSED, items)];
+                }
+                Outcome::Retry { after, message } => {
+                    metrics.request("retry");
+                    if std::mem::replace(&mut self.is_healthy, false) {
+                        warn!(
+                            exporter,
+                            message, "back end does not take data, trying again"
+                        );
+                    }
+                    if attempt < policy.attempts {
+                        self.pause(policy.pause(attempt, after, chance())).await;
+                    }
+                }
+            }
+            attempt += 1;
+            if self.take_replacement() {
+                self.destination.load(batch);
+                attempt = 1;
+            }
+        }
+        warn!(
+            exporter,
+            items, "gave up a batch after {} attempts", policy.attempts
+        );
+        vec![(reason::ATTEMPTS, items)]
+    }
+
+    /// Waits before the next attempt, or until there is somebody else to try.
+    async fn pause(&self, length: Duration) {
+        tokio::select! {
+            () = sleep(length) => {}
+            () = self.replacement.news.notified() => {}
+        }
+    }
+
+    /// Takes the destination that was put in meanwhile, if there is one.
+    fn take_replacement(&mut self) -> bool {
+        match self.replacement.take() {
+            Some(destination) => {
+                self.destination = destination;
+                self.is_healthy = true;
+                true
+            }
+            None => false,
+        }
+    }
 }
 
 #[cfg(test)]
@@ -229,7 +386,11 @@ mod tests {
             calls: Arc::clone(&calls),
             delivered: Arc::clone(&delivered),
         };
-        let handle = start(backend, capacity, policy, telemetry.own().exporter("test"));
+        let metrics = telemetry.own().exporter("test");
+        let handle = ExporterHandle::start(
+            Ready::new(backend, String::new(), capacity, policy),
+            metrics,
+        );
         Run {
             telemetry,
             delivered,
@@ -334,5 +495,46 @@ mod tests {
         run.handle.shutdown(Duration::from_secs(5)).await;
         let expected = [("rejected".to_owned(), 2), ("sent".to_owned(), 3)];
         assert_eq!(outcomes(&run.telemetry), expected);
+    }
+
+    #[tokio::test]
+    async fn another_back_end_takes_over_what_was_not_delivered() {
+        let policy = Policy {
+            first_pause: Duration::from_secs(3_600),
+            longest_pause: Duration::from_secs(3_600),
+            ..fast()
+        };
+        let run = run_with(vec![ok, retry], 1_000, policy.clone());
+        let calls = |count: usize| {
+            let seen = Arc::clone(&run.calls);
+            async move {
+                while seen.load(Ordering::Relaxed) < count {
+                    tokio::task::yield_now().await;
+                }
+            }
+        };
+        for item in 0..10 {
+            run.handle.sender().try_send(item);
+        }
+        calls(1).await;
+        for item in 10..35 {
+            run.handle.sender().try_send(item);
+        }
+        // The second batch was tried, and waits an hour for its next attempt.
+        calls(2).await;
+        let delivered = Arc::default();
+        let other = Scripted {
+            answers: vec![ok],
+            calls: Arc::default(),
+            delivered: Arc::clone(&delivered),
+        };
+        run.handle
+            .replace(Ready::new(other, String::new(), 1_000, policy));
+        run.handle.shutdown(Duration::from_secs(5)).await;
+        let here = run.delivered.lock().expect("not poisoned").clone();
+        let there = delivered.lock().expect("not poisoned").clone();
+        assert_eq!(here, (0..10).collect::<Vec<u64>>());
+        assert_eq!(there, (10..35).collect::<Vec<u64>>());
+        assert_eq!(outcomes(&run.telemetry), [("sent".to_owned(), 35)]);
     }
 }

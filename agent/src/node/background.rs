@@ -15,7 +15,7 @@ use tokio::{
 use super::{profiles::Profiles, report::Counters, target::Table, windows::Windows};
 use crate::{
     clock::{Clock, MonotonicNanos},
-    config::Config,
+    config::Live,
     probe::{CROWDED, Feature, Kernel},
     telemetry::Telemetry,
 };
@@ -36,7 +36,7 @@ pub(super) struct Background {
 
 /// Starts all of it; dropping the set ends it.
 pub(super) fn start(
-    config: &Config,
+    live: &Live,
     parts: Background,
     readings: impl Future<Output = ()> + Send + 'static,
     profiles: Profiles,
@@ -63,12 +63,12 @@ pub(super) fn start(
         Arc::clone(&table),
         counters.clone(),
     ));
-    if config.runtime.enabled {
+    let runtime = live.now().runtime.clone();
+    if runtime.enabled {
         tasks.spawn(readings);
     }
-    let goroutines = &config.runtime.goroutines;
-    if config.runtime.enabled && goroutines.enabled {
-        tasks.spawn(profiles.run(goroutines.interval.0));
+    if runtime.enabled && runtime.goroutines.enabled {
+        tasks.spawn(profiles.run(live.clone()));
     }
     let windows = Arc::new(Windows {
         table,
@@ -76,14 +76,8 @@ pub(super) fn start(
         telemetry,
         resolver: counters.resolver,
     });
-    let settings = [
-        (Feature::Goroutine, &config.probes.goroutines),
-        (Feature::Net, &config.probes.net),
-    ];
-    for (feature, window) in settings {
-        if window.enabled {
-            tasks.spawn(Arc::clone(&windows).run(feature, window.clone()));
-        }
+    for feature in [Feature::Goroutine, Feature::Net] {
+        tasks.spawn(Arc::clone(&windows).run(feature, live.clone()));
     }
     tasks
 }

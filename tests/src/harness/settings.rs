@@ -160,6 +160,8 @@ impl Settings {
         command
             .args(["run", "--config"])
             .arg(config)
+            .arg("--state")
+            .arg(config.with_extension("state"))
             .envs(self.environment.iter().map(|(name, value)| (name, value)));
         if self.statistics {
             command.arg("--bpf-stats");
