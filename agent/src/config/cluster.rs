@@ -6,13 +6,14 @@ use registry::{
     BreakerSettings, FreshnessSettings, ProtectionSettings,
     cluster::{JoinError, Settings, TlsFiles, User},
 };
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::Interval;
 
 /// The etcd through which the registries of all nodes share what they have. The names are those of the
 /// options `--etcd-...` of `golens registry serve`.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct RegistryEtcd {
     /// Its members, such as `https://10.0.0.5:2379`; any of them will do. Without one the registry is alone.
@@ -66,7 +67,7 @@ impl Default for RegistryEtcd {
 }
 
 /// How old what is known of other nodes may be.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct RegistryFreshness {
     /// Up to here without a word from etcd it is fresh.
@@ -86,7 +87,7 @@ impl Default for RegistryFreshness {
 }
 
 /// The breaker in front of etcd.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct RegistryBreaker {
     /// It opens on so many time-outs in a row,
