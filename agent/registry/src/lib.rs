@@ -7,6 +7,7 @@
 //! woken by somebody else's change.
 #![forbid(unsafe_code)]
 
+mod aside;
 mod caller;
 mod certificate;
 mod checks;

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeSet, sync::Arc, time::Instant};
 
-use state::{Rows, Topic, Wake, kv, sessions};
+use state::{Rows, Subscription, Topic, Wake, kv, sessions};
 
 use super::{
     Registry,
@@ -82,12 +82,21 @@ impl Registry {
         namespace: &str,
         service: &str,
     ) -> Result<Arc<ServiceView>, RegistryError> {
-        let published = &self.inner.model.published;
         // Before the look: what is committed and not yet visible must not count.
         let visible = self.revision();
-        if let Some(cell) = published.cell(namespace, service) {
-            return Ok(cell.view(|| published.nodes()));
+        match self.find_service(namespace, service) {
+            Some(view) => Ok(view),
+            None => self.absent_service(namespace, service, visible),
         }
+    }
+
+    /// A service without instances, whose index is on disk.
+    fn absent_service(
+        &self,
+        namespace: &str,
+        service: &str,
+        visible: Revision,
+    ) -> Result<Arc<ServiceView>, RegistryError> {
         let row = service_key(namespace, service);
         let index = self.inner.store.read()?.index(SERVICE_INDEX, &row)?;
         let key = ServiceKey::new(namespace, service);
@@ -112,17 +121,18 @@ impl Registry {
     /// # Errors
     /// As [`service`](Self::service).
     pub fn news(&self, key: &ServiceKey, seen: Revision) -> Result<Option<News>, RegistryError> {
-        let view = self.service(&key.namespace, &key.service)?;
+        let published = &self.inner.model.published;
+        let visible = self.revision();
+        let cell = published.cell(&key.namespace, &key.service);
+        let view = match &cell {
+            Some(cell) => cell.view(|| published.nodes()),
+            None => self.absent_service(&key.namespace, &key.service, visible)?,
+        };
         // A revision that is not there yet is that of another registry.
         let is_from_here = seen <= self.revision().max(view.index);
         if view.index <= seen && is_from_here {
             return Ok(None);
         }
-        let cell = self
-            .inner
-            .model
-            .published
-            .cell(&key.namespace, &key.service);
         let changed = cell
             .filter(|_| is_from_here)
             .and_then(|cell| cell.changed(seen, view.index));
@@ -157,5 +167,11 @@ impl Registry {
         let topic = key.topic();
         let hub = self.inner.store.hub();
         hub.wait(&topic, seen, deadline, || self.index(key)).await
+    }
+
+    /// A place among those who wait for `key`, to be taken before the first look, by whoever waits for one
+    /// change after the other.
+    pub(crate) fn subscribe(&self, key: &WatchKey) -> Subscription {
+        self.inner.store.hub().subscribe(key.topic(), Revision(0))
     }
 }
