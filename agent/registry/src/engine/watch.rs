@@ -37,16 +37,6 @@ pub enum WatchKey {
     Sessions,
 }
 
-/// A service, and what is new in it.
-#[derive(Clone, Debug)]
-pub struct News {
-    /// The service now.
-    pub view: Arc<ServiceView>,
-    /// Node and id of the instances that came, changed or went; `None` when that is not known, so that
-    /// everything may have changed.
-    pub changed: Option<BTreeSet<(Name, Name)>>,
-}
-
 impl WatchKey {
     fn topic(&self) -> Topic {
         match self {
@@ -84,19 +74,9 @@ impl Registry {
     ) -> Result<Arc<ServiceView>, RegistryError> {
         // Before the look: what is committed and not yet visible must not count.
         let visible = self.revision();
-        match self.find_service(namespace, service) {
-            Some(view) => Ok(view),
-            None => self.absent_service(namespace, service, visible),
+        if let Some(view) = self.find_service(namespace, service) {
+            return Ok(view);
         }
-    }
-
-    /// A service without instances, whose index is on disk.
-    fn absent_service(
-        &self,
-        namespace: &str,
-        service: &str,
-        visible: Revision,
-    ) -> Result<Arc<ServiceView>, RegistryError> {
         let row = service_key(namespace, service);
         let index = self.inner.store.read()?.index(SERVICE_INDEX, &row)?;
         let key = ServiceKey::new(namespace, service);
@@ -115,28 +95,30 @@ impl Registry {
         Some(cell.view(|| published.nodes()))
     }
 
-    /// What changed in a service after revision `seen`; `None` when nothing did. The steps are known for a
-    /// few hundred changes of the service, and since the start of this process.
+    /// A service that changed after revision `seen`; `None` when it did not.
     ///
     /// # Errors
     /// As [`service`](Self::service).
-    pub fn news(&self, key: &ServiceKey, seen: Revision) -> Result<Option<News>, RegistryError> {
-        let published = &self.inner.model.published;
-        let visible = self.revision();
-        let cell = published.cell(&key.namespace, &key.service);
-        let view = match &cell {
-            Some(cell) => cell.view(|| published.nodes()),
-            None => self.absent_service(&key.namespace, &key.service, visible)?,
-        };
+    pub fn news(
+        &self,
+        key: &ServiceKey,
+        seen: Revision,
+    ) -> Result<Option<Arc<ServiceView>>, RegistryError> {
+        let view = self.service(&key.namespace, &key.service)?;
         // A revision that is not there yet is that of another registry.
         let is_from_here = seen <= self.revision().max(view.index);
-        if view.index <= seen && is_from_here {
-            return Ok(None);
-        }
-        let changed = cell
-            .filter(|_| is_from_here)
-            .and_then(|cell| cell.changed(seen, view.index));
-        Ok(Some(News { view, changed }))
+        Ok((view.index > seen || !is_from_here).then_some(view))
+    }
+
+    /// Node and id of the instances that came, changed or went between revision `seen` and `view`; `None` when
+    /// that is not known, so that everything may have changed. The steps are known for a few hundred changes
+    /// of the service, and since the start of this process.
+    pub fn steps(&self, view: &ServiceView, seen: Revision) -> Option<BTreeSet<(Name, Name)>> {
+        let (published, key) = (&self.inner.model.published, &view.key);
+        let cell = published.cell(&key.namespace, &key.service)?;
+        (seen < view.index)
+            .then(|| cell.changed(seen, view.index))
+            .flatten()
     }
 
     /// Index of what one can wait for: the revision of its last change. At least 2, and never goes back.

@@ -61,25 +61,33 @@ pub(super) async fn accept(listener: Listener, routes: Routes, door: Door, mut s
     }
 }
 
-async fn serve(stream: Box<dyn Stream>, guest: Guest, routes: Routes, mut shutdown: Shutdown) {
+/// Serves a connection until it ends. Not an `async fn`: that would keep room for the connection in the
+/// task, although it has a place of its own.
+fn serve(
+    stream: Box<dyn Stream>,
+    guest: Guest,
+    routes: Routes,
+    mut shutdown: Shutdown,
+) -> impl Future<Output = ()> + Send {
     let service = service_fn(move |mut request: Request<Incoming>| {
         let mut routes = routes.clone();
         request.extensions_mut().insert(guest.clone());
         async move { routes.call(request).await }
     });
     let opened = Opened::default();
-    let served = http2::Builder::new(opened.clone())
-        .timer(TokioTimer::new())
-        .keep_alive_interval(Some(PING_INTERVAL))
-        .max_concurrent_streams(MOST_STREAMS)
-        .max_send_buf_size(SEND_BUFFER)
-        .serve_connection(TokioIo::new(stream), service);
-    let connection = async {
-        tokio::pin!(served);
-        let mut ends = Aside::of(async move { ending(&mut shutdown).await });
+    let mut served = Box::pin(
+        http2::Builder::new(opened.clone())
+            .timer(TokioTimer::new())
+            .keep_alive_interval(Some(PING_INTERVAL))
+            .max_concurrent_streams(MOST_STREAMS)
+            .max_send_buf_size(SEND_BUFFER)
+            .serve_connection(TokioIo::new(stream), service),
+    );
+    let mut ends = Aside::of(async move { ending(&mut shutdown).await });
+    opened.run(async move {
         let ended = tokio::select! {
             biased;
-            ended = served.as_mut() => ended,
+            ended = &mut served => ended,
             () = ends.next() => {
                 served.as_mut().graceful_shutdown();
                 served.await
@@ -88,6 +96,5 @@ async fn serve(stream: Box<dyn Stream>, guest: Guest, routes: Routes, mut shutdo
         if let Err(error) = ended {
             debug!(%error, "a connection ended early");
         }
-    };
-    opened.run(connection).await;
+    })
 }

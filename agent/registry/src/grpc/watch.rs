@@ -23,7 +23,7 @@ use super::{
     write,
 };
 use crate::{
-    Entry, News, Registry, Rendering, Revision, ServiceView, Wait, WatchKey,
+    Entry, Registry, Rendering, Revision, ServiceView, Wait, WatchKey,
     aside::Aside,
     consul::{Shutdown, http::ending},
     model::{InstanceKey, Name, ServiceKey},
@@ -117,7 +117,7 @@ impl Watched {
         }
         let visible = self.registry.revision();
         Ok(match self.registry.news(&self.key, from)? {
-            Some(news) => self.step(from, &news),
+            Some(view) => self.step(from, &view),
             None => bookmark(visible.max(from)),
         })
     }
@@ -136,8 +136,8 @@ impl Watched {
             };
             // Before the look: what becomes visible after it is not covered by a bookmark.
             let visible = self.registry.revision();
-            if let Some(news) = self.registry.news(&self.key, seen)? {
-                return Ok(Some(self.step(seen, &news)));
+            if let Some(view) = self.registry.news(&self.key, seen)? {
+                return Ok(Some(self.step(seen, &view)));
             }
             if is_silent {
                 return Ok(Some(bookmark(visible.max(seen))));
@@ -170,17 +170,15 @@ impl Watched {
     }
 
     /// What is new since `seen`. All who have seen the same are sent the same bytes.
-    fn step(&self, seen: Revision, news: &News) -> Shared {
-        let encoded = news.view.step_from(seen, || match &news.changed {
-            Some(changed) => self.delta(&news.view, changed).encode_to_vec().into(),
-            None => {
-                let reason = "the steps since then are not known";
-                whole(&news.view, Kind::Resync, reason)
-                    .encode_to_vec()
-                    .into()
-            }
+    fn step(&self, seen: Revision, view: &ServiceView) -> Shared {
+        let encoded = view.step_from(seen, || {
+            let message = match self.registry.steps(view, seen) {
+                Some(changed) => self.delta(view, &changed),
+                None => whole(view, Kind::Resync, "the steps since then are not known"),
+            };
+            message.encode_to_vec().into()
         });
-        Shared::encoded(news.view.index, encoded)
+        Shared::encoded(view.index, encoded)
     }
 
     fn delta(&self, view: &ServiceView, changed: &BTreeSet<(Name, Name)>) -> WatchResponse {
