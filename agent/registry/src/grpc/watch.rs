@@ -17,6 +17,7 @@ use tonic::Status;
 
 use super::{
     access::{Access, Credentials},
+    hidden::hide,
     service::Messages,
     shared::Shared,
     v1::{Kind, WatchResponse},
@@ -101,6 +102,8 @@ impl Watched {
             };
             watched.seen = Some(message.revision);
             watched.said = Instant::now();
+            let sight = watched.registry.sight_of(watched.shown.name());
+            let message = hide(message, &sight)?;
             let trust = watched.registry.trust(Some(&watched.key));
             let message = message.with_trust(trust);
             Ok(Some((message, watched)))
