@@ -7,6 +7,7 @@
 //! woken by somebody else's change.
 #![forbid(unsafe_code)]
 
+mod aside;
 mod caller;
 mod certificate;
 mod checks;
@@ -33,7 +34,7 @@ pub use degrade::{
     BreakerSettings, BreakerState, ClusterStatus, Freshness, FreshnessSettings, ProtectionSettings,
     Trust,
 };
-pub use engine::{Changed, News, Options, Registry, Statistics, Transaction, WatchKey};
+pub use engine::{Changed, Options, Registry, Statistics, Transaction, WatchKey};
 pub use error::{OpenError, RegistryError};
 pub use limits::{Limited, Limiter, Limits, Wait};
 pub use resolve::{Fallback, Matched, ResolveCounts, Resolved, TagRule, TagRules, Tagged, Wish};

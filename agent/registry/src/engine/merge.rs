@@ -47,7 +47,7 @@ pub(super) fn instance(
         socket_path: registration.socket_path,
         tagged_addresses: registration.tagged_addresses,
         tags: registration.tags,
-        meta: registration.meta,
+        meta: registration.meta.into(),
         weights: registration.weights,
         enable_tag_override: registration.enable_tag_override,
         extra: registration.extra,

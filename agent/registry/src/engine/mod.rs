@@ -65,7 +65,7 @@ use crate::{
 
 pub use options::{Changed, Options, Statistics};
 pub use transaction::Transaction;
-pub use watch::{News, WatchKey};
+pub use watch::WatchKey;
 
 pub(crate) use outward::Dirty;
 pub(crate) use remote::Remote;

@@ -1,7 +1,8 @@
 //! The registry's own protocol, over gRPC, with `grpc.health.v1` and reflection beside it.
 //!
 //! [`serve`] answers on any number of listeners. `access` finds out who calls, `service` answers the single
-//! calls, `watch` and `keep_alive` are the streams, `shared` what all watchers of a service are sent; `read` and `write` turn messages into the model and back.
+//! calls, `watch` and `keep_alive` are the streams, `shared` what all watchers of a service are sent; `read`
+//! and `write` turn messages into the model and back. Each `connection` is one task, see `together`.
 
 mod access;
 mod codec;
@@ -12,6 +13,7 @@ mod keep_alive;
 mod read;
 mod service;
 mod shared;
+mod together;
 mod watch;
 mod write;
 

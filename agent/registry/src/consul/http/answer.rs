@@ -197,6 +197,8 @@ impl Answer {
         let mut response = Response::new(Full::new(self.body));
         *response.status_mut() = self.status;
         let headers = response.headers_mut();
+        // Room for all of them, and for those that hyper adds.
+        headers.reserve(self.headers.len() + 3);
         if let Some(content_type) = self.content_type {
             headers.insert(CONTENT_TYPE, content_type);
         }
