@@ -130,6 +130,46 @@ fn a_registration_of_the_same_socket_wins() {
 }
 
 #[test]
+fn a_registration_is_critical_while_no_process_listens_there() {
+    let (run, cgroup) = (RunDir::new(), Cgroup::new());
+    let first = program(&cgroup, &run, "");
+    let golens = Settings::for_cgroup(&cgroup)
+        .with_registry(&run)
+        .start(&run);
+    let address = first.address().to_owned();
+    await_ports(&golens, &[port(&address)]);
+    // Its own check never fails.
+    let body = json!({
+        "Name": "web", "ID": "web-1", "Address": "127.0.0.1", "Port": port(&address),
+        "Check": {"TTL": "1h", "Status": "passing"},
+    });
+    assert_eq!(
+        put(&golens, "/v1/agent/service/register", &body.to_string()),
+        200
+    );
+    let is = |health: &str| {
+        let rows = golens.instances();
+        let own = rows
+            .iter()
+            .map(|row| (row.id.as_str(), row.health.as_str()));
+        own.eq([("web-1", health)])
+    };
+    wait_until("the registration to win", PATIENCE, || is("passing"));
+    first.kill();
+    wait_until("it to be critical", PATIENCE, || is("critical"));
+    let registry = golens.registry();
+    let path = "/v1/health/service/web?passing";
+    let passing = get(registry.address("http").expect("it answers"), path);
+    assert_eq!(passing.expect("answered").body.trim(), "[]");
+    let _second = Spawn::new(Target::new("listens").build())
+        .args(["-listen", &address])
+        .in_cgroup(&cgroup)
+        .start(&run);
+    wait_until("another process to stand in", PATIENCE, || is("passing"));
+    golens.stop();
+}
+
+#[test]
 fn a_port_for_profiles_is_named_and_never_an_instance() {
     let (run, cgroup) = (RunDir::new(), Cgroup::new());
     let program = program(&cgroup, &run, "");

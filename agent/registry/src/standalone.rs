@@ -135,7 +135,10 @@ impl Standalone {
             .await
             .map_err(StartError::Announce)?;
         let cluster = match plan.cluster {
-            Some(settings) => Some(Cluster::join(&registry, settings).await?),
+            Some(settings) => {
+                settings.check_files()?;
+                Some(Cluster::join(&registry, settings).await?)
+            }
             None => {
                 cluster::forget(&registry)
                     .await

@@ -153,7 +153,7 @@ pub(super) async fn run(args: RegistryArgs, output: &mut Output) -> Result<ExitC
 async fn serve(args: ServeArgs) -> Result<(), StartError> {
     let signals = Signals::take()?;
     let tag_rules = TagRules(args.tag_rule.clone());
-    let standalone = Standalone::open(plan(args)?).await?;
+    let standalone = Standalone::open(plan(args)).await?;
     standalone.registry().set_tag_rules(tag_rules);
     for address in standalone.addresses() {
         info!(%address, "the registry answers");
@@ -163,7 +163,7 @@ async fn serve(args: ServeArgs) -> Result<(), StartError> {
     Ok(())
 }
 
-fn plan(args: ServeArgs) -> Result<Plan, StartError> {
+fn plan(args: ServeArgs) -> Plan {
     let mut listen = args.http;
     let mut grpc = if args.no_grpc { Vec::new() } else { args.grpc };
     if let (Some(certificate), Some(key)) = (args.cert, args.key) {
@@ -180,9 +180,9 @@ fn plan(args: ServeArgs) -> Result<Plan, StartError> {
         Policy::Allow => Rights::all(),
         Policy::Deny => Rights::none(),
     });
-    Ok(Plan {
+    Plan {
         data: args.data,
-        cluster: args.cluster.settings()?,
+        cluster: args.cluster.settings(),
         node: args.node,
         node_meta: Default::default(),
         listen,
@@ -203,7 +203,7 @@ fn plan(args: ServeArgs) -> Result<Plan, StartError> {
             certificates: Arc::new(CertificateRules(args.allow_certificate)),
             ..Settings::default()
         },
-    })
+    }
 }
 
 /// Reads `TAG=CALLER,...`.

@@ -1,5 +1,6 @@
 //! The agent's own configuration: one file per section, all with working defaults.
 
+mod cluster;
 mod exporters;
 mod load;
 mod node;
@@ -9,6 +10,7 @@ mod registry;
 mod units;
 mod validate;
 
+pub use cluster::{RegistryBreaker, RegistryEtcd, RegistryFreshness};
 pub use exporters::{LogMode, Loki, Otlp, OtlpProtocol};
 pub use node::{Goroutines, Http, Metrics, Recent, Runtime, RuntimeRule, Scope};
 pub use probes::{Attach, Probes, Window};

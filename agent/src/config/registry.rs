@@ -9,7 +9,7 @@ use std::{
 
 use serde::{Deserialize, Serialize};
 
-use super::Interval;
+use super::{Interval, RegistryEtcd};
 
 /// The service registry: Consul's agent API, DNS and gRPC for the programs of this node.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -49,6 +49,8 @@ pub struct Registry {
     pub tag_rules: Vec<TagRule>,
     /// Time between snapshots beside the state; 0s for none.
     pub snapshots: Interval,
+    /// The etcd through which it shares what it has with those of other nodes.
+    pub etcd: RegistryEtcd,
     /// Go processes that golens found by itself.
     pub discovery: ServiceDiscovery,
 }
@@ -74,6 +76,7 @@ impl Default for Registry {
             limits: RegistryLimits::default(),
             tag_rules: Vec::new(),
             snapshots: Interval(Duration::from_secs(3_600)),
+            etcd: RegistryEtcd::default(),
             discovery: ServiceDiscovery::default(),
         }
     }

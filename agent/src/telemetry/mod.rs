@@ -2,6 +2,7 @@
 
 pub mod catalog;
 mod classic;
+mod cluster;
 mod code;
 pub mod expose;
 pub mod go;

@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 
 use prometheus::{IntCounter, IntCounterVec, IntGauge, IntGaugeVec};
-use registry::{ResolveCounts, Statistics};
+use registry::{ClusterStatus, ResolveCounts, Statistics};
 
-use super::{catalog, own::Registrar};
+use super::{catalog, cluster::ClusterMetrics, own::Registrar};
 
 /// Handles of the registry's metrics.
 #[derive(Debug)]
@@ -16,6 +16,7 @@ pub struct RegistryMetrics {
     heartbeats: IntCounter,
     check_runs: IntCounter,
     events: IntCounterVec,
+    cluster: ClusterMetrics,
     resolves: IntCounterVec,
 }
 
@@ -28,6 +29,7 @@ impl RegistryMetrics {
             heartbeats: new.counter(&catalog::REGISTRY_HEARTBEATS),
             check_runs: new.counter(&catalog::REGISTRY_CHECK_RUNS),
             events: new.counter_vec(&catalog::REGISTRY_EVENTS),
+            cluster: ClusterMetrics::new(new),
             resolves: new.counter_vec(&catalog::REGISTRY_RESOLVES),
         }
     }
@@ -39,6 +41,11 @@ impl RegistryMetrics {
         self.services.set(gauge(numbers.services));
         raise(&self.heartbeats, numbers.heartbeats);
         raise(&self.check_runs, numbers.check_runs);
+    }
+
+    /// Takes how its cluster is.
+    pub fn cluster(&self, status: &ClusterStatus) {
+        self.cluster.publish(status);
     }
 
     /// Sets how many addresses answer and how many wait for their port.
@@ -69,6 +76,7 @@ impl RegistryMetrics {
     }
 }
 
-fn raise(counter: &IntCounter, total: u64) {
+/// Brings a counter to a total that only grows.
+pub(super) fn raise(counter: &IntCounter, total: u64) {
     counter.inc_by(total.saturating_sub(counter.get()));
 }

@@ -21,6 +21,7 @@ mod nodes;
 mod options;
 mod outward;
 mod pending;
+mod processes;
 mod published;
 mod remote;
 mod results;
@@ -56,6 +57,7 @@ use crate::{
     degrade::{ClusterStatus, Shared, Trust},
     model::{
         Check, CheckKey, DEFAULT_NAMESPACE, Instance, InstanceKey, Name, NodeEntry, ServiceKey,
+        Source,
     },
     resolve::Choosing,
     view::{NodeList, ServiceList},
@@ -252,7 +254,7 @@ impl Registry {
     pub fn cluster_status(&self) -> Option<ClusterStatus> {
         let status = self.cluster()?.status(Instant::now());
         Some(ClusterStatus {
-            remote_instances: self.remote_instances().len() as u64,
+            remote_instances: self.inner.model.published.count_from(Source::Etcd) as u64,
             remote_nodes: self.remote_nodes().len() as u64,
             ..status
         })

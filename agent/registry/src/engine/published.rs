@@ -14,7 +14,7 @@ use arc_swap::ArcSwap;
 use super::{cell::Cell, directory::Directory, pending::Step};
 use crate::{
     Revision,
-    model::{Instance, InstanceKey, Name, NodeEntry, ServiceKey},
+    model::{Instance, InstanceKey, Name, NodeEntry, ServiceKey, Source},
     view::{NodeList, ServiceList, ServiceSummary},
 };
 
@@ -104,6 +104,15 @@ impl Published {
 
     pub(super) fn count(&self) -> usize {
         read(&self.instances).len()
+    }
+
+    /// Instances from one source.
+    pub(super) fn count_from(&self, source: Source) -> usize {
+        let instances = read(&self.instances);
+        let from_it = instances
+            .values()
+            .filter(|instance| instance.source == source);
+        from_it.count()
     }
 
     pub(super) fn nodes(&self) -> Arc<NodeList> {

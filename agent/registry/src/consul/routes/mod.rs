@@ -6,6 +6,7 @@ mod catalog_write;
 mod fallback;
 mod health;
 mod kv;
+mod mounted;
 mod session;
 mod snapshot;
 mod status;
@@ -46,7 +47,7 @@ pub(super) async fn read(server: &Server, head: Head, caller: Caller) -> Result<
             catalog::read(server, &head, rest, &caller).await?,
         ),
         "agent" => agent::read(server, &head, rest).await,
-        "kv" => kv::read(server, &head, rest).await,
+        "kv" => kv::read(server, &head, &caller, rest).await,
         "session" => session::read(server, &head, rest).await,
         "snapshot" => snapshot::save(server, &head, &caller).await,
         "txn" => Ok(Answer::method_not_allowed(&head.method, allowed(area))),
