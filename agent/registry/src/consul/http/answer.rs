@@ -191,6 +191,19 @@ impl Answer {
             .with(ALLOW, HeaderValue::from_static(allowed))
     }
 
+    /// 200 with the methods that are allowed.
+    #[must_use]
+    pub(crate) fn options(allowed: &'static str) -> Self {
+        Self::done().with(ALLOW, HeaderValue::from_static(allowed))
+    }
+
+    /// 501: the path is none of ours.
+    #[must_use]
+    pub(crate) fn not_implemented(path: &str) -> Self {
+        let text = format!("{path} is not part of golens' Consul API");
+        Self::text(StatusCode::NOT_IMPLEMENTED, text)
+    }
+
     /// What hyper sends.
     #[must_use]
     pub(crate) fn into_response(self) -> Response<Full<Bytes>> {
