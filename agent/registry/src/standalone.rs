@@ -187,7 +187,6 @@ impl Standalone {
             anonymous: Arc::clone(&self.settings.anonymous),
             certificates: Arc::clone(&self.settings.certificates),
             limiter: Arc::clone(&limiter),
-            tag_rules: Arc::default(),
         };
         let protocol = grpc::serve(self.grpc, self.registry.clone(), protocol, ends.clone());
         let server = Server::new(self.registry, self.settings, identity, ends.clone());

@@ -8,6 +8,7 @@
 //! cluster     the registries of all nodes as one, through etcd
 //! discovered  listening sockets -> instances; gone with the process
 //! ports       spans -> which port serves only pprof or metrics
+//! documents   documents of the config watcher -> keys of the registry's key-value API
 //! status      how all of it is, for the API and metrics
 //! ```
 //!
@@ -17,6 +18,7 @@
 mod callers;
 mod cluster;
 mod discovered;
+mod documents;
 mod listener;
 mod plan;
 mod ports;
@@ -38,6 +40,7 @@ use self::{
 pub use self::{
     cluster::ClusterReport,
     discovered::{Found, Outcome},
+    documents::{DocumentKeys, Introduce},
     ports::PortUse,
     status::{Event, ListenerReport, Report, State as RegistryState, Status},
 };
@@ -160,6 +163,8 @@ impl Half {
                 if let Some(cluster) = registry.cluster_status() {
                     metrics.cluster(&cluster);
                 }
+                metrics.resolves(&registry.resolve_counts());
+                self.status.fallbacks(registry.take_fallbacks());
             }
         }
     }
@@ -182,6 +187,7 @@ impl Half {
                 () = tokio::time::sleep(RETRY) => {}
             }
         };
+        registry.set_tag_rules(plan::tag_rules(&self.config));
         self.status.serving(registry.clone());
         let mut tasks = self.listen(endpoints, settings, &registry, &stop);
         let (complete, is_complete) = watch::channel(!self.config.discovery.enabled);
@@ -251,7 +257,6 @@ impl Half {
             names: plan::names(&self.config),
             identity: self.identity(),
             limiter: Arc::new(Limiter::new(plan::limits(&self.config))),
-            tag_rules: Arc::new(plan::tag_rules(&self.config)),
             status: Arc::clone(&self.status),
         };
         let mut tasks = JoinSet::new();

@@ -5,7 +5,7 @@ use std::{
     sync::{Mutex, MutexGuard, PoisonError},
 };
 
-use registry::Registry;
+use registry::{Fallback, Registry, Tagged, model::ServiceKey};
 use serde::Serialize;
 
 use super::{cluster::ClusterReport, discovered::Found};
@@ -147,6 +147,19 @@ impl Status {
 
     pub(super) fn found(&self, found: Vec<Found>) {
         self.inner().found = found;
+    }
+
+    /// Keeps what the registry says of tags that nobody well has.
+    pub(super) fn fallbacks(&self, told: Vec<Fallback>) {
+        for fallback in told {
+            let kind = match fallback.tagged {
+                Tagged::Back => "tag_back",
+                _ => "tag_fallback",
+            };
+            let ServiceKey { namespace, service } = &fallback.service;
+            let subject = format!("{namespace}/{service} {}", fallback.tags.join(" "));
+            self.event(kind, subject, fallback.tagged.as_str().to_owned());
+        }
     }
 
     /// Keeps an event, and counts it.

@@ -315,7 +315,7 @@ catalogue! {
         Development, "Runs of checks by the registry.";
     REGISTRY_EVENTS: Agent "golens.registry.events",
         Counter, "{event}", ["kind"],
-        Development, "What happened to services by itself: found, gone, answered for by others.";
+        Development, "What happened to services by itself: found, gone, answered for by others, tags that nobody well has.";
     CLUSTER_CONNECTION: Agent "golens.registry.cluster.connection",
         UpDownCounter, "{state}", ["state"],
         Development, "Whether etcd's changes are followed: 1 for `connected` or for `disconnected`.";
@@ -346,6 +346,9 @@ catalogue! {
     CLUSTER_EVENTS: Agent "golens.registry.cluster.events",
         Counter, "{event}", ["kind"],
         Development, "What happened between this node and etcd: `breaker_opened`, `lease_lost`, `resync`, `failure`, `record_refused`.";
+    REGISTRY_RESOLVES: Agent "golens.registry.resolves",
+        Counter, "{resolve}", ["matched"],
+        Development, "Choices of instances for a caller: by `tag`, by `fallback` from tags, by `namespace` where no tags were asked for, or by `panic` where nobody is well.";
     BINARIES: Agent "golens.binaries",
         Counter, "{binary}", ["outcome"],
         Development, "Binaries that a process without rights has read, by how that ended.";

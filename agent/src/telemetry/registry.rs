@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use prometheus::{IntCounter, IntCounterVec, IntGauge, IntGaugeVec};
-use registry::{ClusterStatus, Statistics};
+use registry::{ClusterStatus, ResolveCounts, Statistics};
 
 use super::{catalog, cluster::ClusterMetrics, own::Registrar};
 
@@ -17,6 +17,7 @@ pub struct RegistryMetrics {
     check_runs: IntCounter,
     events: IntCounterVec,
     cluster: ClusterMetrics,
+    resolves: IntCounterVec,
 }
 
 impl RegistryMetrics {
@@ -29,6 +30,7 @@ impl RegistryMetrics {
             check_runs: new.counter(&catalog::REGISTRY_CHECK_RUNS),
             events: new.counter_vec(&catalog::REGISTRY_EVENTS),
             cluster: ClusterMetrics::new(new),
+            resolves: new.counter_vec(&catalog::REGISTRY_RESOLVES),
         }
     }
 
@@ -51,6 +53,18 @@ impl RegistryMetrics {
         for (state, count) in [("listening", listening), ("waiting", waiting)] {
             let count = i64::try_from(count).unwrap_or(i64::MAX);
             self.listeners.with_label_values(&[state]).set(count);
+        }
+    }
+
+    /// Takes how instances were chosen.
+    pub fn resolves(&self, counts: &ResolveCounts) {
+        for (matched, count) in [
+            ("tag", counts.tag),
+            ("fallback", counts.fallback),
+            ("namespace", counts.namespace),
+            ("panic", counts.panic),
+        ] {
+            raise(&self.resolves.with_label_values(&[matched]), count);
         }
     }
 

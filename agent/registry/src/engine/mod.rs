@@ -32,7 +32,9 @@ mod transaction;
 mod watch;
 
 use std::{
+    collections::BTreeSet,
     fmt,
+    net::IpAddr,
     path::Path,
     sync::{Arc, Mutex, OnceLock},
     time::Instant,
@@ -57,6 +59,7 @@ use crate::{
         Check, CheckKey, DEFAULT_NAMESPACE, Instance, InstanceKey, Name, NodeEntry, ServiceKey,
         Source,
     },
+    resolve::Choosing,
     view::{NodeList, ServiceList},
 };
 
@@ -80,6 +83,7 @@ struct Inner {
     denials: Denials,
     prober: Arc<Prober>,
     cluster: OnceLock<Arc<Shared>>,
+    choosing: Choosing,
 }
 
 impl fmt::Debug for Registry {
@@ -120,6 +124,7 @@ impl Registry {
                 denials: Denials::default(),
                 prober: Arc::new(Prober::new(options.probes)),
                 cluster: OnceLock::new(),
+                choosing: Choosing::default(),
             }),
         };
         registry
@@ -182,6 +187,15 @@ impl Registry {
     /// All namespaces that have instances, in order.
     pub fn namespaces(&self) -> Vec<Name> {
         self.inner.model.published.namespaces()
+    }
+
+    /// Services of all namespaces with an instance at this address, whose tags are `shown`.
+    pub(crate) fn services_at(
+        &self,
+        address: IpAddr,
+        shown: impl Fn(&[String]) -> bool,
+    ) -> BTreeSet<ServiceKey> {
+        self.inner.model.published.services_at(address, shown)
     }
 
     /// One instance.
@@ -250,6 +264,11 @@ impl Registry {
     pub fn trust(&self, service: Option<&ServiceKey>) -> Trust {
         let trust = |shared: &Arc<Shared>| shared.trust(service, Instant::now());
         self.cluster().map(trust).unwrap_or_default()
+    }
+
+    /// What instances are chosen by.
+    pub(crate) fn choosing(&self) -> &Choosing {
+        &self.inner.choosing
     }
 
     /// Runs a change on the writer's thread.
