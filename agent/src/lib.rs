@@ -11,7 +11,7 @@ pub mod config;
 pub mod correlate;
 pub mod discovery;
 pub mod doctor;
-mod documents;
+pub mod documents;
 pub mod event;
 pub mod export;
 pub mod identity;

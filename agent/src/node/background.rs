@@ -6,6 +6,7 @@ use std::{
     time::Duration,
 };
 
+use ::config::Watcher;
 use agent_ebpf::target::TargetRef;
 use tokio::{
     task::JoinSet,
@@ -32,6 +33,7 @@ pub(super) struct Background {
     pub(super) telemetry: Arc<Telemetry>,
     pub(super) clock: Arc<Clock>,
     pub(super) counters: Counters,
+    pub(super) watcher: Watcher,
 }
 
 /// Starts all of it; dropping the set ends it.
@@ -47,15 +49,18 @@ pub(super) fn start(
         telemetry,
         clock,
         counters,
+        watcher,
     } = parts;
     let mut tasks = JoinSet::new();
     let every_second = counters.clone();
+    let documents = Arc::clone(&telemetry);
     tasks.spawn(async move {
         let mut ticks = tokio::time::interval(Duration::from_secs(1));
         loop {
             ticks.tick().await;
             clock.tick();
             every_second.publish();
+            documents.own().config().publish(&watcher.status());
         }
     });
     tasks.spawn(sweep(

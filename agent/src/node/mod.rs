@@ -31,6 +31,7 @@ use std::{
     time::Duration,
 };
 
+use ::config::Watcher;
 use tokio::{
     net::TcpListener,
     signal::unix::{SignalKind, signal},
@@ -57,6 +58,7 @@ use crate::{
     config::{self, Config},
     correlate::Correlator,
     discovery::{Opener, Procfs, Scanner, ScopeRules},
+    documents,
     export::{Exporters, Fanout},
     identity::Node,
     probe::{Kernel, Slots},
@@ -227,6 +229,7 @@ impl Agent {
                 telemetry: Arc::clone(&telemetry),
                 clock,
                 counters: counters.clone(),
+                watcher: settings.watcher().clone(),
             },
             readers::run(readers, Arc::clone(&table), early_readings),
             profiles,
@@ -245,7 +248,16 @@ impl Agent {
         );
         let registry = services.status();
         let server = serve(
-            config, &table, kernel, telemetry, recent, registry, counters, ready, stopped,
+            config,
+            settings.watcher().clone(),
+            &table,
+            kernel,
+            telemetry,
+            recent,
+            registry,
+            counters,
+            ready,
+            stopped,
         )
         .await?;
         Ok(Self {
@@ -357,6 +369,7 @@ impl Agent {
 )]
 async fn serve(
     config: &Config,
+    watcher: Watcher,
     table: &Arc<Table>,
     kernel: Arc<Kernel>,
     telemetry: Arc<Telemetry>,
@@ -377,6 +390,7 @@ async fn serve(
         targets: Box::new(move || table.reports(&kernel)),
         goroutines: Box::new(move || of_goroutines.goroutines()),
         counters: Box::new(move || counters.totals()),
+        config: Box::new(move || documents::report(&watcher)),
         registry,
         ready,
     };

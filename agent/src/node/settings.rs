@@ -32,6 +32,8 @@ const FILE: &str = "state.redb";
 
 /// The settings, and what follows them.
 pub(super) struct Settings {
+    /// Of all documents of this node, of which the settings are the first.
+    watcher: Watcher,
     live: Live,
     /// Ended when this is dropped.
     _watched: Handle,
@@ -64,6 +66,7 @@ impl Settings {
         match live.get() {
             Some(live) => Ok(Self {
                 live: live.live(),
+                watcher,
                 _watched: watched,
             }),
             None => Err(ConfigError {
@@ -71,6 +74,11 @@ impl Settings {
             }
             .into()),
         }
+    }
+
+    /// What watches the settings, and whatever else is watched.
+    pub(super) fn watcher(&self) -> &Watcher {
+        &self.watcher
     }
 
     /// The settings in effect.

@@ -3,6 +3,7 @@
 pub mod catalog;
 mod classic;
 mod code;
+mod config;
 pub mod expose;
 pub mod go;
 mod goroutines;
@@ -26,6 +27,7 @@ use std::{
 };
 
 pub use code::code_values;
+pub use config::ConfigMetrics;
 pub use own::{ExporterMetrics, Own};
 pub use registry::RegistryMetrics;
 pub use runtime::RuntimeSummary;

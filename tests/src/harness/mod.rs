@@ -8,6 +8,7 @@
 mod api;
 mod build;
 mod cgroup;
+mod collector;
 mod dialogue;
 mod fixed_pid;
 mod gc;
@@ -28,10 +29,13 @@ mod trace;
 mod truth;
 mod wait;
 
-pub use api::{LogRow, ProbeRow, RuntimeRow, ServiceRow, SpanRow, TargetRow, WindowRow};
+pub use api::{
+    ConfigRow, DocumentRow, LogRow, ProbeRow, RuntimeRow, ServiceRow, SpanRow, TargetRow, WindowRow,
+};
 pub use build::{Target, Toolchain};
 pub use cgroup::Cgroup;
 pub(crate) use cgroup::hierarchies;
+pub use collector::Collector;
 pub use dialogue::Dialogue;
 pub use gc::{CycleRow, GcRow, Pause, Pauses, StopRow};
 pub use golens::Golens;
