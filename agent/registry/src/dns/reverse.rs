@@ -85,7 +85,8 @@ mod tests {
     use super::*;
 
     fn read(name: &str) -> Option<IpAddr> {
-        parse(&Name::from_ascii(name).unwrap())
+        let labels = name.trim_end_matches('.').split('.');
+        parse(&Name::from_labels(labels.map(str::as_bytes)).unwrap())
     }
 
     #[test]
