@@ -85,7 +85,9 @@ mod tests {
     use super::*;
 
     fn read(name: &str) -> Option<IpAddr> {
-        parse(&Name::from_ascii(name).unwrap())
+        // As it comes over the wire, where a label is any bytes.
+        let labels = name.trim_end_matches('.').split('.').map(str::as_bytes);
+        parse(&Name::from_labels(labels).unwrap())
     }
 
     #[test]
