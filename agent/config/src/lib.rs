@@ -38,8 +38,8 @@ pub use problem::Problem;
 pub use schema::{Schema, SchemaError, VersionRule};
 pub use secret::Secret;
 pub use source::{
-    Content, FileSource, FixedSource, Format, Kind, Outlet, Part, Reading, Source, SourceError,
-    SourceId, Version,
+    ConsulSettings, ConsulSource, Content, EtcdSettings, EtcdSource, EtcdUser, FileSource,
+    FixedSource, Format, Keys, Kind, Outlet, Part, Reading, Source, SourceError, SourceId, Version,
 };
 pub use value::{Change, Data, Diff, Entry, Mark, Origin, Place, Reveal, Value};
 

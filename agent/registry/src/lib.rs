@@ -36,7 +36,7 @@ pub use degrade::{
 pub use engine::{Changed, News, Options, Registry, Statistics, Transaction, WatchKey};
 pub use error::{OpenError, RegistryError};
 pub use limits::{Limited, Limiter, Limits, Wait};
-pub use resolve::{Matched, Resolved, TagRule, TagRules};
+pub use resolve::{Fallback, Matched, ResolveCounts, Resolved, TagRule, TagRules, Tagged, Wish};
 pub use state;
 pub use state::Revision;
 pub use view::{Entry, NodeList, Rendering, ServiceList, ServiceSummary, ServiceView};

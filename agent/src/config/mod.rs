@@ -1,6 +1,7 @@
 //! The agent's own configuration: one file per section, all with working defaults.
 
 mod change;
+mod cluster;
 mod exporters;
 mod live;
 mod node;
@@ -15,6 +16,7 @@ mod validate;
 mod watcher;
 
 pub use change::{Change, SETTINGS, Setting};
+pub use cluster::{RegistryBreaker, RegistryEtcd, RegistryFreshness};
 pub use exporters::{LogMode, Loki, Otlp, OtlpProtocol};
 pub use live::{Live, LiveSender};
 pub use node::{Goroutines, Http, Metrics, Recent, Runtime, RuntimeRule, Scope};
@@ -28,7 +30,8 @@ pub use registry::{
 pub use schema::schema;
 pub use units::{Bytes, Interval, Secret};
 pub use watcher::{
-    ApolloNamespace, ConfigWatcher, Document, DocumentSource, DocumentVersion, SourceKind,
+    ApolloNamespace, ConfigWatcher, ConsulKeys, Document, DocumentSource, DocumentVersion,
+    EtcdKeys, SourceKind,
 };
 
 use schemars::JsonSchema;

@@ -6,7 +6,10 @@ use std::{
     time::{Duration, Instant},
 };
 
-use tokio::time::{Interval, MissedTickBehavior, interval_at};
+use tokio::{
+    sync::watch,
+    time::{Interval, MissedTickBehavior, interval_at},
+};
 
 use super::{
     backend::{Backend, BackendError, Watch},
@@ -31,6 +34,8 @@ pub(super) struct Session {
     pub(super) keys: Keys,
     pub(super) reader: Reader,
     pub(super) writer: Writer,
+    /// Says when all is registered that runs on this node.
+    pub(super) complete: watch::Receiver<bool>,
 }
 
 impl Session {
@@ -56,6 +61,7 @@ impl Session {
                     let response = response.ok_or_else(|| backend.watch_ended(None))?;
                     self.take(backend, response, &mut seen).await?;
                 }
+                Ok(()) = self.complete.changed() => self.writer.flush(backend).await?,
                 () = self.registry.outward().changed() => self.writer.flush(backend).await?,
                 _ = renewals.tick() => self.writer.renew(backend).await?,
                 _ = comparisons.tick() => {

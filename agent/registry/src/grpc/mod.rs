@@ -7,6 +7,7 @@ mod access;
 mod codec;
 mod connection;
 mod error;
+mod hidden;
 mod keep_alive;
 mod read;
 mod service;
@@ -23,7 +24,7 @@ use tonic_reflection::server as reflection;
 
 use self::{access::Access, server::registry_server::RegistryServer, service::Service};
 use crate::{
-    CallerIdentity, CertificateRules, Limiter, Registry, TagRules,
+    CallerIdentity, CertificateRules, Limiter, Registry,
     caller::Door,
     consul::{Listener, Shutdown},
 };
@@ -70,8 +71,6 @@ pub struct Settings {
     pub certificates: Arc<CertificateRules>,
     /// Budgets, to be shared with the other protocols.
     pub limiter: Arc<Limiter>,
-    /// Tags that are not for everybody.
-    pub tag_rules: Arc<TagRules>,
 }
 
 /// Answers on all `listeners` until `shutdown` turns true; streams are then ended.
@@ -89,7 +88,7 @@ pub async fn serve(
         certificates: Arc::clone(&settings.certificates),
     };
     let access = Access::new(registry.clone(), &settings);
-    let service = Service::new(registry, access, settings.tag_rules, shutdown.clone());
+    let service = Service::new(registry, access, shutdown.clone());
     let (reporter, health) = tonic_health::server::health_reporter();
     reporter.set_serving::<RegistryServer<Service>>().await;
     let described = || {

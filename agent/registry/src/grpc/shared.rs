@@ -34,6 +34,11 @@ impl Shared {
         }
     }
 
+    /// The message without what is this watcher's own.
+    pub(super) fn bytes(&self) -> Bytes {
+        self.encoded.clone()
+    }
+
     /// Says how far the message is to be trusted, which changes without the service.
     pub(super) fn with_trust(self, trust: Trust) -> Self {
         let own = WatchResponse {

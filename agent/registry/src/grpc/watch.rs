@@ -16,6 +16,7 @@ use tonic::Status;
 
 use super::{
     access::{Access, Credentials},
+    hidden::hide,
     service::Messages,
     shared::Shared,
     v1::{Kind, WatchResponse},
@@ -83,6 +84,8 @@ impl Watched {
                 return Ok(None);
             };
             watched.seen = Some(message.revision);
+            let sight = watched.registry.sight_of(watched.shown.name());
+            let message = hide(message, &sight)?;
             let trust = watched.registry.trust(Some(&watched.key));
             let message = message.with_trust(write::trust(trust));
             Ok(Some((message, watched)))

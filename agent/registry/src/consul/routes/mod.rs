@@ -3,8 +3,10 @@
 mod agent;
 mod catalog;
 mod catalog_write;
+mod fallback;
 mod health;
 mod kv;
+mod mounted;
 mod session;
 mod snapshot;
 mod status;
@@ -36,16 +38,16 @@ pub(super) async fn read(server: &Server, head: Head, caller: Caller) -> Result<
             server,
             &head,
             rest,
-            health::read(server, &head, rest).await?,
+            health::read(server, &head, rest, &caller).await?,
         ),
         "catalog" => trusted(
             server,
             &head,
             rest,
-            catalog::read(server, &head, rest).await?,
+            catalog::read(server, &head, rest, &caller).await?,
         ),
         "agent" => agent::read(server, &head, rest).await,
-        "kv" => kv::read(server, &head, rest).await,
+        "kv" => kv::read(server, &head, &caller, rest).await,
         "session" => session::read(server, &head, rest).await,
         "snapshot" => snapshot::save(server, &head, &caller).await,
         _ => Ok(elsewhere(&head)),

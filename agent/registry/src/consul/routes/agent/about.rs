@@ -99,6 +99,7 @@ fn stats(server: &Server) -> BTreeMap<&'static str, BTreeMap<&'static str, Strin
             ("resyncs", status.resyncs.to_string()),
             ("failures", status.failures.to_string()),
             ("refused", status.refused.to_string()),
+            ("kept_here", status.kept_here.to_string()),
             ("too_large", status.too_large.to_string()),
             ("protected", status.protected.to_string()),
             ("last_error", status.last_error),
