@@ -34,6 +34,7 @@ const NODE: Change = Restart("others know this node by it since the start");
 const CLUSTER: Change = Restart("the cluster is joined at the start");
 const FILES: Change = Restart("certificates are read at the start");
 const SWITCH: Change = Restart("the registry is started with golens or not at all");
+const CLUSTER: Change = Restart("the cluster is joined at the start");
 const BOOT: Change = Restart("where settings come from is decided at the start");
 const LATER: Change = Restart("it is read at the start");
 

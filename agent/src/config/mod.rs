@@ -30,7 +30,8 @@ pub use registry::{
 pub use schema::schema;
 pub use units::{Bytes, Interval, Secret};
 pub use watcher::{
-    ApolloNamespace, ConfigWatcher, Document, DocumentSource, DocumentVersion, SourceKind,
+    ApolloNamespace, ConfigWatcher, ConsulKeys, Document, DocumentSource, DocumentVersion,
+    EtcdKeys, SourceKind,
 };
 
 use schemars::JsonSchema;

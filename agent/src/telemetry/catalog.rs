@@ -316,6 +316,24 @@ catalogue! {
     REGISTRY_EVENTS: Agent "golens.registry.events",
         Counter, "{event}", ["kind"],
         Development, "What happened to services by itself: found, gone, answered for by others, tags that nobody well has.";
+    CONFIG_GENERATION: Agent "golens.config.generation",
+        Gauge, "{generation}", ["document"],
+        Development, "Generation of a document that is in force; `golens/settings` are golens' own settings.";
+    CONFIG_PINNED: Agent "golens.config.pinned",
+        Gauge, "{generation}", ["document"],
+        Development, "Generation that a document is pinned to, 0 when it follows its sources.";
+    CONFIG_LAST_CHANGE_OK: Agent "golens.config.last_change_ok",
+        Gauge, "{change}", ["document"],
+        Development, "Whether the last change of a document was taken: 1 or 0.";
+    CONFIG_SOURCES_LOST: Agent "golens.config.sources.lost",
+        UpDownCounter, "{source}", ["document"],
+        Development, "Sources of a document that are gone or cannot be read.";
+    CONFIG_APPLIED: Agent "golens.config.applied",
+        Counter, "{change}", ["document"],
+        Development, "Changes of a document that were taken.";
+    CONFIG_REFUSED: Agent "golens.config.refused",
+        Counter, "{change}", ["document", "stage"],
+        Development, "Changes of a document that were refused, by the step that refused them.";
     CLUSTER_CONNECTION: Agent "golens.registry.cluster.connection",
         UpDownCounter, "{state}", ["state"],
         Development, "Whether etcd's changes are followed: 1 for `connected` or for `disconnected`.";
@@ -349,24 +367,6 @@ catalogue! {
     REGISTRY_RESOLVES: Agent "golens.registry.resolves",
         Counter, "{resolve}", ["matched"],
         Development, "Choices of instances for a caller: by `tag`, by `fallback` from tags, by `namespace` where no tags were asked for, or by `panic` where nobody is well.";
-    CONFIG_GENERATION: Agent "golens.config.generation",
-        Gauge, "{generation}", ["document"],
-        Development, "Generation of a document that is in force; `golens/settings` are golens' own settings.";
-    CONFIG_PINNED: Agent "golens.config.pinned",
-        Gauge, "{generation}", ["document"],
-        Development, "Generation that a document is pinned to, 0 when it follows its sources.";
-    CONFIG_LAST_CHANGE_OK: Agent "golens.config.last_change_ok",
-        Gauge, "{change}", ["document"],
-        Development, "Whether the last change of a document was taken: 1 or 0.";
-    CONFIG_SOURCES_LOST: Agent "golens.config.sources.lost",
-        UpDownCounter, "{source}", ["document"],
-        Development, "Sources of a document that are gone or cannot be read.";
-    CONFIG_APPLIED: Agent "golens.config.applied",
-        Counter, "{change}", ["document"],
-        Development, "Changes of a document that were taken.";
-    CONFIG_REFUSED: Agent "golens.config.refused",
-        Counter, "{change}", ["document", "stage"],
-        Development, "Changes of a document that were refused, by the step that refused them.";
     BINARIES: Agent "golens.binaries",
         Counter, "{binary}", ["outcome"],
         Development, "Binaries that a process without rights has read, by how that ended.";
