@@ -31,7 +31,6 @@ const ROOM: Change = Restart("room for goroutines is taken at the start");
 const ADDRESS: Change = Restart("addresses are taken at the start");
 const STATE: Change = Restart("the state is opened at the start");
 const NODE: Change = Restart("others know this node by it since the start");
-const CLUSTER: Change = Restart("the cluster is joined at the start");
 const FILES: Change = Restart("certificates are read at the start");
 const SWITCH: Change = Restart("the registry is started with golens or not at all");
 const CLUSTER: Change = Restart("the cluster is joined at the start");
