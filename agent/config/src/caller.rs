@@ -1,26 +1,8 @@
 //! Who reads documents.
 
-use std::{fmt, net::SocketAddr, sync::Arc};
+use std::{fmt, sync::Arc};
 
-/// Where a call comes from.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Peer {
-    /// A TCP connection.
-    Tcp {
-        /// Address of the caller.
-        remote: SocketAddr,
-        /// Address that was called.
-        local: SocketAddr,
-    },
-    /// A Unix socket with the credentials the kernel vouches for.
-    Unix {
-        /// Process that connected.
-        pid: u32,
-        /// Its user.
-        uid: u32,
-    },
-}
+pub use listen::Peer;
 
 /// Something that is known for sure about a caller.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -68,20 +50,6 @@ impl CallerIdentity for ByPeer {
             },
         }
     }
-}
-
-/// SPIFFE ids in a certificate that TLS has verified: the URIs of its subject that begin with `spiffe://`.
-/// A certificate that is none has none.
-#[must_use]
-pub fn spiffe_ids(certificate: &rustls::pki_types::CertificateDer<'_>) -> Vec<Proof> {
-    let Ok(certificate) = webpki::EndEntityCert::try_from(certificate) else {
-        return Vec::new();
-    };
-    certificate
-        .valid_uri_names()
-        .filter(|uri| uri.starts_with("spiffe://"))
-        .map(|uri| Proof::Spiffe(uri.to_owned()))
-        .collect()
 }
 
 /// Shared, as servers hold it.

@@ -46,11 +46,11 @@ pub use value::{Change, Data, Diff, Entry, Mark, Origin, Place, Reveal, Value};
 
 pub mod apollo;
 pub mod caller;
-pub mod listen;
 mod mask;
 mod net;
 pub mod roles;
 pub mod secrets;
 
+pub use listen;
 pub use mask::Masker;
 pub use net::Trust;

@@ -83,7 +83,6 @@ fn unknown(peer: &Peer) -> Name {
     match peer {
         Peer::Tcp { remote, .. } => format!("connection {remote}").into(),
         Peer::Unix { pid, uid } => format!("pid {pid} uid {uid}").into(),
-        _ => "unknown".into(),
     }
 }
 

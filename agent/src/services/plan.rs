@@ -10,13 +10,12 @@ use std::{
 use registry::{
     CertificateRule, CertificateRules, Limits, Options, ProbeOptions, TagRule, TagRules, consul,
     dns::{self, Zone},
-    listen::Address,
+    listen::{Address, TlsFiles},
     model::check_name,
     state::{
         self,
         tokens::{Right, Rights},
     },
-    tls::TlsFiles,
 };
 
 use crate::config::{self, Problem, RegistryPolicy, RegistryRight};

@@ -18,6 +18,7 @@ mod udp;
 use std::{io, net::SocketAddr, str::FromStr, sync::Arc, time::Duration};
 
 use hickory_proto::rr::Name;
+use listen::Shutdown;
 use state::tokens::Rights;
 use thiserror::Error;
 use tokio::{
@@ -26,7 +27,6 @@ use tokio::{
 };
 
 pub use self::resolver::Resolver;
-use crate::consul::Shutdown;
 
 /// How names are answered.
 #[derive(Clone, Debug)]

@@ -12,13 +12,16 @@ use bytes::Bytes;
 use http::{HeaderMap, Method, Request, Response, StatusCode, header::AUTHORIZATION};
 use http_body_util::Full;
 use hyper::body::Incoming;
+use listen::{
+    Listener, Origin, Shutdown,
+    http1::{self, Handler},
+};
 
 use self::{answer::Answer, request::Asked};
 use super::{AccessKeys, Board, keys::Refused};
 use crate::{
     Access, Denied, DocumentId, Right,
     caller::{Identity, Proof, Reader},
-    listen::{Handler, Listener, Origin, Shutdown, accept},
     roles::Ledger,
 };
 
@@ -98,7 +101,7 @@ impl Server {
     /// Answers whoever connects, until it is to end.
     pub async fn serve(self: Arc<Self>, listener: Listener) {
         let ends = self.ends.clone();
-        accept(listener, self, ends).await;
+        http1::serve(listener, self, ends).await;
     }
 
     async fn answer(&self, request: Request<Incoming>, origin: &Origin) -> Answer {
@@ -133,7 +136,10 @@ impl Server {
         origin: &Origin,
     ) -> Result<Reader, Answer> {
         let mut reader = self.identity.identify(&origin.peer);
-        reader.proofs.extend_from_slice(&origin.proofs);
+        let ids = origin.certificate.spiffe_ids();
+        reader
+            .proofs
+            .extend(ids.map(|id| Proof::Spiffe(id.to_owned())));
         let (app, signed) = match asked {
             Asked::Services => return Ok(reader),
             Asked::Config(asked) => (&asked.app, &asked.signed),
@@ -196,10 +202,16 @@ impl Server {
 }
 
 impl Handler for Server {
+    type Guest = Arc<Origin>;
+
+    async fn meet(&self, origin: Origin) -> Arc<Origin> {
+        Arc::new(origin)
+    }
+
     async fn handle(
         self: Arc<Self>,
         request: Request<Incoming>,
-        origin: Origin,
+        origin: Arc<Origin>,
     ) -> Response<Full<Bytes>> {
         self.answer(request, &origin).await.into()
     }
