@@ -34,6 +34,7 @@ const NODE: Change = Restart("others know this node by it since the start");
 const FILES: Change = Restart("certificates are read at the start");
 const SWITCH: Change = Restart("the registry is started with golens or not at all");
 const BOOT: Change = Restart("where settings come from is decided at the start");
+const KEYS: Change = Restart("keys are opened at the start");
 const LATER: Change = Restart("it is read at the start");
 
 macro_rules! settings {
@@ -120,6 +121,9 @@ settings! {
     config.tls.certificate => FILES,
     config.tls.key => FILES,
     config.tls.client_authority => FILES,
+    config.keys => KEYS,
+    config.access.roles => LATER,
+    config.access.bindings => LATER,
     config.sources => BOOT,
     config.documents => LATER,
 }
