@@ -73,8 +73,9 @@ struct CreateArgs {
     description: String,
 }
 
+/// A right, as it is written on the command line.
 #[derive(Clone, Copy, Debug, clap::ValueEnum)]
-enum Granted {
+pub(super) enum Granted {
     Read,
     Write,
     Admin,

@@ -2,6 +2,7 @@
 
 mod access;
 mod change;
+mod cluster;
 mod exporters;
 mod live;
 mod node;
@@ -17,6 +18,7 @@ mod watcher;
 
 pub use access::{AccessSettings, KeySettings, Role, RoleBinding, Vault};
 pub use change::{Change, SETTINGS, Setting};
+pub use cluster::{RegistryBreaker, RegistryEtcd, RegistryFreshness};
 pub use exporters::{LogMode, Loki, Otlp, OtlpProtocol};
 pub use live::{Live, LiveSender};
 pub use node::{Goroutines, Http, Metrics, Recent, Runtime, RuntimeRule, Scope};
@@ -30,7 +32,8 @@ pub use registry::{
 pub use schema::schema;
 pub use units::{Bytes, Interval, Secret};
 pub use watcher::{
-    ApolloNamespace, ConfigWatcher, Document, DocumentSource, DocumentVersion, SourceKind,
+    ApolloNamespace, ConfigWatcher, ConsulKeys, Document, DocumentSource, DocumentVersion,
+    EtcdKeys, SourceKind,
 };
 
 use schemars::JsonSchema;

@@ -10,7 +10,7 @@ use std::{
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::Interval;
+use super::{Interval, RegistryEtcd};
 
 /// The service registry: Consul's agent API, DNS and gRPC for the programs of this node.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -50,6 +50,8 @@ pub struct Registry {
     pub tag_rules: Vec<TagRule>,
     /// Time between snapshots beside the state; 0s for none.
     pub snapshots: Interval,
+    /// The etcd through which it shares what it has with those of other nodes.
+    pub etcd: RegistryEtcd,
     /// Go processes that golens found by itself.
     pub discovery: ServiceDiscovery,
 }
@@ -75,6 +77,7 @@ impl Default for Registry {
             limits: RegistryLimits::default(),
             tag_rules: Vec::new(),
             snapshots: Interval(Duration::from_secs(3_600)),
+            etcd: RegistryEtcd::default(),
             discovery: ServiceDiscovery::default(),
         }
     }

@@ -88,8 +88,63 @@ pub enum DocumentSource {
     File(PathBuf),
     /// The variables of golens' own environment that begin so: of `SHOP_`, `SHOP_SERVER__PORT` is `server.port`.
     Environment(String),
+    /// Keys in etcd.
+    Etcd(EtcdKeys),
+    /// Keys in a store with Consul's API.
+    Consul(ConsulKeys),
     /// A namespace of Apollo.
     Apollo(ApolloNamespace),
+}
+
+/// Keys in etcd: one that is a document, or a folder whose keys are values and documents.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct EtcdKeys {
+    /// Members of the cluster, such as `https://10.0.0.5:2379`; they are tried in turn.
+    pub endpoints: Vec<String>,
+    /// `config/shop.yaml` is one key with a whole document; `config/shop/` is a folder, in which
+    /// `config/shop/server/port` is `server.port`.
+    pub keys: String,
+    /// User, if it asks for one.
+    #[serde(default)]
+    pub user: Option<String>,
+    /// The user's password.
+    #[serde(default)]
+    pub password: Option<Secret>,
+    /// Authorities that its certificate is checked by, PEM; those of the system without.
+    #[serde(default)]
+    pub ca: Option<PathBuf>,
+    /// Certificate to show, PEM.
+    #[serde(default)]
+    pub cert: Option<PathBuf>,
+    /// Private key of the certificate, PEM.
+    #[serde(default)]
+    pub key: Option<PathBuf>,
+}
+
+/// Keys in a store with Consul's API.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ConsulKeys {
+    /// Address of an agent or server: `http://127.0.0.1:8500`.
+    pub address: String,
+    /// As in etcd: a key with a whole document, or a folder.
+    pub keys: String,
+    /// Data centre, when it is not the server's own.
+    #[serde(default)]
+    pub data_center: String,
+    /// Token, if it asks for one.
+    #[serde(default)]
+    pub token: Option<Secret>,
+    /// Authorities that its certificate is checked by, PEM; those of the system without.
+    #[serde(default)]
+    pub ca: Option<PathBuf>,
+    /// Certificate to show, PEM.
+    #[serde(default)]
+    pub cert: Option<PathBuf>,
+    /// Private key of the certificate, PEM.
+    #[serde(default)]
+    pub key: Option<PathBuf>,
 }
 
 /// A namespace of an application in Apollo.
@@ -111,9 +166,9 @@ pub struct ApolloNamespace {
     /// Label of this node, for gray releases.
     #[serde(default)]
     pub label: String,
-    /// Authority of the server's certificate, PEM; those of the system without it.
+    /// Authorities that its certificate is checked by, PEM; those of the system without.
     #[serde(default)]
-    pub authority: Option<PathBuf>,
+    pub ca: Option<PathBuf>,
 }
 
 fn default_cluster() -> String {

@@ -1,5 +1,6 @@
 //! Everything that leaves the node: one bounded queue per back end.
 
+mod destination;
 mod exporters;
 mod fanout;
 mod http;
@@ -9,10 +10,11 @@ mod outcome;
 mod queue;
 mod worker;
 
+pub use destination::Ready;
 pub use exporters::{Exporters, Next};
 pub use fanout::{Fanout, Routes};
 pub use queue::Sender;
-pub use worker::{ExporterHandle, Ready};
+pub use worker::ExporterHandle;
 
 /// An exporter that cannot be started with these settings.
 #[derive(Debug, thiserror::Error)]

@@ -1,130 +1,19 @@
 //! Takes batches from a queue and sends them until they are delivered or given up.
 
-use std::{
-    fmt,
-    sync::{Arc, Mutex, PoisonError},
-    time::Duration,
-};
+use std::{fmt, sync::Arc, time::Duration};
 
-use futures_util::future::BoxFuture;
 use tokio::{
-    sync::Notify,
     task::JoinHandle,
     time::{self, sleep},
 };
 use tracing::{info, warn};
 
 use super::{
-    outcome::{Outcome, Policy, chance, reason},
+    destination::{Destination, Ready, Replacement},
+    outcome::{Outcome, chance, reason},
     queue::{Queue, Sender},
 };
 use crate::telemetry::ExporterMetrics;
-
-/// One kind of back end.
-pub(super) trait Backend: Send + Sync + 'static {
-    /// What is queued.
-    type Item: Send + Sync + 'static;
-    /// An encoded batch; it is encoded once and may be sent several times.
-    type Request: Send + Sync;
-
-    /// Bytes of an item in a request, roughly.
-    fn weight(item: &Self::Item) -> usize;
-
-    /// Turns a batch into a request.
-    fn encode(&mut self, batch: &[Self::Item]) -> Self::Request;
-
-    /// Sends a request once.
-    fn send(&self, request: &Self::Request) -> impl Future<Output = Outcome> + Send;
-}
-
-/// Where batches go: a back end of any kind, with the batch that it is to take next.
-trait Destination<T>: Send + Sync {
-    /// Encodes a batch.
-    fn load(&mut self, batch: &[T]);
-
-    /// Sends what was loaded, once.
-    fn send(&self) -> BoxFuture<'_, Outcome>;
-}
-
-struct Loaded<B: Backend> {
-    backend: B,
-    request: Option<B::Request>,
-}
-
-impl<B: Backend> Destination<B::Item> for Loaded<B> {
-    fn load(&mut self, batch: &[B::Item]) {
-        self.request = Some(self.backend.encode(batch));
-    }
-
-    fn send(&self) -> BoxFuture<'_, Outcome> {
-        Box::pin(async {
-            match &self.request {
-                Some(request) => self.backend.send(request).await,
-                None => Outcome::Delivered {
-                    rejected: 0,
-                    message: String::new(),
-                },
-            }
-        })
-    }
-}
-
-/// A back end that is ready and takes no data yet.
-pub struct Ready<T> {
-    /// Its address, for people.
-    to: String,
-    destination: Box<dyn Destination<T>>,
-    capacity: usize,
-    weight: fn(&T) -> usize,
-    policy: Policy,
-}
-
-impl<T> fmt::Debug for Ready<T> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Ready")
-            .field("to", &self.to)
-            .finish_non_exhaustive()
-    }
-}
-
-impl<T> Ready<T> {
-    /// `to` is the address, `capacity` how many items may wait.
-    pub(super) fn new<B: Backend<Item = T>>(
-        backend: B,
-        to: String,
-        capacity: usize,
-        policy: Policy,
-    ) -> Self {
-        Self {
-            to,
-            destination: Box::new(Loaded {
-                backend,
-                request: None,
-            }),
-            capacity,
-            weight: B::weight,
-            policy,
-        }
-    }
-}
-
-/// The way of a new destination to the worker.
-struct Replacement<T> {
-    next: Mutex<Option<Box<dyn Destination<T>>>>,
-    news: Notify,
-}
-
-impl<T> Replacement<T> {
-    fn put(&self, destination: Box<dyn Destination<T>>) {
-        *self.next.lock().unwrap_or_else(PoisonError::into_inner) = Some(destination);
-        self.news.notify_one();
-    }
-
-    fn take(&self) -> Option<Box<dyn Destination<T>>> {
-        let mut next = self.next.lock().unwrap_or_else(PoisonError::into_inner);
-        next.take()
-    }
-}
 
 /// A running exporter.
 pub struct ExporterHandle<T> {
@@ -153,10 +42,7 @@ impl<T: Send + Sync + 'static> ExporterHandle<T> {
         } = ready;
         info!(exporter = metrics.name(), to, "sending");
         let queue = Arc::new(Queue::new(capacity, weight, policy, metrics));
-        let replacement = Arc::new(Replacement {
-            next: Mutex::default(),
-            news: Notify::new(),
-        });
+        let replacement = Arc::new(Replacement::new());
         let worker = Worker {
             queue: Arc::clone(&queue),
             destination,
@@ -314,7 +200,10 @@ mod tests {
     };
 
     use super::*;
-    use crate::telemetry::Telemetry;
+    use crate::{
+        export::{destination::Backend, outcome::Policy},
+        telemetry::Telemetry,
+    };
 
     /// Answers from a list, then for ever with its last entry.
     struct Scripted {

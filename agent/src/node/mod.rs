@@ -238,6 +238,10 @@ impl Agent {
         let targets = Targets {
             list: Box::new(move || listed.subjects()),
             changes: table.changes(),
+            settled: {
+                let ready = Arc::clone(&ready);
+                Box::new(move || ready.load(std::sync::atomic::Ordering::Acquire))
+            },
         };
         let services = Services::start(
             &config.registry,

@@ -2,6 +2,7 @@
 
 pub mod catalog;
 mod classic;
+mod cluster;
 mod code;
 mod config;
 pub mod expose;

@@ -37,4 +37,4 @@ pub use store::{
     Committed, OpenError, Opened, Options, Reader, Recovery, Statistics, Store, Tx, WriteError,
     Writing,
 };
-pub use watch::{Hub, Topic, Wake};
+pub use watch::{Hub, Subscription, Topic, Wake};

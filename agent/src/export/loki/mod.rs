@@ -13,9 +13,10 @@ use reqwest::{
 };
 
 use super::{
-    Error, Ready, http,
+    Error, Ready,
+    destination::Backend,
+    http,
     outcome::{Outcome, Policy},
-    worker::Backend,
 };
 use crate::{config, logs::LogRecord};
 
