@@ -35,6 +35,7 @@ const FILES: Change = Restart("certificates are read at the start");
 const SWITCH: Change = Restart("the registry is started with golens or not at all");
 const CLUSTER: Change = Restart("the cluster is joined at the start");
 const BOOT: Change = Restart("where settings come from is decided at the start");
+const KEYS: Change = Restart("keys are opened at the start");
 const LATER: Change = Restart("it is read at the start");
 
 macro_rules! settings {
@@ -139,6 +140,9 @@ settings! {
     config.tls.certificate => FILES,
     config.tls.key => FILES,
     config.tls.client_authority => FILES,
+    config.keys => KEYS,
+    config.access.roles => LATER,
+    config.access.bindings => LATER,
     config.sources => BOOT,
     config.documents => LATER,
 }

@@ -5,7 +5,7 @@ use std::{net::SocketAddr, path::PathBuf};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Secret, TlsFiles};
+use super::{AccessSettings, KeySettings, Problem, Secret, TlsFiles};
 
 /// The config watcher: documents that programs of this node read from golens.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -22,6 +22,10 @@ pub struct ConfigWatcher {
     pub apollo_tls: Vec<SocketAddr>,
     /// Certificates of the encrypted addresses.
     pub tls: TlsFiles,
+    /// Which keys open sealed values (`ENC[...]`); without them, such values stay as they are.
+    pub keys: Option<KeySettings>,
+    /// Who may see and change documents.
+    pub access: AccessSettings,
     /// Where golens' own settings come from beside the file, the environment and the command line. Read from
     /// the file that golens is started with, and once.
     pub sources: Vec<DocumentSource>,
@@ -38,9 +42,20 @@ impl Default for ConfigWatcher {
             apollo: vec![loopback(8511)],
             apollo_tls: Vec::new(),
             tls: TlsFiles::default(),
+            keys: None,
+            access: AccessSettings::default(),
             sources: Vec::new(),
             documents: Vec::new(),
         }
+    }
+}
+
+impl ConfigWatcher {
+    /// Every value that cannot work.
+    pub(crate) fn validate(&self) -> Vec<Problem> {
+        let mut problems = self.access.validate();
+        problems.extend(self.keys.as_ref().and_then(KeySettings::validate));
+        problems
     }
 }
 
