@@ -55,6 +55,15 @@ impl DocumentId {
         }
     }
 
+    /// The name of the settings of the program that watches.
+    #[must_use]
+    pub fn own() -> Self {
+        Self {
+            namespace: "golens".to_owned(),
+            name: "settings".to_owned(),
+        }
+    }
+
     /// The namespace.
     #[must_use]
     pub fn namespace(&self) -> &str {

@@ -25,9 +25,11 @@ mod value;
 
 pub use documents::{BadId, DocumentId, Documents, Published};
 pub use event::{Event, Events, Happened, Stage};
+pub use format::{TextFile, TextFileError};
 pub use history::{Cause, Generation, Layer, Outcome, PartRecord};
 pub use hooks::{
-    Access, Component, ComponentError, Decrypt, DecryptError, Denied, Mask, NoMask, Prepared, Right,
+    Access, Check, Component, ComponentError, Decrypt, DecryptError, Denied, Mask, NoMask,
+    Prepared, Right,
 };
 pub use path::{BadPath, Path, Step};
 pub use pipeline::{

@@ -171,6 +171,8 @@ cells! {
     MutexWait:        sched "totalMutexWaitTime" Eight 20..NOW;
     RuntimeLockWait:  sched "totalRuntimeLockWaitTime" Eight 22..NOW;
     Created:          sched "goroutinesCreated" Eight 26..NOW;
+    Restarted:        sched "procresizetime" Eight 17..NOW;
+    ProcessorTime:    sched "totaltime" Eight 17..NOW;
 
     MaxProcs:         gomaxprocs itself Signed 17..NOW;
     AllGoroutines:    allglen itself Eight 17..NOW;

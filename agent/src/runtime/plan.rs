@@ -1,7 +1,7 @@
 //! What is copied of a target, in which order, and where in the copy each part is.
 //!
 //! ```text
-//! witness, number of cycles | variables that never move | processors | threads | what shows a change
+//! number of cycles | variables that never move | processors and threads | what shows a change
 //! ```
 //!
 //! The last part is what was copied early, once more: free goroutines and the table of processors, the global
@@ -18,14 +18,11 @@ use super::{
     processors::Processors,
     spans::Spans,
     threads::Threads,
-    witness::Witness,
 };
-use crate::discovery::Process;
 
 /// Everything that is copied, and in which order.
 #[derive(Debug)]
 pub(super) struct Plan {
-    pub(super) witness: Option<Witness>,
     pub(super) gc: GcPieces,
     pub(super) copies: Copies,
     pub(super) heap: Option<HeapCopy>,
@@ -42,9 +39,7 @@ pub(super) struct Plan {
 /// Where in the copy the parts begin that follow each other.
 #[derive(Clone, Copy, Debug, Default)]
 struct Bounds {
-    cycles: usize,
-    processors: usize,
-    threads: usize,
+    followed: usize,
     processors_again: usize,
     goroutines_again: usize,
     gc_again: usize,
@@ -53,11 +48,10 @@ struct Bounds {
 /// A copy by its parts.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Parts<'b> {
-    /// All of it; offsets of variables that never move count from here, and the witness is first.
+    /// All of it; offsets of variables that never move count from here, and the number of cycles is first.
     pub(super) whole: Copied<'b>,
-    pub(super) cycles: Copied<'b>,
-    pub(super) processors: Copied<'b>,
-    pub(super) threads: Copied<'b>,
+    /// Processors and threads.
+    pub(super) followed: Copied<'b>,
     pub(super) processors_again: Copied<'b>,
     pub(super) goroutines_again: Copied<'b>,
     pub(super) gc_again: Copied<'b>,
@@ -65,24 +59,20 @@ pub(super) struct Parts<'b> {
 
 impl Plan {
     /// Plans for a process that the binary of `facts` was loaded at `base` of.
-    pub(super) fn new(process: &Process, facts: &RuntimeFacts, base: u64) -> Self {
+    pub(super) fn new(facts: &RuntimeFacts, base: u64) -> Self {
         let spans = Spans::of(wanted(facts, base));
-        let witness = Witness::new(process);
-        let mut bounds = Bounds {
-            cycles: witness.as_ref().map_or(0, |witness| witness.place().1),
-            ..Bounds::default()
-        };
         let count = GcPieces::count(&facts.gc, base);
-        let before = bounds.cycles + count.1;
-        let at = |address: u64| before + spans.find(address);
+        let at = |address: u64| count.1 + spans.find(address);
         let processors =
             |facts| Processors::new(facts, base, at(Processors::wanted(facts, base).0));
         let threads = |facts| Threads::new(facts, at(Threads::wanted(facts, base).0));
         let cells = facts.cells(base).map(|(cell, place)| (cell, at(place.0)));
-        let mut places: Vec<Place> = witness.iter().map(Witness::place).collect();
-        places.push(count);
+        let mut places = vec![count];
         places.extend(spans.places());
-        bounds.processors = length(&places);
+        let bounds = Bounds {
+            followed: length(&places),
+            ..Bounds::default()
+        };
         let mut plan = Self {
             gc: GcPieces::new(&facts.gc, base, at),
             copies: Copies::new(cells),
@@ -98,7 +88,6 @@ impl Plan {
             threads: facts.threads.as_ref().map(threads),
             goroutines: Goroutines::new(facts, base),
             fixed: places.len(),
-            witness,
             places,
             bounds,
         };
@@ -116,9 +105,7 @@ impl Plan {
         let whole = Copied(bytes);
         Parts {
             whole,
-            cycles: whole.from(self.bounds.cycles),
-            processors: whole.from(self.bounds.processors),
-            threads: whole.from(self.bounds.threads),
+            followed: whole.from(self.bounds.followed),
             processors_again: whole.from(self.bounds.processors_again),
             goroutines_again: whole.from(self.bounds.goroutines_again),
             gc_again: whole.from(self.bounds.gc_again),
@@ -136,9 +123,13 @@ impl Plan {
     pub(super) fn arrange(&mut self) {
         self.places.truncate(self.fixed);
         let (places, bounds) = (&mut self.places, &mut self.bounds);
-        places.extend(self.processors.iter().flat_map(Processors::places));
-        bounds.threads = length(places);
-        places.extend(self.threads.iter().flat_map(Threads::places));
+        let processors = self.processors.iter().flat_map(Processors::places);
+        let threads = self.threads.iter().flat_map(Threads::places);
+        let spans = Spans::of(processors.chain(threads));
+        let at = |address| spans.find(address);
+        self.processors.iter_mut().for_each(|all| all.arrange(at));
+        self.threads.iter_mut().for_each(|all| all.arrange(at));
+        places.extend(spans.places());
         bounds.processors_again = length(places);
         places.extend(self.processors.iter().flat_map(Processors::again));
         bounds.goroutines_again = length(places);

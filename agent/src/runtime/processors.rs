@@ -20,8 +20,16 @@ pub(super) struct Processors {
     table_place: Place,
     /// Address and length of the table that `each` was found in.
     known: (u64, u64),
-    /// Addresses.
-    each: Vec<u64>,
+    each: Vec<Processor>,
+}
+
+/// A processor, and where in the copy of what is found by following pointers its parts are.
+#[derive(Clone, Copy, Debug, Default)]
+struct Processor {
+    address: u64,
+    state: usize,
+    next: usize,
+    created: usize,
 }
 
 /// Bytes of the number of free goroutines.
@@ -57,15 +65,28 @@ impl Processors {
 
     /// What to copy of each.
     pub(super) fn places(&self) -> impl Iterator<Item = Place> {
-        self.each
-            .iter()
-            .flat_map(|processor| self.facts.places(*processor))
+        let each = self.each.iter();
+        each.flat_map(|processor| self.facts.places(processor.address))
+    }
+
+    /// Takes note of where in the copy what is at an address is.
+    pub(super) fn arrange(&mut self, at: impl Fn(u64) -> usize) {
+        for processor in &mut self.each {
+            let mut offsets = self
+                .facts
+                .places(processor.address)
+                .map(|(address, _)| at(address));
+            let mut next = || offsets.next().unwrap_or_default();
+            (processor.state, processor.next, processor.created) = (next(), next(), next());
+        }
     }
 
     /// What to copy at the end: the free goroutines of each once more, then the table.
     pub(super) fn again(&self) -> impl Iterator<Item = Place> {
-        let free = |processor: &u64| (processor.wrapping_add(u64::from(self.facts.free)), FREE);
-        self.each.iter().map(free).chain([self.table_place])
+        let free = u64::from(self.facts.free);
+        let each = self.each.iter();
+        each.map(move |processor| (processor.address.wrapping_add(free), FREE))
+            .chain([self.table_place])
     }
 
     /// Whether the copy is of the processors that the table names.
@@ -89,7 +110,13 @@ impl Processors {
             memory::copy(pid, &[(address, 8 * count)], &mut bytes)?;
         }
         let pointers = Copied(&bytes).numbers(0, count);
-        self.each = pointers.filter(|processor| *processor != 0).collect();
+        let there = pointers.filter(|address| *address != 0);
+        self.each = there
+            .map(|address| Processor {
+                address,
+                ..Processor::default()
+            })
+            .collect();
         self.known = (address, length);
         Ok(())
     }
@@ -106,13 +133,8 @@ impl Processors {
             created: self.facts.created.map(|_| 0),
             ..ProcessorTotals::default()
         };
-        let length = self
-            .facts
-            .places(0)
-            .map(|(_, length)| length)
-            .sum::<usize>();
-        for number in 0..self.each.len() {
-            self.facts.add(each.from(number * length), &mut totals);
+        for (number, processor) in self.each.iter().enumerate() {
+            self.facts.add(processor, each, &mut totals);
             totals.free[1] += u64::from(again.u32_at(number * FREE));
         }
         totals
@@ -138,9 +160,9 @@ impl ProcessorFacts {
         [state, next].into_iter().chain(created)
     }
 
-    /// Adds the copy of one processor.
-    fn add(&self, copied: Copied<'_>, totals: &mut ProcessorTotals) {
-        let state = |offset: u32| copied.u32_at(distance(self.status, offset));
+    /// Adds one processor.
+    fn add(&self, processor: &Processor, copied: Copied<'_>, totals: &mut ProcessorTotals) {
+        let state = |offset| copied.u32_at(processor.state + distance(self.status, offset));
         let index = usize::try_from(state(self.status)).unwrap_or(usize::MAX);
         if let Some(count) = totals.states.get_mut(index) {
             *count += 1;
@@ -148,12 +170,11 @@ impl ProcessorFacts {
         let queued = state(self.queue_tail).wrapping_sub(state(self.queue_head));
         // The bounds are read one after the other: a queue that was emptied between reads as negative.
         totals.runnable += u64::try_from(queued.cast_signed()).unwrap_or(0);
-        let next = copied.from(distance(self.status, self.queue_tail) + 4);
-        totals.runnable += u64::from(next.u64_at(0) != 0);
-        let free = distance(self.next, self.free);
-        totals.free[0] += u64::from(next.u32_at(free));
+        totals.runnable += u64::from(copied.u64_at(processor.next) != 0);
+        let free = processor.next + distance(self.next, self.free);
+        totals.free[0] += u64::from(copied.u32_at(free));
         if let Some(sum) = &mut totals.created {
-            *sum = sum.wrapping_add(next.u64_at(free + FREE));
+            *sum = sum.wrapping_add(copied.u64_at(processor.created));
         }
     }
 }

@@ -11,11 +11,9 @@ use super::{
     plan::{Parts, Plan},
     processors::ProcessorTotals,
     view::View,
+    witness::Witness,
 };
-use crate::{
-    clock::MonotonicNanos,
-    discovery::{Process, RefusedReason},
-};
+use crate::{clock::MonotonicNanos, discovery::Process};
 
 /// How often a copy is taken again when its parts are not of one moment.
 const RETRIES: usize = 2;
@@ -31,6 +29,8 @@ pub struct Reader {
     process: Arc<Process>,
     minor: u32,
     plan: Plan,
+    /// What the last copy showed of the program that was opened.
+    witness: Option<Witness>,
     history: GcHistory,
     /// Pauses of the last cycles, as of the last cycle that was seen.
     recent: Arc<[u64]>,
@@ -81,7 +81,8 @@ impl Reader {
             .map_err(|reason| ReadError::Gone { pid, reason })?;
         Ok(Self {
             minor: facts.minor,
-            plan: Plan::new(&process, facts, base),
+            plan: Plan::new(facts, base),
+            witness: None,
             history: GcHistory::default(),
             recent: Arc::default(),
             last: Last::default(),
@@ -133,7 +134,7 @@ impl Reader {
         let processors = part(
             plan.processors.as_ref(),
             |all| all.is_whole(copy.whole, copy.processors_again),
-            |all| all.totals(copy.processors, copy.processors_again),
+            |all| all.totals(copy.followed, copy.processors_again),
         );
         let heap = match &plan.heap {
             None => Err(Absence::Unknown),
@@ -141,11 +142,11 @@ impl Reader {
         };
         let early = (&plan.copies, copy.whole);
         Ok(Steady {
-            gc: plan.gc.is_stable(copy.cycles, copy.whole, copy.gc_again),
+            gc: plan.gc.is_stable(copy.whole, copy.gc_again),
             threads: plan
                 .threads
                 .as_ref()
-                .is_none_or(|all| all.is_whole(copy.whole, copy.threads)),
+                .is_none_or(|all| all.is_whole(copy.whole, copy.followed)),
             goroutines: processors.map_or(true, |all| {
                 plan.goroutines
                     .count(early, copy.goroutines_again, all.free)
@@ -166,17 +167,12 @@ impl Reader {
 
     /// Checks that the copy is of the program that was opened.
     fn check(&mut self, buffer: &[u8]) -> Result<(), ReadError> {
-        let pid = self.process.id.pid;
-        if !self.process.handle.is_alive() {
-            let reason = RefusedReason::Exited;
-            return Err(ReadError::Gone { pid, reason });
+        let shown = Witness::of(&self.plan.copies, self.plan.parts(buffer).whole);
+        if shown.is_none() || shown != self.witness {
+            self.recheck()?;
+            self.witness = shown;
         }
-        let witness = self.plan.witness.as_ref();
-        if witness.is_some_and(|witness| witness.knows(self.plan.parts(buffer).whole)) {
-            return Ok(());
-        }
-        // Also a program that writes where its arguments are named.
-        self.recheck()
+        Ok(())
     }
 
     fn recheck(&self) -> Result<(), ReadError> {
@@ -197,7 +193,7 @@ impl Reader {
             processors.forget();
         }
         if let (Some(threads), false) = (&mut plan.threads, steady.threads)
-            && let Err(error) = threads.follow(pid, copy.whole, copy.threads)
+            && let Err(error) = threads.follow(pid, copy.whole, copy.followed)
         {
             passing(error)?;
             threads.forget();
@@ -209,12 +205,10 @@ impl Reader {
     /// Cycles since the last reading; the ring is looked at only when there are some.
     fn news(&mut self, is_stable: bool, copy: Parts<'_>) -> RingNews {
         let known = self.history.last().map(|last| last.cycles);
-        if !is_stable || known == Some(GcPieces::cycles(copy.cycles)) {
+        if !is_stable || known == Some(GcPieces::cycles(copy.whole)) {
             return RingNews::default();
         }
-        let news = self
-            .history
-            .advance(self.plan.gc.copied(copy.cycles, copy.whole));
+        let news = self.history.advance(self.plan.gc.copied(copy.whole));
         let cycles = self.history.cycles();
         self.recent = cycles.iter().map(|cycle| cycle.pause_ns).collect();
         news
@@ -234,7 +228,7 @@ impl Reader {
             Some(last) => last,
             // Not one copy was of one moment yet.
             None => {
-                first = plan.gc.copied(copy.cycles, copy.whole);
+                first = plan.gc.copied(copy.whole);
                 &first
             }
         };
@@ -249,7 +243,7 @@ impl Reader {
             threads: part(
                 plan.threads.as_ref(),
                 |_| steady.threads,
-                |all| all.totals(copy.threads),
+                |all| all.totals(copy.followed),
             ),
         };
         let numbers = Numbers::new(|figure: Figure| figure.of(&view));

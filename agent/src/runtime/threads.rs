@@ -15,8 +15,9 @@ const MOST: usize = 16_384;
 pub(super) struct Threads {
     facts: ThreadFacts,
     head: usize,
-    /// Their addresses, in the order of the list.
-    each: Vec<u64>,
+    /// Address of each, in the order of the list, and where in the copy of what is found by following
+    /// pointers it is.
+    each: Vec<(u64, usize)>,
     /// First field that is read, and how many bytes from there on.
     start: u32,
     length: usize,
@@ -52,7 +53,15 @@ impl Threads {
     }
 
     pub(super) fn places(&self) -> impl Iterator<Item = Place> {
-        self.each.iter().map(|thread| self.place(*thread))
+        self.each.iter().map(|(thread, _)| self.place(*thread))
+    }
+
+    /// Takes note of where in the copy what is at an address is.
+    pub(super) fn arrange(&mut self, at: impl Fn(u64) -> usize) {
+        let start = u64::from(self.start);
+        for (thread, offset) in &mut self.each {
+            *offset = at(thread.wrapping_add(start));
+        }
     }
 
     /// Whether the copied threads are the whole list: each names the next one.
@@ -88,7 +97,7 @@ impl Threads {
                     value: u64::try_from(MOST).unwrap_or(u64::MAX),
                 });
             }
-            self.each.push(thread);
+            self.each.push((thread, 0));
             thread = match known.get(&thread) {
                 Some(next) => *next,
                 None => {
@@ -126,9 +135,8 @@ impl Threads {
 
     /// Address and copy of each.
     fn copies<'c>(&self, each: Copied<'c>) -> impl Iterator<Item = (u64, Copied<'c>)> {
-        let length = self.length;
-        let numbered = self.each.iter().enumerate();
-        numbered.map(move |(number, thread)| (*thread, each.from(number * length)))
+        let all = self.each.iter();
+        all.map(move |(thread, offset)| (*thread, each.from(*offset)))
     }
 
     fn field(&self, copy: Copied<'_>, offset: u32) -> u64 {

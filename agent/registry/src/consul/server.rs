@@ -135,7 +135,7 @@ impl Server {
         guest: &Guest,
     ) -> Result<Answer, ApiError> {
         let Some(head) = Head::parse(&parts)? else {
-            return Ok(Answer::text(StatusCode::NOT_FOUND, "404 page not found\n"));
+            return Ok(Answer::not_implemented(parts.uri.path()));
         };
         drop(parts);
         self.check_datacenter(&head.options)?;

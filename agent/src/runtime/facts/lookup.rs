@@ -125,11 +125,6 @@ impl Lookup<'_, '_> {
     fn heap(&mut self) -> Option<HeapFacts> {
         let stats = self.field("runtime.mstats", "heapStats.stats");
         let memstats = self.variable("runtime.memstats");
-        let has_usual_sizes = USUAL_SIZES.contains(&self.minor);
-        let sizes = match self.binary.variable(size_table(self.minor)) {
-            Err(_) if has_usual_sizes => None,
-            found => Some(self.keep(found)?.value.address),
-        };
         let stride = self.layouts.size("runtime.heapStatsDelta");
         let stride = self.keep(stride).map(|fact| fact.value);
         let has_pointer_bits = self.minor <= 24;
@@ -138,7 +133,7 @@ impl Lookup<'_, '_> {
             true => Some(at("inPtrScalarBits")?),
             false => None,
         };
-        Some(HeapFacts {
+        let mut facts = HeapFacts {
             committed: at("committed")?,
             released: at("released")?,
             in_heap: at("inHeap")?,
@@ -154,8 +149,12 @@ impl Lookup<'_, '_> {
             small_free_count: at("smallFreeCount")?,
             stats: memstats?.checked_add(u64::from(stats?))?,
             stride: stride?,
-            sizes,
-        })
+            sizes: None,
+        };
+        if !USUAL_SIZES.contains(&self.minor) || !facts.has_usual_classes() {
+            facts.sizes = Some(self.variable(size_table(self.minor))?);
+        }
+        Some(facts)
     }
 
     fn processors(&mut self) -> Option<ProcessorFacts> {

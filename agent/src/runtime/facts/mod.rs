@@ -63,8 +63,8 @@ pub struct HeapFacts {
     pub stats: u64,
     /// From one generation to the next.
     pub stride: u32,
-    /// Address of the sizes of small objects by class, 16 bits each; none when the binary does not tell it
-    /// and the release is known to have the usual ones.
+    /// Address of the sizes of small objects by class, 16 bits each; none when the release is known to have
+    /// the usual ones.
     pub sizes: Option<u64>,
     /// go-off: runtime.heapStatsDelta.committed
     pub committed: u32,
@@ -265,7 +265,7 @@ impl HeapFacts {
     }
 
     /// Whether there are as many classes as every release has had.
-    fn has_usual_classes(&self) -> bool {
+    pub(super) fn has_usual_classes(&self) -> bool {
         usize::try_from(self.classes()).is_ok_and(|classes| classes == super::heap::SIZES.len())
     }
 

@@ -73,7 +73,7 @@ impl GcPieces {
         ]
     }
 
-    /// The number of cycles, which must be copied before all that is wanted, too.
+    /// The number of cycles, which must be copied before all that is wanted, too: it is first in the copy.
     pub(in crate::runtime) fn count(facts: &GcFacts, base: u64) -> Place {
         (address(facts, base, facts.numgc), COUNT)
     }
@@ -84,18 +84,13 @@ impl GcPieces {
     }
 
     /// Finished cycles, as of the beginning of the copy.
-    pub(in crate::runtime) fn cycles(count: Copied<'_>) -> u32 {
-        count.u32_at(0)
+    pub(in crate::runtime) fn cycles(copied: Copied<'_>) -> u32 {
+        copied.u32_at(0)
     }
 
     /// Whether all parts of the copy are of one moment.
-    pub(in crate::runtime) fn is_stable(
-        &self,
-        count: Copied<'_>,
-        copied: Copied<'_>,
-        again: Copied<'_>,
-    ) -> bool {
-        let cycles = Self::cycles(count);
+    pub(in crate::runtime) fn is_stable(&self, copied: Copied<'_>, again: Copied<'_>) -> bool {
+        let cycles = Self::cycles(copied);
         let last = usize::try_from(cycles.wrapping_sub(1)).unwrap_or_default() % ENTRIES;
         let last_end = if cycles == 0 {
             0
@@ -105,10 +100,10 @@ impl GcPieces {
         again.u64_at(0) == last_end && again.u32_at(8) == cycles
     }
 
-    pub(in crate::runtime) fn copied(&self, count: Copied<'_>, copied: Copied<'_>) -> GcCopy {
+    pub(in crate::runtime) fn copied(&self, copied: Copied<'_>) -> GcCopy {
         let pauses = copied.numbers(self.pauses, ENTRIES);
         GcCopy {
-            cycles: Self::cycles(count),
+            cycles: Self::cycles(copied),
             total_ns: copied.u64_at(self.total),
             ring: pauses.zip(copied.numbers(self.ends, ENTRIES)).collect(),
         }
