@@ -165,7 +165,8 @@ mod tests {
     use super::*;
     use crate::config::{Bytes, schema};
 
-    /// Settings of a schema: what has no settings of its own inside. Lists and mappings of users are one.
+    /// Settings of a schema: what has no settings of its own inside. Lists and mappings of users are one, and so
+    /// is a group that may be missing as a whole.
     fn leaves(path: &str, schema: &Json, found: &mut BTreeSet<String>) {
         let properties = schema.get("properties").and_then(Json::as_object);
         for (key, inner) in properties.into_iter().flatten() {
@@ -173,9 +174,12 @@ mod tests {
                 "" => key.clone(),
                 _ => format!("{path}.{key}"),
             };
+            let kinds = inner.get("type").and_then(Json::as_array);
+            let is_optional =
+                path.contains('.') && kinds.is_some_and(|kinds| kinds.contains(&"null".into()));
             match inner.get("properties") {
-                Some(_) => leaves(&path, inner, found),
-                None => drop(found.insert(path)),
+                Some(_) if !is_optional => leaves(&path, inner, found),
+                _ => drop(found.insert(path)),
             }
         }
     }

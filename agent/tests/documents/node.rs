@@ -21,7 +21,8 @@ use config::{
 use golens::services::DocumentKeys;
 use registry::{
     ByPeer, Caller, OpenError, Options, ProbeOptions, Registry,
-    consul::{self, Listener, Server, Settings},
+    consul::{self, Server, Settings},
+    listen::Listener,
     state::{self, Store},
 };
 use serde_json::Value as Json;
