@@ -1,6 +1,8 @@
 //! Documents of the node's services, and further sources of golens' own settings.
 
-use std::{net::SocketAddr, path::PathBuf};
+use std::{collections::BTreeSet, net::SocketAddr, path::PathBuf};
+
+use ::config::DocumentId;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -55,6 +57,30 @@ impl ConfigWatcher {
     pub(crate) fn validate(&self) -> Vec<Problem> {
         let mut problems = self.access.validate();
         problems.extend(self.keys.as_ref().and_then(KeySettings::validate));
+        problems.extend(
+            crate::documents::endpoints(self)
+                .err()
+                .into_iter()
+                .flatten(),
+        );
+        problems.extend(self.names());
+        problems
+    }
+
+    /// Names that no document can have, or that two have.
+    fn names(&self) -> Vec<Problem> {
+        let mut problems = Vec::new();
+        let mut seen = BTreeSet::from([DocumentId::own()]);
+        for (at, document) in self.documents.iter().enumerate() {
+            let path = format!("config.documents[{at}]");
+            match DocumentId::new(&document.namespace, &document.name) {
+                Err(error) => problems.push(Problem::new(path, error.to_string())),
+                Ok(id) if !seen.insert(id.clone()) => {
+                    problems.push(Problem::new(path, format!("{id} is there already")));
+                }
+                Ok(_) => {}
+            }
+        }
         problems
     }
 }

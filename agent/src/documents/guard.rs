@@ -1,22 +1,29 @@
-//! What stands between documents and whoever wants to see them: keys and masks, as settings say.
+//! What stands between documents and whoever wants to see them: keys, masks and roles, as settings say.
 
 use std::sync::Arc;
 
 use ::config::{
-    Hooks, Masker, Trust,
+    Access, Denied, DocumentId, Hooks, Masker, Right, Trust,
+    caller::Reader,
+    roles::{Ledger, Policy},
     secrets::{
         KeyFile, Keys, Provider, ProviderError, SecretError, Secrets, VaultSettings, VaultToken,
         VaultTransit,
     },
 };
+use state::Store;
 use tokio::task::JoinSet;
 
 use crate::config::{ConfigWatcher, KeySettings};
 
-/// Keys and masks of this node.
+/// Keys, masks and roles of this node.
 pub(crate) struct Guard {
     /// Opens sealed values and hides them, for the pipeline.
     pub(crate) hooks: Hooks,
+    /// Who may see which document.
+    pub(crate) access: Arc<dyn Access<Reader>>,
+    /// Where refusals and looks at secrets are noted.
+    pub(crate) ledger: Ledger,
     /// Clears keys that have served their hour; ended when this is dropped.
     _sweeping: JoinSet<()>,
 }
@@ -27,7 +34,10 @@ impl Guard {
     ///
     /// # Errors
     /// When an address or certificate of the key service cannot be used.
-    pub(crate) fn start(settings: &ConfigWatcher) -> Result<Self, ProviderError> {
+    pub(crate) fn start(
+        settings: &ConfigWatcher,
+        store: &Arc<Store>,
+    ) -> Result<Self, ProviderError> {
         let masker = Arc::new(Masker::new());
         let mut sweeping = JoinSet::new();
         let mut hooks = Hooks {
@@ -42,8 +52,23 @@ impl Guard {
         }
         Ok(Self {
             hooks,
+            access: Arc::new(Roles(Policy::from(&settings.access))),
+            ledger: Ledger::new(Arc::clone(store), masker),
             _sweeping: sweeping,
         })
+    }
+}
+
+/// The node's roles. golens' own settings, which hold its tokens, are for those who may change them.
+struct Roles(Policy);
+
+impl Access<Reader> for Roles {
+    fn check(&self, reader: &Reader, right: Right, document: &DocumentId) -> Result<(), Denied> {
+        let right = match (right, *document == DocumentId::own()) {
+            (Right::Read | Right::Reveal, true) => Right::Write,
+            (right, _) => right,
+        };
+        self.0.check(reader, right, document)
     }
 }
 
@@ -76,4 +101,27 @@ pub(crate) fn provider(settings: &KeySettings) -> Result<Arc<dyn Provider>, Prov
             certificate: None,
         },
     })?))
+}
+
+#[cfg(test)]
+mod tests {
+    use ::config::caller::Proof;
+
+    use super::*;
+
+    #[test]
+    fn own_settings_are_for_those_who_may_change_them() {
+        let roles = Roles(Policy::of_the_node());
+        let user = |uid: u32| Reader {
+            name: format!("uid {uid}"),
+            proofs: vec![Proof::Process(format!("uid:{uid}"))],
+        };
+        let shop = DocumentId::new("shop", "app").expect("a name");
+        for right in [Right::Read, Right::Reveal] {
+            assert!(roles.check(&user(1000), right, &shop).is_ok());
+            assert!(roles.check(&user(1000), right, &DocumentId::own()).is_err());
+            assert!(roles.check(&user(0), right, &DocumentId::own()).is_ok());
+        }
+        assert!(roles.check(&user(1000), Right::Write, &shop).is_err());
+    }
 }

@@ -19,7 +19,7 @@ use crate::{
     cli::RunArgs,
     config::{self, Change, Config, ConfigError, ConfigWatcher, Live, LiveSender, Overrides},
     doctor::error_chain,
-    documents::{self, Guard},
+    documents::{self, Guard, Shelf},
     export::{self, Exporters},
     recent::Recent,
     telemetry::Telemetry,
@@ -32,11 +32,9 @@ const FILE: &str = "state.redb";
 
 /// The settings, and what follows them.
 pub(super) struct Settings {
-    /// Of all documents of this node, of which the settings are the first.
-    watcher: Watcher,
     live: Live,
-    /// Opens and hides secrets; keys are cleared after their hour for as long as it lives.
-    _guard: Guard,
+    /// What all documents of this node are watched with, and for whom.
+    shelf: Shelf,
     /// Ended when this is dropped.
     _watched: Handle,
 }
@@ -57,11 +55,11 @@ impl Settings {
         let mut sources = config::sources(&defaults, file);
         let first = first(&sources, &archive).await;
         sources.extend(further(&first)?);
-        let guard = Guard::start(&first).map_err(|error| {
+        let guard = Guard::start(&first, &store).map_err(|error| {
             let path = "config.keys".parse().unwrap_or_default();
             mistake(path, "keys", error_chain(&error))
         })?;
-        let watcher = Watcher::new(store, guard.hooks.clone());
+        let watcher = Watcher::new(Arc::clone(&store), guard.hooks.clone());
         let overrides = overrides(args);
         let live = Arc::default();
         let follower = Follower {
@@ -75,8 +73,11 @@ impl Settings {
         match live.get() {
             Some(live) => Ok(Self {
                 live: live.live(),
-                watcher,
-                _guard: guard,
+                shelf: Shelf {
+                    watcher,
+                    guard: Arc::new(guard),
+                    store,
+                },
                 _watched: watched,
             }),
             None => Err(ConfigError {
@@ -88,7 +89,12 @@ impl Settings {
 
     /// What watches the settings, and whatever else is watched.
     pub(super) fn watcher(&self) -> &Watcher {
-        &self.watcher
+        &self.shelf.watcher
+    }
+
+    /// What other documents are watched with.
+    pub(super) fn shelf(&self) -> &Shelf {
+        &self.shelf
     }
 
     /// The settings in effect.
