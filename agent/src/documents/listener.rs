@@ -1,20 +1,44 @@
 //! One address of the documents: bound, served, and tried again for as long as somebody else has it.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
 
 use ::config::{
     apollo,
-    listen::{Address, HTTP_1, ListenError, Listener, Shutdown, TlsFiles, ending},
+    listen::{Address, HTTP_1, Listener, Shutdown, TlsFiles, ending},
     serve,
 };
 
 use crate::{
     config::{ConfigWatcher, Problem, addresses},
     doctor::error_chain,
+    services::ListenerReport,
 };
 
 /// Between two tries to take an address.
 const RETRY: Duration = Duration::from_secs(5);
+
+/// How all addresses are.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Listeners(Arc<Mutex<BTreeMap<usize, ListenerReport>>>);
+
+impl Listeners {
+    /// All of them, in the order of the settings.
+    pub(crate) fn report(&self) -> Vec<ListenerReport> {
+        let reports = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        reports.values().cloned().collect()
+    }
+
+    /// Notes how one is; returns whether that is news.
+    fn note(&self, number: usize, report: ListenerReport) -> bool {
+        let mut reports = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let before = reports.insert(number, report.clone());
+        before.is_none_or(|before| before.reason != report.reason)
+    }
+}
 
 /// What an address answers.
 #[derive(Clone)]
@@ -60,15 +84,32 @@ pub(crate) fn endpoints(
 }
 
 /// Answers at one address until `stop`.
-pub(super) async fn keep(address: Address, protocol: Protocol, mut stop: Shutdown) {
-    let mut last = None;
+pub(super) async fn keep(
+    number: usize,
+    address: Address,
+    protocol: Protocol,
+    listeners: Listeners,
+    mut stop: Shutdown,
+) {
+    let report = |address: &Address, reason: Option<String>| ListenerReport {
+        protocol: protocol.name(),
+        address: address.to_string(),
+        listening: reason.is_none(),
+        reason,
+    };
     let listener = loop {
         match address.clone().bind(HTTP_1).await {
             Ok((listener, address)) => {
                 tracing::info!(%address, protocol = protocol.name(), "documents are served");
+                listeners.note(number, report(&address, None));
                 break listener;
             }
-            Err(error) => waiting(&address, &error, &mut last),
+            Err(error) => {
+                let reason = error_chain(&error);
+                if listeners.note(number, report(&address, Some(reason.clone()))) {
+                    tracing::warn!(%address, reason, "documents are not served there; golens tries again");
+                }
+            }
         }
         tokio::select! {
             () = ending(&mut stop) => return,
@@ -76,15 +117,6 @@ pub(super) async fn keep(address: Address, protocol: Protocol, mut stop: Shutdow
         }
     };
     protocol.serve(listener, stop).await;
-}
-
-/// Says once for each reason why nobody is answered.
-fn waiting(address: &Address, error: &ListenError, last: &mut Option<String>) {
-    let reason = error_chain(error);
-    if last.as_ref() != Some(&reason) {
-        tracing::warn!(%address, reason, "documents are not served there; golens tries again");
-        *last = Some(reason);
-    }
 }
 
 impl Protocol {

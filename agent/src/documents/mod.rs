@@ -17,7 +17,7 @@ mod sources;
 mod status;
 
 pub(crate) use guard::{Guard, provider};
-pub(crate) use listener::endpoints;
+pub(crate) use listener::{Listeners, endpoints};
 pub use serving::KEYS;
 pub(crate) use serving::{Serving, Shelf};
 pub(crate) use sources::{environment, source};

@@ -24,7 +24,7 @@ use tokio::{
 use super::{
     Guard,
     definition::{definition, shown},
-    listener::{Protocol, endpoints, keep},
+    listener::{Listeners, Protocol, endpoints, keep},
 };
 use crate::{
     config::ConfigWatcher,
@@ -86,6 +86,7 @@ impl Tokens for RegistryTokens {
 /// The running half.
 #[derive(Debug)]
 pub(crate) struct Serving {
+    listeners: Listeners,
     stop: watch::Sender<bool>,
     task: JoinHandle<()>,
 }
@@ -100,7 +101,9 @@ impl Serving {
         node: String,
     ) -> Self {
         let (stop, stopped) = watch::channel(false);
+        let listeners = Listeners::default();
         let half = Half {
+            listeners: listeners.clone(),
             settings: settings.clone(),
             shelf,
             callers,
@@ -112,7 +115,16 @@ impl Serving {
                 half.run(stopped).await;
             }
         });
-        Self { stop, task }
+        Self {
+            listeners,
+            stop,
+            task,
+        }
+    }
+
+    /// Where documents are served.
+    pub(crate) fn listeners(&self) -> &Listeners {
+        &self.listeners
     }
 
     /// Takes no more requests; what is under way is answered meanwhile.
@@ -131,6 +143,7 @@ impl Serving {
 }
 
 struct Half {
+    listeners: Listeners,
     settings: ConfigWatcher,
     shelf: Shelf,
     callers: Arc<dyn CallerIdentity>,
@@ -184,17 +197,16 @@ impl Half {
     fn listen(&self, board: Option<&Arc<Board>>, stop: &Shutdown) -> JoinSet<()> {
         // Checked with the settings.
         let (http, apollo) = endpoints(&self.settings).unwrap_or_default();
-        let mut tasks = JoinSet::new();
         let documents = Protocol::Documents(Arc::new(self.documents()));
-        for address in http {
-            tasks.spawn(keep(address, documents.clone(), stop.clone()));
+        let mut all: Vec<_> = http.into_iter().map(|it| (it, documents.clone())).collect();
+        if let Some(board) = board {
+            let releases = Protocol::Apollo(Arc::new(self.apollo(board, stop.clone())));
+            all.extend(apollo.into_iter().map(|it| (it, releases.clone())));
         }
-        let Some(board) = board else {
-            return tasks;
-        };
-        let releases = Protocol::Apollo(Arc::new(self.apollo(board, stop.clone())));
-        for address in apollo {
-            tasks.spawn(keep(address, releases.clone(), stop.clone()));
+        let mut tasks = JoinSet::new();
+        for (number, (address, protocol)) in all.into_iter().enumerate() {
+            let listeners = self.listeners.clone();
+            tasks.spawn(keep(number, address, protocol, listeners, stop.clone()));
         }
         tasks
     }

@@ -58,7 +58,7 @@ use crate::{
     config::{self, Config},
     correlate::Correlator,
     discovery::{Opener, Procfs, Scanner, ScopeRules},
-    documents::{self, Serving},
+    documents::{self, Listeners, Serving},
     export::{Exporters, Fanout},
     identity::Node,
     probe::{Kernel, Slots},
@@ -266,7 +266,7 @@ impl Agent {
         );
         let server = serve(
             config,
-            settings.watcher().clone(),
+            (settings.watcher().clone(), documents.listeners().clone()),
             &table,
             kernel,
             telemetry,
@@ -392,7 +392,7 @@ impl Agent {
 )]
 async fn serve(
     config: &Config,
-    watcher: Watcher,
+    (watcher, listeners): (Watcher, Listeners),
     table: &Arc<Table>,
     kernel: Arc<Kernel>,
     telemetry: Arc<Telemetry>,
@@ -413,7 +413,7 @@ async fn serve(
         targets: Box::new(move || table.reports(&kernel)),
         goroutines: Box::new(move || of_goroutines.goroutines()),
         counters: Box::new(move || counters.totals()),
-        config: Box::new(move || documents::report(&watcher)),
+        config: Box::new(move || documents::report(&watcher, &listeners)),
         registry,
         ready,
     };

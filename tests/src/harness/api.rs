@@ -57,6 +57,8 @@ pub struct ProbeRow {
 /// `/api/v1/config`.
 #[derive(Clone, Debug, Deserialize)]
 pub struct ConfigRow {
+    /// Where documents are served.
+    pub listeners: Vec<ListenerRow>,
     /// By name.
     pub documents: Vec<DocumentRow>,
     /// What happened, the newest last.
