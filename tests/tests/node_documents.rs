@@ -4,7 +4,7 @@
 use std::{fs, path::Path, thread, time::Duration};
 
 use serde_json::{Value, json};
-use tests::harness::{Golens, Response, RunDir, Settings, get, request, wait_for};
+use tests::harness::{Cgroup, Golens, Response, RunDir, Settings, get, request, wait_for};
 
 const PATIENCE: Duration = Duration::from_secs(20);
 
@@ -16,12 +16,11 @@ fn write(file: &Path, text: &str) {
 }
 
 /// An agent that observes nothing and serves `shop/app.yaml` from a file.
-fn settings(run: &RunDir) -> Settings {
+fn settings(run: &RunDir, nobody: &Cgroup) -> Settings {
     let file = run.path().join("app.yaml");
     write(&file, "server:\n  port: 1\n");
     let document = json!({"namespace": "shop", "name": "app.yaml", "sources": [{"file": file}]});
-    Settings::open()
-        .set("scope.pids", json!([1]))
+    Settings::for_cgroup(nobody)
         .with_registry(run)
         .kept_in(&run.path().join("state"))
         .set("config.http", json!(["127.0.0.1:0"]))
@@ -57,8 +56,8 @@ fn event(golens: &Golens, seen: usize) -> Value {
 
 #[test]
 fn a_change_is_read_by_whoever_hears_of_it() {
-    let run = RunDir::new();
-    let golens = settings(&run).start(&run);
+    let (run, nobody) = (RunDir::new(), Cgroup::new());
+    let golens = settings(&run, &nobody).start(&run);
     let (http, apollo) = (address(&golens, "http"), address(&golens, "apollo"));
     let registry = golens.registry();
     let keys = registry
@@ -85,12 +84,11 @@ fn a_change_is_read_by_whoever_hears_of_it() {
     let release = |apollo: &str| {
         let answer = get(apollo, "/configs/shop/default/app.yaml").expect("answered");
         let configurations = answer.json::<Value>()["configurations"].clone();
-        configurations["content"]
-            .as_str()
-            .expect("a file")
-            .to_owned()
+        let content = configurations["content"].as_str().expect("a file");
+        // JSON is YAML.
+        serde_json::from_str::<Value>(content).expect("JSON")
     };
-    assert_eq!(release(&apollo), "server:\n  port: 1\n");
+    assert_eq!(release(&apollo), json!({"server": {"port": 1}}));
 
     thread::scope(|scope| {
         let waits = [
@@ -109,8 +107,7 @@ fn a_change_is_read_by_whoever_hears_of_it() {
                 let heard = get(&apollo, &poll(id)).expect("answered");
                 assert_eq!(heard.status, 200, "a poll without news");
                 // What was heard of can be read.
-                assert_eq!(release(&apollo), "server:\n  port: 2\n");
-                json!({"server": {"port": 2}})
+                release(&apollo)
             }),
         ];
         write(&run.path().join("app.yaml"), "server:\n  port: 2\n");
@@ -124,8 +121,8 @@ fn a_change_is_read_by_whoever_hears_of_it() {
 
 #[test]
 fn a_broken_document_changes_nothing_and_outlives_a_restart() {
-    let run = RunDir::new();
-    let agent = settings(&run);
+    let (run, nobody) = (RunDir::new(), Cgroup::new());
+    let agent = settings(&run, &nobody);
     let golens = agent.clone().start(&run);
     assert_eq!(event(&golens, 0)["happened"], "applied");
     write(&run.path().join("app.yaml"), "server: [port\n");
@@ -149,8 +146,8 @@ fn a_broken_document_changes_nothing_and_outlives_a_restart() {
 
 #[test]
 fn documents_are_for_those_whose_role_says_so() {
-    let run = RunDir::new();
-    let golens = settings(&run)
+    let (run, nobody) = (RunDir::new(), Cgroup::new());
+    let golens = settings(&run, &nobody)
         .set(
             "config.access.roles",
             json!([{"name": "shop", "read": ["shop"]}]),

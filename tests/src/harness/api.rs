@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use super::registry::ListenerRow;
 use serde::Deserialize;
 use serde_json::Value;
 
