@@ -1,7 +1,7 @@
 //! Documents that programs of the node read from golens: over HTTP, with Apollo's protocol, and as keys of the
 //! registry. All of them see a change, and none hears of it before it can be read.
 
-use std::{fs, path::Path, thread, time::Duration};
+use std::{env, fs, path::Path, process::Command, thread, time::Duration};
 
 use serde_json::{Value, json};
 use tests::harness::{Cgroup, Golens, Response, RunDir, Settings, get, request, wait_for};
@@ -194,4 +194,96 @@ fn documents_are_for_those_whose_role_says_so() {
         (403, "denied by rule shop.write\n")
     );
     golens.stop();
+}
+
+/// Runs `golens config ... --json` on the state of the test's agent.
+fn config(run: &RunDir, arguments: &[&str]) -> Result<Value, String> {
+    let golens = env::var_os("GOLENS_BIN").expect("set by `cargo xtask test`");
+    let state = run.path().join("state");
+    let output = Command::new(golens)
+        .arg("config")
+        .args(arguments)
+        .arg("--json")
+        .arg("--state")
+        .arg(state)
+        .output()
+        .expect("started");
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    match output.status.success() {
+        true => Ok(serde_json::from_slice(&output.stdout).expect("JSON")),
+        false => Err(text(&output.stdout) + &text(&output.stderr)),
+    }
+}
+
+/// Goes back while golens runs, follows again, and does both once more while it does not.
+#[test]
+fn people_go_back_and_the_record_says_who_and_why() {
+    let (run, nobody) = (RunDir::new(), Cgroup::new());
+    let (agent, document) = (settings(&run, &nobody), "shop/app.yaml");
+    let file = run.path().join("app.yaml");
+    let golens = agent.clone().start(&run);
+    assert_eq!(event(&golens, 0)["happened"], "applied");
+    write(&file, "server:\n  port: 2\n");
+    assert_eq!(event(&golens, 1)["happened"], "applied");
+    let differs = json!([{"path": "server.port", "before": 1, "after": 2}]);
+    let diff = config(&run, &["diff", document]).expect("told");
+    assert_eq!(diff["changes"], differs);
+
+    let order = ["rollback", document, "--to", "1", "--reason", "too new"];
+    let done = config(&run, &order);
+    assert_eq!(done, Ok(json!({"generation": 3})));
+    let served = || get(&address(&golens, "http"), "/v1/config/shop/app.yaml").expect("answered");
+    assert_eq!(served().json::<Value>(), json!({"server": {"port": 1}}));
+    let denied = config(&run, &["rollback", document, "--to", "9", "--reason", "no"]);
+    assert!(
+        denied
+            .expect_err("refused")
+            .contains("generation 9 is not kept")
+    );
+    let done = config(&run, &["unpin", document, "--reason", "mended"]).expect("told");
+    assert_eq!(done, json!({"generation": 4}));
+    assert_eq!(served().json::<Value>(), json!({"server": {"port": 2}}));
+    golens.stop();
+
+    assert_eq!(config(&run, &order), Ok(json!({"generation": 5})));
+    let standings = config(&run, &["history"]).expect("told");
+    let of_it = standings.as_array().expect("a list").iter();
+    let mut of_it = of_it.filter(|it| it["document"] == document);
+    assert_eq!(of_it.next().expect("is there")["pin"], 5);
+    let golens = agent.start(&run);
+    let served = get(&address(&golens, "http"), "/v1/config/shop/app.yaml").expect("answered");
+    assert_eq!(served.json::<Value>(), json!({"server": {"port": 1}}));
+
+    let audit = config(&run, &["audit"]).expect("told");
+    let entries = audit.as_array().expect("a list").iter();
+    let of_it = entries.filter(|entry| entry["target"] == document);
+    let noted: Vec<_> = of_it
+        .map(|entry| {
+            let outcome = entry["outcome"].as_str().expect("a text").to_owned();
+            (
+                entry["action"].as_str().expect("a text").to_owned(),
+                outcome,
+            )
+        })
+        .collect();
+    let rolled_back: Vec<_> = noted
+        .iter()
+        .filter(|(action, _)| action == "config.rollback" || action == "config.unpin")
+        .map(|(_, outcome)| outcome.as_str())
+        .collect();
+    let expected = [
+        "generation 3 from 1: too new",
+        "generation 3 is no longer pinned: mended",
+        "generation 5 from 1: too new",
+    ];
+    assert_eq!(rolled_back, expected, "{noted:?}");
+    let verified = config(&run, &["audit", "--verify"]).expect("whole");
+    assert_eq!(verified["newest"], entries_of(&audit));
+    golens.stop();
+}
+
+/// Number of the newest entry.
+fn entries_of(audit: &Value) -> Value {
+    let entries = audit.as_array().expect("a list");
+    entries.last().expect("entries")["number"].clone()
 }

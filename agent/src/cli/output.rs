@@ -143,6 +143,12 @@ pub enum CliError {
         /// Why.
         source: registry::RegistryError,
     },
+    /// What is kept of documents was not told or not changed.
+    #[error("{detail}")]
+    Documents {
+        /// Why.
+        detail: String,
+    },
     /// The command line and what comes with it leave open what is meant.
     #[error("{detail}")]
     Unclear {
@@ -188,6 +194,7 @@ impl CliError {
             Self::Agent { .. } => "agent",
             Self::Registry { .. } => "registry",
             Self::Token { .. } => "token",
+            Self::Documents { .. } => "documents",
             Self::Unclear { .. } => "unclear",
             Self::NoKeys { .. } => "no_keys",
             Self::Secret(_) => "secret",

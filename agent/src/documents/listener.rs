@@ -9,7 +9,7 @@ use std::{
 use ::config::{
     apollo,
     listen::{Address, HTTP_1, Listener, Shutdown, TlsFiles, ending},
-    serve,
+    serve::{self, control::Control},
 };
 
 use crate::{
@@ -47,6 +47,8 @@ pub(super) enum Protocol {
     Documents(Arc<serve::Server>),
     /// Apollo's.
     Apollo(Arc<apollo::Server>),
+    /// What people ask and order.
+    Control(Arc<Control>),
 }
 
 /// The addresses of golens' own protocol and those of Apollo's.
@@ -124,6 +126,7 @@ impl Protocol {
         match self {
             Self::Documents(_) => "http",
             Self::Apollo(_) => "apollo",
+            Self::Control(_) => "control",
         }
     }
 
@@ -131,6 +134,7 @@ impl Protocol {
         match self {
             Self::Documents(server) => server.serve(listener, stop).await,
             Self::Apollo(server) => server.serve(listener).await,
+            Self::Control(server) => server.serve(listener, stop).await,
         }
     }
 }

@@ -23,3 +23,12 @@ pub(crate) use serving::{Serving, Shelf};
 pub(crate) use sources::{environment, source};
 pub(crate) use status::report;
 pub use status::{DocumentReport, LostReport, Report};
+
+/// Where the agent's state is kept unless something else is said.
+pub(crate) const STATE: &str = "/var/lib/golens";
+/// Folder of the state of documents, in there.
+pub(crate) const FOLDER: &str = "config";
+/// The file of the state.
+pub(crate) const FILE: &str = "state.redb";
+/// The socket beside it, where people are answered while golens runs.
+pub(crate) const SOCKET: &str = "control.sock";

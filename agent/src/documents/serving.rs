@@ -2,16 +2,17 @@
 
 use std::{
     collections::BTreeMap,
+    path::PathBuf,
     sync::Arc,
     time::{Duration, Instant, SystemTime},
 };
 
 use ::config::{
-    DocumentId, Documents, Handle, Hooks, Watcher,
+    Archive, DocumentId, Documents, Handle, Hooks, Watcher,
     apollo::{self, Board},
     caller::{CallerIdentity, Door, Proof, Reader, Tokens},
-    listen::{Shutdown, ending},
-    serve,
+    listen::{Address, Shutdown, ending},
+    serve::{self, control::Control},
 };
 use futures_util::future::join_all;
 use registry::{Caller, consul::KeyMount};
@@ -22,7 +23,7 @@ use tokio::{
 };
 
 use super::{
-    Guard,
+    Guard, SOCKET,
     definition::{definition, shown},
     listener::{Listeners, Protocol, endpoints, keep},
 };
@@ -44,6 +45,8 @@ pub(crate) struct Shelf {
     pub(crate) watcher: Watcher,
     pub(crate) guard: Arc<Guard>,
     pub(crate) store: Arc<Store>,
+    /// Where the state is kept; none when it is in memory only.
+    pub(crate) folder: Option<PathBuf>,
 }
 
 impl Shelf {
@@ -111,9 +114,12 @@ impl Serving {
             node,
         };
         let task = tokio::spawn(async move {
-            if !half.settings.documents.is_empty() {
-                half.run(stopped).await;
-            }
+            let documents = async {
+                if !half.settings.documents.is_empty() {
+                    half.run(stopped.clone()).await;
+                }
+            };
+            tokio::join!(documents, half.control(stopped.clone()));
         });
         Self {
             listeners,
@@ -179,6 +185,24 @@ impl Half {
         join_all(handles.into_iter().map(Handle::close)).await;
     }
 
+    /// Answers people at a socket beside the state.
+    async fn control(&self, stop: Shutdown) {
+        let Some(folder) = &self.shelf.folder else {
+            return;
+        };
+        let guard = &self.shelf.guard;
+        let control = Control {
+            archive: Archive::new(Arc::clone(&self.shelf.store)),
+            watcher: self.shelf.watcher.clone(),
+            access: Arc::clone(&guard.access),
+            door: Door::new(Arc::clone(&self.callers), Arc::clone(&self.tokens)),
+            ledger: guard.ledger.clone(),
+        };
+        let address = Address::Unix(folder.join(SOCKET));
+        let protocol = Protocol::Control(Arc::new(control));
+        keep(0, address, protocol, self.listeners.clone(), stop).await;
+    }
+
     /// Watches all documents that can be watched.
     async fn watch(&self, board: Option<&Arc<Board>>) -> Vec<Handle> {
         let watched = self.settings.documents.iter().map(|document| async move {
@@ -205,6 +229,8 @@ impl Half {
         }
         let mut tasks = JoinSet::new();
         for (number, (address, protocol)) in all.into_iter().enumerate() {
+            // The first place is that of the socket for people.
+            let number = number + 1;
             let listeners = self.listeners.clone();
             tasks.spawn(keep(number, address, protocol, listeners, stop.clone()));
         }

@@ -25,11 +25,6 @@ use crate::{
     telemetry::Telemetry,
 };
 
-/// Where state is kept unless something else is said.
-const FOLDER: &str = "/var/lib/golens";
-/// The file in the folder `config` of it.
-const FILE: &str = "state.redb";
-
 /// The settings, and what follows them.
 pub(super) struct Settings {
     live: Live,
@@ -45,7 +40,7 @@ impl Settings {
     /// # Errors
     /// When there are none that can be used, with all mistakes.
     pub(super) async fn start(args: &RunArgs, parts: Parts) -> Result<Self, NodeError> {
-        let store = open(args).await?;
+        let (store, folder) = open(args).await?;
         let archive = Archive::new(Arc::clone(&store));
         let defaults = defaults(args);
         let file = args.config.as_deref();
@@ -77,6 +72,7 @@ impl Settings {
                     watcher,
                     guard: Arc::new(guard),
                     store,
+                    folder,
                 },
                 _watched: watched,
             }),
@@ -104,16 +100,17 @@ impl Settings {
 }
 
 /// The durable state of documents. Whoever observes one command, or may write nowhere, has none.
-async fn open(args: &RunArgs) -> Result<Arc<Store>, NodeError> {
+async fn open(args: &RunArgs) -> Result<(Arc<Store>, Option<PathBuf>), NodeError> {
     let folder = match (&args.state, args.command.is_empty()) {
         (Some(folder), _) => Some(folder.clone()),
-        (None, true) => Some(PathBuf::from(FOLDER)),
+        (None, true) => Some(PathBuf::from(documents::STATE)),
         (None, false) => None,
     };
     if let Some(folder) = folder {
-        let folder = folder.join("config");
-        match tokio::task::spawn_blocking(move || open_at(&folder)).await {
-            Ok(Ok(store)) => return Ok(Arc::new(store)),
+        let folder = folder.join(documents::FOLDER);
+        let opened = folder.clone();
+        match tokio::task::spawn_blocking(move || open_at(&opened)).await {
+            Ok(Ok(store)) => return Ok((Arc::new(store), Some(folder))),
             Ok(Err(reason)) => tracing::warn!(
                 reason,
                 "settings are not kept: after a restart there is nothing to go back to"
@@ -126,12 +123,12 @@ async fn open(args: &RunArgs) -> Result<Arc<Store>, NodeError> {
         Path::new("."),
         &Options::default(),
     );
-    Ok(Arc::new(store.map_err(NodeError::State)?))
+    Ok((Arc::new(store.map_err(NodeError::State)?), None))
 }
 
 fn open_at(folder: &Path) -> Result<Store, String> {
     registry::standalone::make_folder(folder).map_err(|error| error_chain(&error))?;
-    let opened = Store::open(&folder.join(FILE), &Options::default());
+    let opened = Store::open(&folder.join(documents::FILE), &Options::default());
     let opened = opened.map_err(|error| error_chain(&error))?;
     if let Some(recovery) = opened.recovery {
         tracing::error!(?recovery, "the state of settings was damaged");

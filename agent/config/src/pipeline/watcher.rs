@@ -57,6 +57,8 @@ pub(super) struct Shared {
     pub(super) events: Arc<Events>,
     pub(super) hooks: Hooks,
     status: Mutex<BTreeMap<DocumentId, Status>>,
+    /// Where orders to the documents that are watched go. A task ends with the last strong sender.
+    orders: Mutex<BTreeMap<DocumentId, mpsc::WeakSender<Order>>>,
 }
 
 /// How a document is doing: for metrics and status pages.
@@ -100,6 +102,7 @@ impl Watcher {
                 events: Arc::default(),
                 hooks,
                 status: Mutex::default(),
+                orders: Mutex::default(),
             }),
         }
     }
@@ -130,6 +133,35 @@ impl Watcher {
         history::generations(&self.shared.store.read()?, id)
     }
 
+    /// As [`Handle::rollback`], of any document that is watched.
+    ///
+    /// # Errors
+    /// As there; [`CommandError::Closed`] when it is not watched.
+    pub async fn rollback(
+        &self,
+        id: &DocumentId,
+        to: u64,
+        actor: &str,
+        reason: &str,
+    ) -> Result<u64, CommandError> {
+        let orders = self.shared.orders_to(id)?;
+        order(&orders, Command::Rollback(to), actor, reason).await
+    }
+
+    /// As [`Handle::unpin`], of any document that is watched.
+    ///
+    /// # Errors
+    /// As there; [`CommandError::Closed`] when it is not watched.
+    pub async fn unpin(
+        &self,
+        id: &DocumentId,
+        actor: &str,
+        reason: &str,
+    ) -> Result<u64, CommandError> {
+        let orders = self.shared.orders_to(id)?;
+        order(&orders, Command::Unpin, actor, reason).await
+    }
+
     /// Watches a document. Returns when its sources were read for the first time and a generation is in
     /// force, or it was told as an event why there is none.
     pub async fn watch(&self, definition: Definition) -> Handle {
@@ -141,6 +173,7 @@ impl Watcher {
         let task = tokio::spawn(run.run(inbox, started));
         // When the task ended instead, its panic was reported.
         drop(ready.await);
+        self.shared.take_orders(&id, &orders);
         Handle {
             id,
             shared,
@@ -163,7 +196,7 @@ impl Handle {
     /// # Errors
     /// When that generation is not kept or no longer valid, or the state cannot be written.
     pub async fn rollback(&self, to: u64, actor: &str, reason: &str) -> Result<u64, CommandError> {
-        self.order(Command::Rollback(to), actor, reason).await
+        order(&self.orders, Command::Rollback(to), actor, reason).await
     }
 
     /// Takes the pin away and follows the sources again. Returns the generation in force afterwards.
@@ -171,7 +204,7 @@ impl Handle {
     /// # Errors
     /// When the document is not pinned, or the state cannot be written.
     pub async fn unpin(&self, actor: &str, reason: &str) -> Result<u64, CommandError> {
-        self.order(Command::Unpin, actor, reason).await
+        order(&self.orders, Command::Unpin, actor, reason).await
     }
 
     /// The generations that are kept, oldest first.
@@ -189,19 +222,25 @@ impl Handle {
         // When it ended otherwise, its panic was reported.
         drop((&mut self.task).await);
     }
+}
 
-    async fn order(&self, what: Command, actor: &str, reason: &str) -> Result<u64, CommandError> {
-        let (reply, answer) = oneshot::channel();
-        let order = Order {
-            what,
-            actor: actor.to_owned(),
-            reason: reason.to_owned(),
-            reply,
-        };
-        let sent = self.orders.send(order).await;
-        sent.map_err(|_closed| CommandError::Closed)?;
-        answer.await.map_err(|_closed| CommandError::Closed)?
-    }
+/// Gives an order to the task of a document, and waits until it is carried out.
+async fn order(
+    orders: &mpsc::Sender<Order>,
+    what: Command,
+    actor: &str,
+    reason: &str,
+) -> Result<u64, CommandError> {
+    let (reply, answer) = oneshot::channel();
+    let order = Order {
+        what,
+        actor: actor.to_owned(),
+        reason: reason.to_owned(),
+        reply,
+    };
+    let sent = orders.send(order).await;
+    sent.map_err(|_closed| CommandError::Closed)?;
+    answer.await.map_err(|_closed| CommandError::Closed)?
 }
 
 impl Drop for Handle {
@@ -238,6 +277,17 @@ impl Shared {
             other => tracing::info!(document = %id, ?other, "configuration"),
         }
         self.events.note(id, what);
+    }
+
+    fn take_orders(&self, id: &DocumentId, orders: &mpsc::Sender<Order>) {
+        let mut all = self.orders.lock().unwrap_or_else(PoisonError::into_inner);
+        all.insert(id.clone(), orders.downgrade());
+    }
+
+    fn orders_to(&self, id: &DocumentId) -> Result<mpsc::Sender<Order>, CommandError> {
+        let all = self.orders.lock().unwrap_or_else(PoisonError::into_inner);
+        let orders = all.get(id).and_then(mpsc::WeakSender::upgrade);
+        orders.ok_or(CommandError::Closed)
     }
 
     /// Changes what is known of how a document is doing.

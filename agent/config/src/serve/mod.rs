@@ -1,5 +1,6 @@
 //! Documents for the programs of the node.
 
+pub mod control;
 pub mod http;
 pub mod keys;
 mod server;

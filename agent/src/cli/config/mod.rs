@@ -1,6 +1,8 @@
 //! `golens config`: check a configuration, show the effective one, or explain where values come from.
 
 mod document;
+mod history;
+mod kept;
 mod keys;
 mod secrets;
 
@@ -25,6 +27,9 @@ Examples:
                                        Any document, against a JSON Schema
   golens config check app.yaml --version-at version --before deployed.yaml
                                        Does its semantic version follow on the deployed one?
+  golens config history                Where golens' own settings and all documents stand
+  golens config rollback prod-shop/cart.yaml --to 3 --reason 'prices were wrong'
+                                       Back to an earlier version, until `config unpin`
   golens config get server.port base.yaml prod.toml --env APP_ --explain
                                        The merged value, and the line of the source that won
 
@@ -67,6 +72,16 @@ enum ConfigVerb {
     Decrypt(secrets::DecryptArgs),
     /// Take new keys into use: wrap data keys again, or seal values again.
     Rewrap(secrets::RewrapArgs),
+    /// Show where all documents of this node stand, or the generations of one.
+    History(history::HistoryArgs),
+    /// Show what differs between two generations of a document; secrets are masked.
+    Diff(history::DiffArgs),
+    /// Go back to an earlier generation, and stay there whatever the sources say.
+    Rollback(history::RollbackArgs),
+    /// Follow the sources again after a rollback.
+    Unpin(history::UnpinArgs),
+    /// Show who changed what, or check that nobody changed that record.
+    Audit(history::AuditArgs),
     /// Print the JSON Schema (2020-12) of golens' own settings.
     Schema,
     /// Print the settings in effect as YAML.
@@ -99,6 +114,11 @@ pub(super) async fn run(args: ConfigArgs, output: &mut Output) -> Result<ExitCod
         ConfigVerb::Encrypt(args) => secrets::encrypt(args, output).await,
         ConfigVerb::Decrypt(args) => secrets::decrypt(args, output).await,
         ConfigVerb::Rewrap(args) => secrets::rewrap(args, output).await,
+        ConfigVerb::History(args) => history::history(args, output).await,
+        ConfigVerb::Diff(args) => history::diff(args, output).await,
+        ConfigVerb::Rollback(args) => history::rollback(args, output).await,
+        ConfigVerb::Unpin(args) => history::unpin(args, output).await,
+        ConfigVerb::Audit(args) => history::audit(args, output).await,
         ConfigVerb::Schema => {
             output.json(&config::schema())?;
             Ok(ExitCode::SUCCESS)

@@ -29,7 +29,7 @@ struct Ends {
 }
 
 /// An unbroken chain.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Verified {
     /// Number of the oldest entry that is kept.
     pub oldest: u64,
