@@ -11,6 +11,7 @@ pub mod config;
 pub mod correlate;
 pub mod discovery;
 pub mod doctor;
+pub mod documents;
 pub mod event;
 pub mod export;
 pub mod identity;

@@ -1,5 +1,5 @@
 //! Programs that look for Consul, unmodified, against `golens registry serve`: kratos, viper, grpc-go,
-//! Prometheus and Traefik. Long, because Go builds them.
+//! Prometheus, Traefik and consul-template. Long, because Go builds them.
 #![expect(clippy::unwrap_used, reason = "a test that cannot start go must stop")]
 
 use std::{path::Path, process::Command};
@@ -39,4 +39,9 @@ fn traefik_finds_its_routers() {
 #[test]
 fn services_find_each_other_and_outlive_their_registry() {
     go_tests("example");
+}
+
+#[test]
+fn consul_template_writes_what_it_finds() {
+    go_tests("clients/template");
 }

@@ -51,6 +51,7 @@ fn the_profile_equals_the_dump_with_every_go() {
                 stripped,
                 ..Target::new("goroutines/parked").with(Toolchain::Version(release))
             });
+            assert_eq!(found.stacks, found.waiting, "{release} {build}: {found:?}");
             page.row(&[
                 release.to_owned(),
                 build.to_owned(),

@@ -3,7 +3,8 @@
 
 use std::{net::TcpListener, time::Duration};
 
-use serde_json::json;
+use serde::Deserialize;
+use serde_json::{Value, json};
 use tests::harness::{
     Cgroup, Golens, InstanceRow, Program, RunDir, Settings, Spawn, Target, get, wait_for,
     wait_until,
@@ -129,6 +130,46 @@ fn a_registration_of_the_same_socket_wins() {
 }
 
 #[test]
+fn a_registration_is_critical_while_no_process_listens_there() {
+    let (run, cgroup) = (RunDir::new(), Cgroup::new());
+    let first = program(&cgroup, &run, "");
+    let golens = Settings::for_cgroup(&cgroup)
+        .with_registry(&run)
+        .start(&run);
+    let address = first.address().to_owned();
+    await_ports(&golens, &[port(&address)]);
+    // Its own check never fails.
+    let body = json!({
+        "Name": "web", "ID": "web-1", "Address": "127.0.0.1", "Port": port(&address),
+        "Check": {"TTL": "1h", "Status": "passing"},
+    });
+    assert_eq!(
+        put(&golens, "/v1/agent/service/register", &body.to_string()),
+        200
+    );
+    let is = |health: &str| {
+        let rows = golens.instances();
+        let own = rows
+            .iter()
+            .map(|row| (row.id.as_str(), row.health.as_str()));
+        own.eq([("web-1", health)])
+    };
+    wait_until("the registration to win", PATIENCE, || is("passing"));
+    first.kill();
+    wait_until("it to be critical", PATIENCE, || is("critical"));
+    let registry = golens.registry();
+    let path = "/v1/health/service/web?passing";
+    let passing = get(registry.address("http").expect("it answers"), path);
+    assert_eq!(passing.expect("answered").body.trim(), "[]");
+    let _second = Spawn::new(Target::new("listens").build())
+        .args(["-listen", &address])
+        .in_cgroup(&cgroup)
+        .start(&run);
+    wait_until("another process to stand in", PATIENCE, || is("passing"));
+    golens.stop();
+}
+
+#[test]
 fn a_port_for_profiles_is_named_and_never_an_instance() {
     let (run, cgroup) = (RunDir::new(), Cgroup::new());
     let program = program(&cgroup, &run, "");
@@ -231,5 +272,150 @@ fn a_folder_that_cannot_be_made_leaves_the_observing_half() {
         reason.contains("cannot make the data directory"),
         "{reason}"
     );
+    golens.stop();
+}
+
+/// What a program says of the answers it got.
+#[derive(Debug, PartialEq, Deserialize)]
+struct Asked {
+    /// Answers with status 200 before another one.
+    ok: u32,
+    /// Status of the first other answer; 0 when there was none.
+    status: u16,
+    /// Its `Retry-After`.
+    retry_after: String,
+}
+
+/// Lets a program ask the registry until it is refused, or was answered `most` times.
+fn ask(program: &Program, network: &str, address: &str, most: u32) -> Asked {
+    let path =
+        format!("/ask?network={network}&address={address}&path=/v1/catalog/services&most={most}");
+    program.get(&path).json()
+}
+
+#[test]
+fn each_process_behind_one_address_has_a_budget_of_its_own() {
+    const BURST: u32 = 400;
+    let (run, cgroup) = (RunDir::new(), Cgroup::new());
+    let [greedy, modest] = ["", ""].map(|none| program(&cgroup, &run, none));
+    let socket = run.path().join("registry.sock").display().to_string();
+    let golens = Settings::for_cgroup(&cgroup)
+        .with_registry(&run)
+        .set(
+            "registry.http",
+            json!(["127.0.0.1:0", format!("unix://{socket}")]),
+        )
+        // One comes back per second, which is nothing beside what follows.
+        .set(
+            "registry.limits",
+            json!({"requests_per_second": 1, "burst": BURST}),
+        )
+        .start(&run);
+    wait_until("the registry to answer", PATIENCE, || {
+        golens.registry().listeners.iter().all(|row| row.listening)
+    });
+    let registry = golens.registry();
+    let tcp = registry.address("http").expect("the registry answers");
+
+    let refused = ask(&greedy, "tcp", tcp, 10 * BURST);
+    assert!(refused.ok >= BURST, "{refused:?}");
+    assert_eq!((refused.status, refused.retry_after.as_str()), (429, "1"));
+    // A new connection, or another kind of one, is no new budget.
+    for (network, address) in [("tcp", tcp), ("unix", &socket)] {
+        let again = ask(&greedy, network, address, BURST);
+        assert_eq!(again.status, 429, "{network}: {again:?}");
+    }
+    // The neighbour calls from the same address.
+    for (network, address) in [("tcp", tcp), ("unix", &socket)] {
+        let answered = ask(&modest, network, address, BURST / 2);
+        let all = Asked {
+            ok: BURST / 2,
+            status: 0,
+            retry_after: String::new(),
+        };
+        assert_eq!(answered, all, "{network}");
+    }
+    golens.stop();
+}
+
+/// Registers an instance of `web` with a TTL check that passes.
+fn register(golens: &Golens, id: &str, tags: &[&str]) {
+    let body = json!({"Name": "web", "ID": id, "Port": 80, "Tags": tags,
+        "Check": {"TTL": "1h", "Status": "passing"}});
+    assert_eq!(
+        put(golens, "/v1/agent/service/register", &body.to_string()),
+        200
+    );
+}
+
+#[test]
+fn tags_that_nobody_well_has_are_an_event_and_a_metric() {
+    let (run, cgroup) = (RunDir::new(), Cgroup::new());
+    let golens = Settings::for_cgroup(&cgroup)
+        .with_registry(&run)
+        .set(
+            "registry.tag_rules",
+            json!([{"tag": "debug-*", "callers": ["service john"]}]),
+        )
+        .start(&run);
+    wait_until("the registry to answer", PATIENCE, || {
+        golens.registry().address("http").is_some()
+    });
+    register(&golens, "base", &[]);
+    register(&golens, "new", &["canary"]);
+    register(&golens, "john", &["debug-john"]);
+    let registry = golens.registry();
+    let address = registry.address("http").expect("it answers");
+    let resolve = |tag: &str| {
+        let path = format!("/v1/health/service/web?fallback&tag={tag}");
+        let answer = get(address, &path).expect("answered");
+        let ids: Vec<Value> = answer.json();
+        let ids = ids.iter().map(|entry| entry["Service"]["ID"].to_string());
+        ids.collect::<Vec<_>>().join(" ")
+    };
+    assert_eq!(resolve("canary"), "\"new\"");
+    assert_eq!(put(&golens, "/v1/agent/check/fail/service:new", ""), 200);
+    assert_eq!(resolve("canary"), "\"base\"");
+    // What is for others is neither found nor anybody's fallback, and that is no event.
+    assert_eq!(resolve("debug-john"), "\"base\"");
+    assert_eq!(put(&golens, "/v1/agent/check/pass/service:new", ""), 200);
+    assert_eq!(resolve("canary"), "\"new\"");
+
+    let events = wait_for("both events", PATIENCE, || {
+        let events = golens.registry().events;
+        (events.len() >= 2).then_some(events)
+    });
+    let told: Vec<_> = events
+        .iter()
+        .map(|event| {
+            (
+                event.kind.as_str(),
+                event.subject.as_str(),
+                event.reason.as_str(),
+            )
+        })
+        .collect();
+    assert_eq!(
+        told,
+        [
+            (
+                "tag_fallback",
+                "default/web canary",
+                "no instance with these tags is well"
+            ),
+            (
+                "tag_back",
+                "default/web canary",
+                "an instance with these tags is well again"
+            ),
+        ]
+    );
+    for (matched, count) in [("tag", 2), ("fallback", 2), ("namespace", 0), ("panic", 0)] {
+        let labels = [("matched", matched)];
+        let counted = golens
+            .metrics()
+            .count("golens_registry_resolves_total", &labels);
+        assert_eq!(counted, count, "{matched}");
+    }
     golens.stop();
 }

@@ -2,6 +2,7 @@
 
 use std::{
     collections::BTreeMap,
+    convert::Infallible,
     fmt,
     sync::{Arc, Mutex, PoisonError},
     time::Instant,
@@ -9,7 +10,7 @@ use std::{
 
 use arc_swap::ArcSwap;
 use serde::{Deserialize, Serialize};
-use state::{EngineError, Revision, Store, Topic, Wake};
+use state::{Revision, Store, Topic, Wake};
 
 use crate::{Content, SourceId, Value, history};
 
@@ -54,6 +55,15 @@ impl DocumentId {
         }
     }
 
+    /// The name of the settings of the program that watches.
+    #[must_use]
+    pub fn own() -> Self {
+        Self {
+            namespace: "golens".to_owned(),
+            name: "settings".to_owned(),
+        }
+    }
+
     /// The namespace.
     #[must_use]
     pub fn namespace(&self) -> &str {
@@ -91,6 +101,9 @@ pub struct Published {
 type ById = BTreeMap<DocumentId, Arc<Published>>;
 
 /// All published documents. Reading one never waits; whoever reads two fields of it reads one generation.
+///
+/// The index of a document, or of several, is the greatest revision that was published of them; before the
+/// first it is [`Revision::FIRST`]. A generation is readable before its index is, and before anybody is woken.
 pub struct Documents {
     store: Arc<Store>,
     current: ArcSwap<ById>,
@@ -117,9 +130,15 @@ impl Documents {
     /// The documents of a namespace, all of one moment.
     #[must_use]
     pub fn list(&self, namespace: &str) -> Vec<Arc<Published>> {
+        self.below(&format!("{namespace}/"))
+    }
+
+    /// The documents whose `namespace/name` begins with `prefix`, all of one moment.
+    #[must_use]
+    pub fn below(&self, prefix: &str) -> Vec<Arc<Published>> {
         let current = self.current.load();
-        let of_namespace = current.values().filter(|it| it.id.namespace == namespace);
-        of_namespace.cloned().collect()
+        let begins = |it: &&Arc<Published>| it.id.to_string().starts_with(prefix);
+        current.values().filter(begins).cloned().collect()
     }
 
     /// All documents, of one moment.
@@ -128,41 +147,50 @@ impl Documents {
         self.current.load().values().cloned().collect()
     }
 
-    /// Waits until a generation of `id` with a greater revision than `seen` is published, or until
-    /// `deadline`. It is readable when this returns.
-    ///
-    /// # Errors
-    /// When the node's state cannot be read.
-    pub async fn wait(
-        &self,
-        id: &DocumentId,
-        seen: Revision,
-        deadline: Instant,
-    ) -> Result<Wake, EngineError> {
+    /// Waits until the index of `id` exceeds `seen`, or until `deadline`.
+    pub async fn wait(&self, id: &DocumentId, seen: Revision, deadline: Instant) -> Wake {
         let topic = Topic::row(history::SERVED, &history::key(id));
-        self.store.wait(&topic, seen, deadline).await
+        self.wait_for(&topic, seen, deadline, || self.index(id))
+            .await
     }
 
     /// As [`wait`](Self::wait), for any document of a namespace.
-    ///
-    /// # Errors
-    /// When the node's state cannot be read.
-    pub async fn wait_namespace(
-        &self,
-        namespace: &str,
-        seen: Revision,
-        deadline: Instant,
-    ) -> Result<Wake, EngineError> {
-        let topic = Topic::prefix(history::SERVED, format!("{namespace}/").as_bytes());
-        self.store.wait(&topic, seen, deadline).await
+    pub async fn wait_namespace(&self, namespace: &str, seen: Revision, deadline: Instant) -> Wake {
+        self.wait_below(&format!("{namespace}/"), seen, deadline)
+            .await
+    }
+
+    /// As [`wait`](Self::wait), for any document whose `namespace/name` begins with `prefix`.
+    pub async fn wait_below(&self, prefix: &str, seen: Revision, deadline: Instant) -> Wake {
+        let topic = Topic::prefix(history::SERVED, prefix.as_bytes());
+        self.wait_for(&topic, seen, deadline, || self.index_below(prefix))
+            .await
     }
 
     /// Index of `id`, published or not: what a blocking query answers with.
-    ///
-    /// # Errors
-    /// When the node's state cannot be read.
-    pub fn index(&self, id: &DocumentId) -> Result<Revision, EngineError> {
-        Topic::row(history::SERVED, &history::key(id)).index(&self.store.read()?)
+    #[must_use]
+    pub fn index(&self, id: &DocumentId) -> Revision {
+        self.get(id).map_or(Revision::FIRST, |it| it.revision)
+    }
+
+    /// Index of all documents whose `namespace/name` begins with `prefix`.
+    #[must_use]
+    pub fn index_below(&self, prefix: &str) -> Revision {
+        let revisions = self.below(prefix).into_iter().map(|it| it.revision);
+        revisions.max().unwrap_or(Revision::FIRST)
+    }
+
+    /// The index is the one in memory: that on disk moves before the generation is readable.
+    async fn wait_for(
+        &self,
+        topic: &Topic,
+        seen: Revision,
+        deadline: Instant,
+        index: impl FnOnce() -> Revision,
+    ) -> Wake {
+        let current = || Ok::<_, Infallible>(index());
+        let Ok(wake) = self.store.hub().wait(topic, seen, deadline, current).await;
+        wake
     }
 
     /// Puts a generation in force. Called when its commit is on disk, before anybody is woken.
@@ -171,6 +199,13 @@ impl Documents {
         let mut all = ById::clone(&self.current.load());
         all.insert(next.id.clone(), next);
         self.current.store(Arc::new(all));
+    }
+
+    /// Puts a generation in force again that was on disk already, and wakes who waits for it.
+    pub(crate) fn restore(&self, kept: Arc<Published>) {
+        let (key, revision) = (history::key(&kept.id), kept.revision);
+        self.publish(kept);
+        self.store.announce(history::SERVED, &key, revision);
     }
 }
 

@@ -2,7 +2,7 @@
 
 use futures_util::future::BoxFuture;
 
-use crate::{Data, DocumentId, Path, Secret, Value};
+use crate::{Data, DocumentId, Path, Problem, Secret, Value};
 
 /// Opens sealed values, between parsing and merging. The path is part of what is authenticated, so that a
 /// sealed text cannot be moved to another key.
@@ -84,6 +84,13 @@ pub struct Denied {
     pub rule: String,
 }
 
+/// Finds what a schema cannot say of a document.
+pub trait Check: Send + Sync {
+    /// Every mistake, with its place. It is asked about documents that break their schema, too, so that all
+    /// mistakes are told at once; what it says about a value that breaks the schema is left out.
+    fn check(&self, document: &Value) -> Vec<Problem>;
+}
+
 /// A part of the program that a document steers. All of a document's components prepare before any commits.
 pub trait Component: Send + Sync {
     /// Its name, for messages.
@@ -92,12 +99,12 @@ pub trait Component: Send + Sync {
     /// Makes ready for `next`, without a change that could be noticed. Dropping what it returns undoes it.
     ///
     /// # Errors
-    /// When the component cannot work with it; nothing is changed then.
+    /// Every reason why the component cannot work with it; nothing is changed then.
     fn prepare<'a>(
         &'a self,
         now: Option<&'a Value>,
         next: &'a Value,
-    ) -> BoxFuture<'a, Result<Box<dyn Prepared>, ComponentError>>;
+    ) -> BoxFuture<'a, Result<Box<dyn Prepared>, Vec<ComponentError>>>;
 
     /// Whether it works well since the last commit.
     ///

@@ -25,9 +25,11 @@ mod value;
 
 pub use documents::{BadId, DocumentId, Documents, Published};
 pub use event::{Event, Events, Happened, Stage};
+pub use format::{TextFile, TextFileError};
 pub use history::{Cause, Generation, Layer, Outcome, PartRecord};
 pub use hooks::{
-    Access, Component, ComponentError, Decrypt, DecryptError, Denied, Mask, NoMask, Prepared, Right,
+    Access, Check, Component, ComponentError, Decrypt, DecryptError, Denied, Mask, NoMask,
+    Prepared, Right,
 };
 pub use path::{BadPath, Path, Step};
 pub use pipeline::{
@@ -37,8 +39,8 @@ pub use problem::Problem;
 pub use schema::{Schema, SchemaError, VersionRule};
 pub use secret::Secret;
 pub use source::{
-    Content, FileSource, FixedSource, Format, Kind, Outlet, Part, Reading, Source, SourceError,
-    SourceId, Version,
+    ConsulSettings, ConsulSource, Content, EtcdSettings, EtcdSource, EtcdUser, FileSource,
+    FixedSource, Format, Keys, Kind, Outlet, Part, Reading, Source, SourceError, SourceId, Version,
 };
 pub use value::{Change, Data, Diff, Entry, Mark, Origin, Place, Reveal, Value};
 

@@ -6,7 +6,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use http::{HeaderValue, Request, StatusCode, Uri, header::HOST};
+use http::{HeaderValue, Request, Response, StatusCode, Uri, header::HOST};
 use http_body_util::{BodyExt, Full, Limited};
 use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
@@ -98,19 +98,30 @@ impl Remote {
     /// Sends a request and reads an answer of at most `most` bytes.
     pub(crate) async fn call(
         &self,
-        mut request: Request<Full<Bytes>>,
+        request: Request<Full<Bytes>>,
         most: usize,
     ) -> Result<(StatusCode, Bytes), CallError> {
+        let answer = self.exchange(request, most).await?;
+        Ok((answer.status(), answer.into_body()))
+    }
+
+    /// As [`call`](Self::call), with the answer's headers.
+    pub(crate) async fn exchange(
+        &self,
+        mut request: Request<Full<Bytes>>,
+        most: usize,
+    ) -> Result<Response<Bytes>, CallError> {
         request.headers_mut().insert(HOST, self.authority.clone());
         let stream = self.connect().await?;
         let handshake = http1::handshake::<_, Full<Bytes>>(TokioIo::new(stream)).await;
         let (mut sender, connection) = handshake.map_err(unreachable)?;
         let exchange = async {
             let answer = sender.send_request(request).await.map_err(unreachable)?;
-            let status = answer.status();
-            let body = Limited::new(answer.into_body(), most).collect().await;
+            let (head, body) = answer.into_parts();
+            let body = Limited::new(body, most).collect().await;
             drop(sender);
-            Ok((status, body.map_err(unreachable)?.to_bytes()))
+            let body = body.map_err(unreachable)?.to_bytes();
+            Ok(Response::from_parts(head, body))
         };
         tokio::pin!(connection);
         tokio::pin!(exchange);

@@ -44,6 +44,24 @@ impl Problem {
         }
     }
 
+    /// Whether it is about the value at `path`, one inside of it, or one around it.
+    pub(crate) fn is_about(&self, path: &Path) -> bool {
+        let (this, other) = (self.path.steps(), path.steps());
+        let shared = this.len().min(other.len());
+        this.iter().take(shared).eq(other.iter().take(shared))
+    }
+
+    /// Puts problems into the order of their places.
+    pub(crate) fn sort(problems: &mut [Self]) {
+        let place = |problem: &Self| {
+            let origin = problem.origin.as_ref();
+            let name = origin.map_or_else(String::new, |origin| origin.place.name.clone());
+            let mark = origin.and_then(|origin| origin.mark);
+            (name, mark, problem.path.clone())
+        };
+        problems.sort_by_cached_key(place);
+    }
+
     /// The same, with its place.
     #[must_use]
     pub fn from(mut self, origin: Origin) -> Self {

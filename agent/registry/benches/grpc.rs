@@ -13,7 +13,7 @@ use std::{
 };
 
 use registry::{
-    ByPeer, Caller, Limiter, Limits, Options, ProbeOptions, Registry, TagRules,
+    ByPeer, Caller, Limiter, Limits, Options, ProbeOptions, Registry,
     consul::Listener,
     grpc::{self, Settings, v1, v1::registry_client::RegistryClient},
     model::{Addition, CheckSpec, InstanceKey, Node, Probe, Registration, Schedule, Status, Tls},
@@ -131,7 +131,6 @@ async fn serve(registry: Registry) -> SocketAddr {
             burst: u32::MAX,
             ..Limits::default()
         })),
-        tag_rules: Arc::new(TagRules::default()),
     };
     tokio::spawn(async move {
         let (_end, ends) = watch::channel(false);

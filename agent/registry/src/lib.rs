@@ -7,6 +7,7 @@
 //! woken by somebody else's change.
 #![forbid(unsafe_code)]
 
+mod aside;
 mod caller;
 mod certificate;
 mod checks;
@@ -33,10 +34,10 @@ pub use degrade::{
     BreakerSettings, BreakerState, ClusterStatus, Freshness, FreshnessSettings, ProtectionSettings,
     Trust,
 };
-pub use engine::{Changed, News, Options, Registry, Statistics, Transaction, WatchKey};
+pub use engine::{Changed, Options, Registry, Statistics, Transaction, WatchKey};
 pub use error::{OpenError, RegistryError};
 pub use limits::{Limited, Limiter, Limits, Wait};
-pub use resolve::{Matched, Resolved, TagRule, TagRules};
+pub use resolve::{Fallback, Matched, ResolveCounts, Resolved, TagRule, TagRules, Tagged, Wish};
 pub use state;
 pub use state::Revision;
 pub use view::{Entry, NodeList, Rendering, ServiceList, ServiceSummary, ServiceView};

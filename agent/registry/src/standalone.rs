@@ -135,7 +135,10 @@ impl Standalone {
             .await
             .map_err(StartError::Announce)?;
         let cluster = match plan.cluster {
-            Some(settings) => Some(Cluster::join(&registry, settings).await?),
+            Some(settings) => {
+                settings.check_files()?;
+                Some(Cluster::join(&registry, settings).await?)
+            }
             None => {
                 cluster::forget(&registry)
                     .await
@@ -184,7 +187,6 @@ impl Standalone {
             anonymous: Arc::clone(&self.settings.anonymous),
             certificates: Arc::clone(&self.settings.certificates),
             limiter: Arc::clone(&limiter),
-            tag_rules: Arc::default(),
         };
         let protocol = grpc::serve(self.grpc, self.registry.clone(), protocol, ends.clone());
         let server = Server::new(self.registry, self.settings, identity, ends.clone());

@@ -1,5 +1,6 @@
 //! HTTP: /metrics, /healthz, /readyz, /api/v1/* and the status page.
 
+mod config;
 mod error;
 mod gc;
 mod goroutines;
@@ -49,6 +50,7 @@ fn router(state: State) -> Router {
         .route("/api/v1/logs", get(json::logs))
         .route("/api/v1/spans", get(json::spans))
         .route("/api/v1/counters", get(json::counters))
+        .route("/api/v1/config", get(config::report))
         .route("/api/v1/registry", get(registry::report))
         .route("/api/v1/instances", get(registry::instances))
         .layer(middleware::from_fn(guard::host))

@@ -7,7 +7,7 @@ use std::{
 };
 
 use crate::{
-    discovery::TargetReport, recent::Recent, runtime::GoroutineReport, services::Status,
+    discovery::TargetReport, documents, recent::Recent, runtime::GoroutineReport, services::Status,
     telemetry::Telemetry,
 };
 
@@ -23,6 +23,8 @@ pub struct State {
     pub goroutines: Box<dyn Fn() -> Vec<Arc<GoroutineReport>> + Send + Sync>,
     /// Kernel-side and drop counters, asked for with each request.
     pub counters: Box<dyn Fn() -> BTreeMap<String, u64> + Send + Sync>,
+    /// How settings and documents are doing, asked for with each request.
+    pub config: Box<dyn Fn() -> documents::Report + Send + Sync>,
     /// The node's service registry.
     pub registry: Arc<Status>,
     /// Set once the first scan of the node is done.

@@ -78,6 +78,10 @@ async fn server() -> Server {
         targets: Box::new(|| vec![target()]),
         goroutines: Box::new(Vec::new),
         counters: Box::new(|| BTreeMap::from([("ring_full".to_owned(), 3)])),
+        config: Box::new(|| crate::documents::Report {
+            documents: Vec::new(),
+            events: Vec::new(),
+        }),
         registry: Arc::default(),
         ready: Arc::clone(&ready),
     };

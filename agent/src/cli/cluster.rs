@@ -3,7 +3,7 @@
 use std::{path::PathBuf, time::Duration};
 
 use clap::Args;
-use registry::cluster::{JoinError, Settings, TlsFiles, User};
+use registry::cluster::{Settings, TlsFiles, User};
 
 /// Sharing with the registries of other nodes through etcd.
 #[derive(Debug, Args)]
@@ -34,41 +34,33 @@ pub(super) struct ClusterArgs {
     /// How long the instances of a node that died are still seen, at least 2s.
     #[arg(long, value_name = "TIME", default_value = "30s", value_parser = humantime::parse_duration)]
     etcd_ttl: Duration,
+    /// Tell other nodes also what is registered on a loopback address, or without an address while this
+    /// node's is one. They reach something else there, or nothing, unless they are on this machine.
+    #[arg(long, requires = "etcd_endpoints")]
+    etcd_publish_loopback: bool,
 }
 
 impl ClusterArgs {
     /// The settings; `None` for a registry that is alone.
-    ///
-    /// # Errors
-    /// When the password cannot be read.
-    pub(super) fn settings(self) -> Result<Option<Settings>, JoinError> {
+    pub(super) fn settings(self) -> Option<Settings> {
         if self.etcd_endpoints.is_empty() {
-            return Ok(None);
+            return None;
         }
-        let user = match (self.etcd_user, self.etcd_password_file) {
-            (Some(name), Some(file)) => Some(User {
-                name,
-                password: password(file)?,
-            }),
-            _ => None,
-        };
-        Ok(Some(Settings {
+        let user = self.etcd_user.zip(self.etcd_password_file);
+        Some(Settings {
             endpoints: self.etcd_endpoints,
             prefix: self.etcd_prefix,
             tls: TlsFiles {
                 authority: self.etcd_ca,
                 identity: self.etcd_cert.zip(self.etcd_key),
             },
-            user,
+            user: user.map(|(name, password_file)| User {
+                name,
+                password_file,
+            }),
             lease_ttl: self.etcd_ttl,
+            publish_loopback: self.etcd_publish_loopback,
             ..Settings::default()
-        }))
-    }
-}
-
-fn password(file: PathBuf) -> Result<String, JoinError> {
-    match std::fs::read_to_string(&file) {
-        Ok(text) => Ok(text.lines().next().unwrap_or_default().to_owned()),
-        Err(source) => Err(JoinError::File { file, source }),
+        })
     }
 }

@@ -2,8 +2,11 @@
 
 use std::{path::PathBuf, process::ExitCode};
 
-use super::{CliError, Output, config::load, output::FAILED};
-use crate::doctor::{Check, Status, checks};
+use super::{CliError, Output, output::FAILED};
+use crate::{
+    config::load,
+    doctor::{Check, Status, checks},
+};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -25,8 +28,8 @@ pub(super) struct DoctorArgs {
 }
 
 /// Runs the verb.
-pub(super) fn run(args: &DoctorArgs, output: &mut Output) -> Result<ExitCode, CliError> {
-    let all = checks(&load(args.config.as_deref())?);
+pub(super) async fn run(args: &DoctorArgs, output: &mut Output) -> Result<ExitCode, CliError> {
+    let all = checks(&load(args.config.as_deref()).await?);
     if args.json {
         output.json(&serde_json::json!({ "checks": all }))?;
     } else {

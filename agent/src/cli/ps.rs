@@ -4,8 +4,9 @@ use std::{path::PathBuf, process::ExitCode, time::Duration};
 
 use serde::{Deserialize, Serialize};
 
-use super::{CliError, Output, config::load};
+use super::{CliError, Output};
 use crate::{
+    config,
     discovery::{
         Opener, Process, Procfs, RefusedReason, Scanner, ScopeRules, TargetReport, TargetState,
     },
@@ -51,7 +52,7 @@ struct Targets {
 pub(super) async fn run(args: PsArgs, output: &mut Output) -> Result<ExitCode, CliError> {
     let (running, mut targets) = match ask(&args.url).await? {
         Some(targets) => (true, targets),
-        None => (false, look(&args)?),
+        None => (false, look(&args).await?),
     };
     targets.sort_by_key(|target| target.pid);
     if args.json {
@@ -94,8 +95,8 @@ async fn ask(url: &str) -> Result<Option<Vec<TargetReport>>, CliError> {
 }
 
 /// Looks at the processes in scope without an agent.
-fn look(args: &PsArgs) -> Result<Vec<TargetReport>, CliError> {
-    let mut scope = load(args.config.as_deref())?.scope;
+async fn look(args: &PsArgs) -> Result<Vec<TargetReport>, CliError> {
+    let mut scope = config::load(args.config.as_deref()).await?.scope;
     scope.cgroups.extend(args.scope_cgroup.iter().cloned());
     let procfs = Procfs::default();
     let mut scanner = Scanner::new(procfs.clone(), ScopeRules::new(&scope));

@@ -8,9 +8,9 @@ use std::{
     time::Duration,
 };
 
-use clap::{Args, Subcommand};
+use clap::{Args, Subcommand, ValueEnum};
 use registry::{
-    ByPeer,
+    ByPeer, CertificateRule, CertificateRules, TagRule, TagRules,
     consul::Settings,
     dns,
     listen::Address,
@@ -26,7 +26,8 @@ const EXAMPLES: &str = "\
 Examples:
   golens registry serve
   golens registry serve --data ./state --http 127.0.0.1:8500 --http unix:///run/golens/consul.sock
-  golens registry serve --https 0.0.0.0:8501 --cert node.crt --key node.key --client-ca ca.crt
+  golens registry serve --https 0.0.0.0:8501 --grpc-tls 0.0.0.0:8503 --cert node.crt --key node.key \\
+      --client-ca ca.crt --default-policy deny --allow-certificate 'spiffe://prod/ns/shop/*=shop:write'
   golens registry serve --node a --address 10.0.0.1 --etcd-endpoints http://10.0.0.5:2379
 
 Then, from any Consul client:
@@ -68,19 +69,27 @@ struct ServeArgs {
     /// Address of the Consul API with encryption; may be repeated.
     #[arg(long, value_name = "ADDRESS:PORT", requires_all = ["cert", "key"])]
     https: Vec<SocketAddr>,
-    /// Certificate chain of --https, PEM.
+    /// Address of golens' own protocol with encryption; may be repeated.
+    #[arg(long, value_name = "ADDRESS:PORT", requires_all = ["cert", "key"])]
+    grpc_tls: Vec<SocketAddr>,
+    /// Certificate chain of --https and --grpc-tls, PEM.
     #[arg(long, value_name = "FILE")]
     cert: Option<PathBuf>,
-    /// Private key of --https, PEM.
+    /// Private key of that certificate, PEM.
     #[arg(long, value_name = "FILE")]
     key: Option<PathBuf>,
-    /// Clients of --https must show a certificate of one of these authorities, PEM.
+    /// Clients of --https and --grpc-tls must show a certificate of one of these authorities, PEM.
     #[arg(long, value_name = "FILE")]
     client_ca: Option<PathBuf>,
+    /// What clients may do whose certificate carries NAME, a SPIFFE id, DNS name or common name; with a `*` at
+    /// its end, all that begin so. May be repeated; counts where --default-policy is deny. RIGHT is read,
+    /// write or admin.
+    #[arg(long, value_name = "NAME=NAMESPACE:RIGHT", requires = "client_ca", value_parser = certificate_rule)]
+    allow_certificate: Vec<CertificateRule>,
     /// Address of golens' own protocol, gRPC; may be repeated.
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8502")]
     grpc: Vec<Address>,
-    /// Serve no gRPC.
+    /// Serve no gRPC without encryption.
     #[arg(long, conflicts_with = "grpc")]
     no_grpc: bool,
     /// Address of DNS, by UDP and TCP; may be repeated.
@@ -110,6 +119,10 @@ struct ServeArgs {
     /// What callers without a token may do.
     #[arg(long, value_enum, default_value_t = Policy::Allow)]
     default_policy: Policy,
+    /// A tag that only some callers may use, and who; with a `*` at their ends, all that begin so. May be
+    /// repeated. Callers are known by their certificate's name; whoever asks by DNS is `dns`.
+    #[arg(long, value_name = "TAG=CALLER,...", value_parser = tag_rule)]
+    tag_rule: Vec<TagRule>,
     #[command(flatten)]
     cluster: ClusterArgs,
     /// Time between snapshots beside the state, such as 1h; 0s for none.
@@ -117,7 +130,7 @@ struct ServeArgs {
     snapshot_interval: Duration,
 }
 
-#[derive(Clone, Copy, Debug, clap::ValueEnum)]
+#[derive(Clone, Copy, Debug, ValueEnum)]
 enum Policy {
     /// Everything: tokens are not looked at.
     Allow,
@@ -139,7 +152,9 @@ pub(super) async fn run(args: RegistryArgs, output: &mut Output) -> Result<ExitC
 
 async fn serve(args: ServeArgs) -> Result<(), StartError> {
     let signals = Signals::take()?;
-    let standalone = Standalone::open(plan(args)?).await?;
+    let tag_rules = TagRules(args.tag_rule.clone());
+    let standalone = Standalone::open(plan(args)).await?;
+    standalone.registry().set_tag_rules(tag_rules);
     for address in standalone.addresses() {
         info!(%address, "the registry answers");
     }
@@ -148,28 +163,30 @@ async fn serve(args: ServeArgs) -> Result<(), StartError> {
     Ok(())
 }
 
-fn plan(args: ServeArgs) -> Result<Plan, StartError> {
+fn plan(args: ServeArgs) -> Plan {
     let mut listen = args.http;
+    let mut grpc = if args.no_grpc { Vec::new() } else { args.grpc };
     if let (Some(certificate), Some(key)) = (args.cert, args.key) {
         let files = TlsFiles {
             certificate,
             key,
             client_authority: args.client_ca,
         };
-        let encrypted = args.https.into_iter();
-        listen.extend(encrypted.map(|address| Address::Tls(address, files.clone())));
+        let encrypted = |address| Address::Tls(address, files.clone());
+        listen.extend(args.https.into_iter().map(encrypted));
+        grpc.extend(args.grpc_tls.into_iter().map(encrypted));
     }
     let anonymous = Arc::new(match args.default_policy {
         Policy::Allow => Rights::all(),
         Policy::Deny => Rights::none(),
     });
-    Ok(Plan {
+    Plan {
         data: args.data,
-        cluster: args.cluster.settings()?,
+        cluster: args.cluster.settings(),
         node: args.node,
         node_meta: Default::default(),
         listen,
-        grpc: if args.no_grpc { Vec::new() } else { args.grpc },
+        grpc,
         dns: if args.no_dns { Vec::new() } else { args.dns },
         names: dns::Options {
             zones: args.dns_zone,
@@ -183,7 +200,36 @@ fn plan(args: ServeArgs) -> Result<Plan, StartError> {
             datacenter: args.datacenter,
             address: args.address,
             anonymous,
+            certificates: Arc::new(CertificateRules(args.allow_certificate)),
             ..Settings::default()
         },
+    }
+}
+
+/// Reads `TAG=CALLER,...`.
+fn tag_rule(text: &str) -> Result<TagRule, String> {
+    let parts = text.split_once('=');
+    let (tag, callers) = parts.ok_or(
+        "it must be TAG=CALLER or TAG=CALLER,CALLER, such as debug-john=spiffe://dev/john",
+    )?;
+    Ok(TagRule {
+        tag: tag.to_owned(),
+        callers: callers.split(',').map(str::to_owned).collect(),
+    })
+}
+
+/// Reads `NAME=NAMESPACE:RIGHT`.
+fn certificate_rule(text: &str) -> Result<CertificateRule, String> {
+    let wanted = "it must be NAME=NAMESPACE:RIGHT, such as spiffe://prod/ns/shop/*=shop:write";
+    let (name, granted) = text.rsplit_once('=').ok_or(wanted)?;
+    let (namespace, right) = granted.rsplit_once(':').ok_or(wanted)?;
+    if name.is_empty() || namespace.is_empty() {
+        return Err(wanted.to_owned());
+    }
+    let right = token::Granted::from_str(right, false)
+        .map_err(|_unknown| format!("`{right}` is no right: read, write or admin"))?;
+    Ok(CertificateRule {
+        name: name.to_owned(),
+        rights: Rights::none().grant(namespace, right.into()),
     })
 }

@@ -11,6 +11,10 @@ Examples:
   golens run --scope-cgroup /system.slice/shop.service --listen 0.0.0.0:9717
   golens run -- ./server --port 8080
 
+Settings come from the file, and from variables of the environment over it: GOLENS__HTTP__LISTEN is
+http.listen. A changed file takes effect at once; what cannot be used, or needs a restart, is refused with
+the reason, and what was in force stays. With a broken file golens starts with the settings that worked last.
+
 With a command after --, golens starts it, observes only it and its children from before its first
 request, and ends when it does, with its exit status.";
 
@@ -18,9 +22,13 @@ request, and ends when it does, with its exit status.";
 #[derive(Clone, Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub struct RunArgs {
-    /// Settings; without it all have their defaults (`golens config show`).
+    /// Settings, followed while golens runs; without it all have their defaults (`golens config show`).
     #[arg(long, value_name = "FILE")]
     pub config: Option<PathBuf>,
+    /// Folder for what outlives a restart: the settings that worked last, and documents. By default
+    /// /var/lib/golens, and none with a command.
+    #[arg(long, value_name = "FOLDER")]
+    pub state: Option<PathBuf>,
     /// Address of metrics, API and status page, instead of `http.listen`.
     #[arg(long, value_name = "ADDRESS:PORT")]
     pub listen: Option<SocketAddr>,

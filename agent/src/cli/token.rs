@@ -73,8 +73,9 @@ struct CreateArgs {
     description: String,
 }
 
+/// A right, as it is written on the command line.
 #[derive(Clone, Copy, Debug, clap::ValueEnum)]
-enum Granted {
+pub(super) enum Granted {
     Read,
     Write,
     Admin,
@@ -212,7 +213,7 @@ async fn open(folder: &std::path::Path) -> Result<Registry, CliError> {
     let options = Options {
         node,
         node_checks: vec![Settings::serf_check()],
-        state: registry::state::Options::default(),
+        state: state::Options::default(),
         probes: registry::ProbeOptions::default(),
         snapshot_interval: None,
     };

@@ -2,12 +2,13 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{Interval, Secret};
 
 /// Spans over OTLP. `OTEL_EXPORTER_OTLP_*` variables fill what the file leaves out.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Otlp {
     /// `http://tempo:4317` for gRPC, `http://tempo:4318` for HTTP (`/v1/traces` is added).
@@ -35,7 +36,7 @@ impl Default for Otlp {
 }
 
 /// Encodings of OTLP.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub enum OtlpProtocol {
     /// gRPC, port 4317.
     #[default]
@@ -47,7 +48,7 @@ pub enum OtlpProtocol {
 }
 
 /// Log lines over Loki's push API.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Loki {
     /// Base address: `http://loki:3100` (`/loki/api/v1/push` is added).
@@ -81,7 +82,7 @@ impl Default for Loki {
 }
 
 /// Which log lines leave the node.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum LogMode {
     /// Lines that belong to a request, so that a node with a log collector ships nothing twice.

@@ -1,28 +1,44 @@
 //! The agent's own configuration: one file per section, all with working defaults.
 
+mod change;
+mod cluster;
 mod exporters;
-mod load;
+mod live;
 mod node;
+mod own;
 mod probes;
 mod problem;
+mod read;
 mod registry;
+mod schema;
 mod units;
 mod validate;
+mod watcher;
 
+pub use change::{Change, SETTINGS, Setting};
+pub use cluster::{RegistryBreaker, RegistryEtcd, RegistryFreshness};
 pub use exporters::{LogMode, Loki, Otlp, OtlpProtocol};
+pub use live::{Live, LiveSender};
 pub use node::{Goroutines, Http, Metrics, Recent, Runtime, RuntimeRule, Scope};
+pub use own::{Overrides, definition, load, sources};
 pub use probes::{Attach, Probes, Window};
 pub use problem::{ConfigError, Problem};
 pub use registry::{
-    CertificateRule, Registry, RegistryLimits, RegistryPolicy, RegistryRight, RegistryTls,
-    ServiceDiscovery, TagRule,
+    CertificateRule, Registry, RegistryLimits, RegistryPolicy, RegistryRight, ServiceDiscovery,
+    TagRule, TlsFiles,
 };
+pub use schema::schema;
 pub use units::{Bytes, Interval, Secret};
+pub use watcher::{
+    ApolloNamespace, ConfigWatcher, ConsulKeys, Document, DocumentSource, DocumentVersion,
+    EtcdKeys, SourceKind,
+};
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// Everything a user can set, valid by itself when nothing is set.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Config {
     /// Which processes golens may open at all.
@@ -43,16 +59,18 @@ pub struct Config {
     pub loki: Loki,
     /// The node's service registry.
     pub registry: Registry,
+    /// Documents of the node's services.
+    pub config: ConfigWatcher,
 }
 
 #[cfg(test)]
 mod sample {
-    use super::Config;
+    use std::path::Path;
 
-    #[test]
-    fn the_sample_in_deploy_is_valid() {
-        let sample = include_str!("../../../deploy/config/golens.yaml");
-        let config = Config::parse(sample).expect("the sample is read");
-        assert_eq!(config.validate(), []);
+    #[tokio::test]
+    async fn the_sample_in_deploy_is_valid_and_says_the_defaults() {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../deploy/config/golens.yaml");
+        let config = super::load(Some(&root)).await.expect("the sample is read");
+        assert_eq!(config, super::Config::default());
     }
 }

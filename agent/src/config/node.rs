@@ -2,6 +2,7 @@
 
 use std::{net::SocketAddr, time::Duration};
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{Bytes, Interval};
@@ -11,7 +12,7 @@ use super::{Bytes, Interval};
 /// The rules need only /proc/PID/cgroup, the link text of /proc/PID/exe and the pid, and apply before
 /// a process's binary or memory is opened. Empty lists allow everything; a process must pass all
 /// lists that are not empty.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Scope {
     /// Cgroup path prefixes, matched by whole path components on any hierarchy: `/kubepods`.
@@ -25,7 +26,7 @@ pub struct Scope {
 }
 
 /// The memory reader of the Go runtime.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Runtime {
     /// Off: no target's memory is read by the agent process.
@@ -39,7 +40,7 @@ pub struct Runtime {
 }
 
 /// An interval for the targets that it names.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct RuntimeRule {
     /// Service names, `*` matching any run of characters; empty means all.
@@ -64,7 +65,7 @@ impl Default for Runtime {
 }
 
 /// Goroutine profiles: memory reads, no probe.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Goroutines {
     /// Off: no profiles, and no leaks are found.
@@ -88,7 +89,7 @@ impl Default for Goroutines {
 }
 
 /// What `/metrics` shows.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Metrics {
     /// Also the names that Go programs show by themselves with the Prometheus client library: `go_goroutines`,
@@ -97,7 +98,7 @@ pub struct Metrics {
 }
 
 /// The agent's own HTTP server: metrics, health, API and status page.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Http {
     /// Address to listen on; port 0 takes a free one.
@@ -113,7 +114,7 @@ impl Default for Http {
 }
 
 /// Spans and log lines kept in memory for the page, the API and `golens` verbs.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Recent {
     /// Oldest entries go first when the store is larger than this.

@@ -2,13 +2,14 @@
 
 use std::time::Duration;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{Bytes, Interval};
 use agent_ebpf::limits::RING_BYTES;
 
 /// Features by subject; each loads on its own.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Probes {
     /// HTTP/1 server requests: two hits each.
@@ -48,7 +49,7 @@ impl Default for Probes {
 }
 
 /// Ways to attach; the kernel decides which of them exist.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Attach {
     /// The best one that works here, proven at start.
@@ -63,7 +64,7 @@ pub enum Attach {
 
 /// A probe that is too hot to stay: attached for `length` out of every `every`; where both are equal, it
 /// stays attached, and the budget counts anew after each length.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Window {
     /// Off: never attached.

@@ -1,14 +1,12 @@
-//! What is wrong with a configuration, said all at once.
+//! What is wrong with settings, said all at once.
 
-use std::{fmt, io, path::PathBuf};
+use std::fmt;
 
-/// One mistake in a configuration.
-#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
+/// A value that is of its type and cannot work all the same.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Problem {
-    /// Dotted path of the setting, such as `probes.ring`; empty for the file as a whole.
+    /// Dotted path of the setting, such as `probes.ring`.
     pub path: String,
-    /// Line in the file, counted from 1, where the text itself is wrong.
-    pub line: Option<usize>,
     /// What is wrong and what is allowed.
     pub message: String,
 }
@@ -19,58 +17,28 @@ impl Problem {
     pub fn new(path: impl Into<String>, message: impl Into<String>) -> Self {
         Self {
             path: path.into(),
-            line: None,
             message: message.into(),
         }
     }
 }
 
-impl fmt::Display for Problem {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if let Some(line) = self.line {
-            write!(f, "line {line}: ")?;
-        }
-        if !self.path.is_empty() {
-            write!(f, "{}: ", self.path)?;
-        }
-        f.write_str(&self.message)
-    }
-}
-
-/// Why a configuration cannot be used.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum ConfigError {
-    /// The file cannot be read.
-    #[error("cannot read {}", path.display())]
-    Read {
-        /// The file.
-        path: PathBuf,
-        /// Why.
-        source: io::Error,
-    },
-    /// The file has mistakes.
-    #[error("{} has {} mistake(s){}", path.display(), problems.len(), listed(problems))]
-    Invalid {
-        /// The file.
-        path: PathBuf,
-        /// All mistakes that were found.
-        problems: Vec<Problem>,
-    },
+/// Settings that cannot be used.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+#[error("{} mistake(s) in the settings{}", problems.len(), listed(problems))]
+pub struct ConfigError {
+    /// All mistakes, each with its place.
+    pub problems: Vec<::config::Problem>,
 }
 
 impl ConfigError {
     /// A word from a fixed set, for metrics and log fields.
     #[must_use]
     pub fn error_type(&self) -> &'static str {
-        match self {
-            Self::Read { .. } => "config_unreadable",
-            Self::Invalid { .. } => "config_invalid",
-        }
+        "config_invalid"
     }
 }
 
-fn listed(problems: &[Problem]) -> String {
+fn listed(problems: &[impl fmt::Display]) -> String {
     problems
         .iter()
         .map(|problem| format!("\n  {problem}"))

@@ -7,12 +7,13 @@ use std::{
     time::Duration,
 };
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::Interval;
+use super::{Interval, RegistryEtcd};
 
 /// The service registry: Consul's agent API, DNS and gRPC for the programs of this node.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Registry {
     /// Off: no registry. It is off as well when golens observes one command, unless a file says otherwise.
@@ -30,7 +31,7 @@ pub struct Registry {
     /// Addresses of DNS, by UDP and TCP.
     pub dns: Vec<SocketAddr>,
     /// Certificates of the encrypted addresses.
-    pub tls: RegistryTls,
+    pub tls: TlsFiles,
     /// Zones that DNS answers for.
     pub dns_zones: Vec<String>,
     /// Name of this node; empty for that of the machine.
@@ -49,6 +50,8 @@ pub struct Registry {
     pub tag_rules: Vec<TagRule>,
     /// Time between snapshots beside the state; 0s for none.
     pub snapshots: Interval,
+    /// The etcd through which it shares what it has with those of other nodes.
+    pub etcd: RegistryEtcd,
     /// Go processes that golens found by itself.
     pub discovery: ServiceDiscovery,
 }
@@ -64,7 +67,7 @@ impl Default for Registry {
             grpc: vec![loopback(8502).to_string()],
             grpc_tls: Vec::new(),
             dns: vec![loopback(8600)],
-            tls: RegistryTls::default(),
+            tls: TlsFiles::default(),
             dns_zones: vec!["consul".to_owned()],
             node: String::new(),
             address: None,
@@ -74,15 +77,16 @@ impl Default for Registry {
             limits: RegistryLimits::default(),
             tag_rules: Vec::new(),
             snapshots: Interval(Duration::from_secs(3_600)),
+            etcd: RegistryEtcd::default(),
             discovery: ServiceDiscovery::default(),
         }
     }
 }
 
 /// PEM files of the encrypted addresses.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
-pub struct RegistryTls {
+pub struct TlsFiles {
     /// Certificate chain that is shown to clients, the own one first.
     pub certificate: Option<PathBuf>,
     /// Its private key.
@@ -92,7 +96,7 @@ pub struct RegistryTls {
 }
 
 /// What callers without a token may do.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum RegistryPolicy {
     /// Everything: tokens are not looked at.
@@ -103,7 +107,7 @@ pub enum RegistryPolicy {
 }
 
 /// What a right is called in settings and on the command line.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum RegistryRight {
     /// See services and keys.
@@ -115,7 +119,7 @@ pub enum RegistryRight {
 }
 
 /// Rights of the clients whose certificate carries a name.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct CertificateRule {
     /// A SPIFFE id, a DNS name or the common name; with a `*` at its end, all that begin so.
@@ -125,7 +129,7 @@ pub struct CertificateRule {
 }
 
 /// What each caller may use up.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct RegistryLimits {
     /// Requests per second in the long run.
@@ -148,7 +152,7 @@ impl Default for RegistryLimits {
 }
 
 /// A tag that is not for everybody.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct TagRule {
     /// The tag, such as `debug-john`; with a `*` at its end, all that begin so.
@@ -158,7 +162,7 @@ pub struct TagRule {
 }
 
 /// Services of Go processes with listening sockets.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct ServiceDiscovery {
     /// Off: only what was registered is there.

@@ -5,6 +5,8 @@ use std::{
     io,
 };
 
+use crate::config;
+
 use super::{BinaryKey, OutOfScope, ProcessId, Procfs, RefusedReason, ScopeRules};
 
 /// A process that passed the scope rules; nothing of it has been opened.
@@ -86,6 +88,11 @@ impl Scanner {
             known: HashMap::new(),
             refused: HashSet::new(),
         }
+    }
+
+    /// Goes by other rules from now on. The next scan tells what that changes, and only that.
+    pub fn change_scope(&mut self, scope: &config::Scope) {
+        self.rules = self.rules.changed_to(scope);
     }
 
     /// Looks at all processes.
@@ -250,6 +257,26 @@ mod tests {
                 start_time_ticks: 1
             }]
         );
+    }
+
+    #[test]
+    fn another_scope_changes_only_what_it_is_about() {
+        let fake = FakeProc::new("rescope");
+        fake.process(100, 1, "/shop", "one");
+        fake.process(101, 2, "/bank", "two");
+        fake.process(102, 3, "/club", "three");
+        let of = |cgroups: &[&str]| Scope {
+            cgroups: cgroups.iter().map(ToString::to_string).collect(),
+            ..Scope::default()
+        };
+        let mut scanner = scanner(&fake, &of(&["/shop", "/bank"]));
+        assert_eq!(pids(&scanner.scan().expect("listed").new), [100, 101]);
+        scanner.change_scope(&of(&["/bank", "/club"]));
+        let changes = scanner.scan().expect("listed");
+        assert_eq!(pids(&changes.new), [102]);
+        let gone: Vec<u32> = changes.gone.iter().map(|id| id.pid).collect();
+        assert_eq!(gone, [100]);
+        assert!(changes.changed.is_empty());
     }
 
     #[test]

@@ -78,6 +78,15 @@ impl ScopeRules {
         }
     }
 
+    /// The rules of another configuration, as narrow as these.
+    #[must_use]
+    pub fn changed_to(&self, scope: &config::Scope) -> Self {
+        Self {
+            family_of: self.family_of,
+            ..Self::new(scope)
+        }
+    }
+
     /// Narrows the scope to one process and what it starts.
     #[must_use]
     pub fn with_family_of(self, pid: u32) -> Self {

@@ -1,5 +1,7 @@
 //! Everything that leaves the node: one bounded queue per back end.
 
+mod destination;
+mod exporters;
 mod fanout;
 mod http;
 pub mod loki;
@@ -8,9 +10,9 @@ mod outcome;
 mod queue;
 mod worker;
 
-pub use fanout::Fanout;
-pub use loki::start as start_loki;
-pub use otlp::start as start_otlp;
+pub use destination::Ready;
+pub use exporters::{Exporters, Next};
+pub use fanout::{Fanout, Routes};
 pub use queue::Sender;
 pub use worker::ExporterHandle;
 
@@ -63,6 +65,18 @@ pub enum Error {
 }
 
 impl Error {
+    /// The setting that it is about.
+    #[must_use]
+    pub fn setting(&self) -> String {
+        match self {
+            Self::Endpoint { exporter, .. }
+            | Self::HttpClient { exporter, .. }
+            | Self::GrpcClient { exporter, .. } => format!("{exporter}.endpoint"),
+            Self::Header { exporter, .. } => format!("{exporter}.headers"),
+            Self::Protocol { .. } => "otlp.protocol".to_owned(),
+        }
+    }
+
     /// The bounded word for metrics and log fields.
     #[must_use]
     pub fn error_type(&self) -> &'static str {

@@ -15,7 +15,6 @@ use crate::telemetry::ExporterMetrics;
 pub(super) struct Queue<T> {
     state: Mutex<State<T>>,
     wake: Notify,
-    capacity: usize,
     /// Bytes of an item, roughly.
     weight: fn(&T) -> usize,
     policy: Policy,
@@ -24,6 +23,8 @@ pub(super) struct Queue<T> {
 
 struct State<T> {
     items: VecDeque<T>,
+    /// Items that may wait.
+    capacity: usize,
     /// Bytes of `items`, roughly.
     bytes: usize,
     /// Items the worker has taken and not yet accounted for.
@@ -73,13 +74,13 @@ impl<T> Queue<T> {
         Self {
             state: Mutex::new(State {
                 items: VecDeque::new(),
+                // A queue without room would drop everything without a word in the configuration.
+                capacity: capacity.max(1),
                 bytes: 0,
                 in_flight: 0,
                 closed: false,
             }),
             wake: Notify::new(),
-            // A queue without room would drop everything without a word in the configuration.
-            capacity: capacity.max(1),
             weight,
             policy,
             metrics,
@@ -96,19 +97,31 @@ impl<T> Queue<T> {
         }
         state.bytes += (self.weight)(&item);
         state.items.push_back(item);
-        while state.items.len() > self.capacity
+        self.shrink(&mut state);
+        let waiting = state.items.len();
+        self.show(&state);
+        drop(state);
+        if waiting == 1 || waiting == self.policy.batch {
+            self.wake.notify_one();
+        }
+    }
+
+    /// Changes how many items may wait; the oldest go that are too many now.
+    pub(super) fn set_capacity(&self, capacity: usize) {
+        let mut state = self.lock();
+        state.capacity = capacity.max(1);
+        self.shrink(&mut state);
+        self.show(&state);
+    }
+
+    fn shrink(&self, state: &mut State<T>) {
+        while state.items.len() > state.capacity
             || (state.bytes > self.policy.queue_bytes && state.items.len() > 1)
         {
             if let Some(oldest) = state.items.pop_front() {
                 state.bytes = state.bytes.saturating_sub((self.weight)(&oldest));
                 self.metrics.items(reason::QUEUE_FULL, 1);
             }
-        }
-        let waiting = state.items.len();
-        self.show(&state);
-        drop(state);
-        if waiting == 1 || waiting == self.policy.batch {
-            self.wake.notify_one();
         }
     }
 
@@ -231,6 +244,19 @@ mod tests {
         let dropped = "golens_export_items_total{exporter=\"test\",outcome=\"queue_full\"}";
         assert_eq!(totals[dropped], 2);
         assert_eq!(totals["golens_export_accepted_total{exporter=\"test\"}"], 5);
+    }
+
+    #[test]
+    fn a_queue_that_is_made_shorter_drops_its_oldest() {
+        let (telemetry, queue) = queue(5, Policy::default());
+        for item in 0..5 {
+            queue.push(item);
+        }
+        queue.set_capacity(2);
+        queue.push(5);
+        assert_eq!(queue.take(), [4, 5]);
+        let dropped = "golens_export_items_total{exporter=\"test\",outcome=\"queue_full\"}";
+        assert_eq!(telemetry.own().totals()[dropped], 4);
     }
 
     #[test]

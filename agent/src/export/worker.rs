@@ -2,35 +2,23 @@
 
 use std::{fmt, sync::Arc, time::Duration};
 
-use tokio::{task::JoinHandle, time};
+use tokio::{
+    task::JoinHandle,
+    time::{self, sleep},
+};
 use tracing::{info, warn};
 
 use super::{
-    outcome::{Outcome, Policy, chance, reason},
+    destination::{Destination, Ready, Replacement},
+    outcome::{Outcome, chance, reason},
     queue::{Queue, Sender},
 };
 use crate::telemetry::ExporterMetrics;
 
-/// One kind of back end.
-pub(super) trait Backend: Send + Sync + 'static {
-    /// What is queued.
-    type Item: Send + 'static;
-    /// An encoded batch; it is encoded once and may be sent several times.
-    type Request: Send + Sync;
-
-    /// Bytes of an item in a request, roughly.
-    fn weight(item: &Self::Item) -> usize;
-
-    /// Turns a batch into a request.
-    fn encode(&mut self, batch: &[Self::Item]) -> Self::Request;
-
-    /// Sends a request once.
-    fn send(&self, request: &Self::Request) -> impl Future<Output = Outcome> + Send;
-}
-
 /// A running exporter.
 pub struct ExporterHandle<T> {
     queue: Arc<Queue<T>>,
+    replacement: Arc<Replacement<T>>,
     worker: JoinHandle<()>,
 }
 
@@ -42,16 +30,43 @@ impl<T> fmt::Debug for ExporterHandle<T> {
     }
 }
 
-/// Starts the worker of a back end on the current runtime.
-pub(super) fn start<B: Backend>(
-    backend: B,
-    capacity: usize,
-    policy: Policy,
-    metrics: ExporterMetrics,
-) -> ExporterHandle<B::Item> {
-    let queue = Arc::new(Queue::new(capacity, B::weight, policy, metrics));
-    let worker = tokio::spawn(run(backend, Arc::clone(&queue)));
-    ExporterHandle { queue, worker }
+impl<T: Send + Sync + 'static> ExporterHandle<T> {
+    /// Starts the worker of a back end on the current runtime.
+    pub(super) fn start(ready: Ready<T>, metrics: ExporterMetrics) -> Self {
+        let Ready {
+            to,
+            destination,
+            capacity,
+            weight,
+            policy,
+        } = ready;
+        info!(exporter = metrics.name(), to, "sending");
+        let queue = Arc::new(Queue::new(capacity, weight, policy, metrics));
+        let replacement = Arc::new(Replacement::new());
+        let worker = Worker {
+            queue: Arc::clone(&queue),
+            destination,
+            replacement: Arc::clone(&replacement),
+            is_healthy: true,
+        };
+        Self {
+            queue,
+            replacement,
+            worker: tokio::spawn(worker.run()),
+        }
+    }
+
+    /// Sends everything that is not delivered yet, and all that follows, to another back end. A request that
+    /// is under way ends first, so that nothing is sent twice because of it.
+    pub(super) fn replace(&self, ready: Ready<T>) {
+        info!(
+            exporter = self.queue.metrics.name(),
+            to = ready.to,
+            "sending"
+        );
+        self.queue.set_capacity(ready.capacity);
+        self.replacement.put(ready.destination);
+    }
 }
 
 impl<T> ExporterHandle<T> {
@@ -79,74 +94,102 @@ impl<T> ExporterHandle<T> {
     }
 }
 
-async fn run<B: Backend>(mut backend: B, queue: Arc<Queue<B::Item>>) {
-    let mut healthy = true;
-    loop {
-        let batch = queue.next_batch().await;
-        if batch.is_empty() {
-            return;
-        }
-        let request = backend.encode(&batch);
-        let items = batch.len();
-        drop(batch);
-        let outcomes = deliver(&backend, &request, items, &queue, &mut healthy).await;
-        queue.settle(&outcomes);
-    }
+struct Worker<T> {
+    queue: Arc<Queue<T>>,
+    destination: Box<dyn Destination<T>>,
+    replacement: Arc<Replacement<T>>,
+    is_healthy: bool,
 }
 
-/// Tries a request until it is taken over, refused, or tried too often.
-async fn deliver<B: Backend>(
-    backend: &B,
-    request: &B::Request,
-    items: usize,
-    queue: &Queue<B::Item>,
-    healthy: &mut bool,
-) -> Vec<(&'static str, usize)> {
-    let (metrics, policy) = (&queue.metrics, queue.policy());
-    let exporter = metrics.name();
-    for attempt in 1..=policy.attempts {
-        match backend.send(request).await {
-            Outcome::Delivered { rejected, message } => {
-                metrics.request("ok");
-                if !std::mem::replace(healthy, true) {
-                    info!(exporter, "back end takes data again");
-                }
-                let rejected = rejected.min(items);
-                if rejected > 0 || !message.is_empty() {
-                    warn!(
-                        exporter,
-                        rejected, message, "back end has something to say about a batch"
-                    );
-                }
-                return vec![
-                    (reason::SENT, items - rejected),
-                    (reason::REJECTED, rejected),
-                ];
+impl<T: Send + Sync + 'static> Worker<T> {
+    async fn run(mut self) {
+        loop {
+            let batch = self.queue.next_batch().await;
+            if batch.is_empty() {
+                return;
             }
-            Outcome::Refused { message } => {
-                metrics.request("refused");
-                warn!(exporter, items, message, "back end refused a batch");
-                return vec![(reason::REFUSED, items)];
-            }
-            Outcome::Retry { after, message } => {
-                metrics.request("retry");
-                if std::mem::replace(healthy, false) {
-                    warn!(
-                        exporter,
-                        message, "back end does not take data, trying again"
-                    );
-                }
-                if attempt < policy.attempts {
-                    time::sleep(policy.pause(attempt, after, chance())).await;
-                }
-            }
+            let outcomes = self.deliver(&batch).await;
+            self.queue.settle(&outcomes);
         }
     }
-    warn!(
-        exporter,
-        items, "gave up a batch after {} attempts", policy.attempts
-    );
-    vec![(reason::ATTEMPTS, items)]
+
+    /// Tries a batch until it is taken over, refused, or tried too often.
+    async fn deliver(&mut self, batch: &[T]) -> Vec<(&'static str, usize)> {
+        let queue = Arc::clone(&self.queue);
+        let (metrics, policy, items) = (&queue.metrics, queue.policy(), batch.len());
+        let exporter = metrics.name();
+        self.take_replacement();
+        self.destination.load(batch);
+        let mut attempt = 1;
+        while attempt <= policy.attempts {
+            match self.destination.send().await {
+                Outcome::Delivered { rejected, message } => {
+                    metrics.request("ok");
+                    if !std::mem::replace(&mut self.is_healthy, true) {
+                        info!(exporter, "back end takes data again");
+                    }
+                    let rejected = rejected.min(items);
+                    if rejected > 0 || !message.is_empty() {
+                        warn!(
+                            exporter,
+                            rejected, message, "back end has something to say about a batch"
+                        );
+                    }
+                    return vec![
+                        (reason::SENT, items - rejected),
+                        (reason::REJECTED, rejected),
+                    ];
+                }
+                Outcome::Refused { message } => {
+                    metrics.request("refused");
+                    warn!(exporter, items, message, "back end refused a batch");
+                    return vec![(reason::REFUSED, items)];
+                }
+                Outcome::Retry { after, message } => {
+                    metrics.request("retry");
+                    if std::mem::replace(&mut self.is_healthy, false) {
+                        warn!(
+                            exporter,
+                            message, "back end does not take data, trying again"
+                        );
+                    }
+                    if attempt < policy.attempts {
+                        self.pause(policy.pause(attempt, after, chance())).await;
+                    }
+                }
+            }
+            attempt += 1;
+            if self.take_replacement() {
+                self.destination.load(batch);
+                attempt = 1;
+            }
+        }
+        warn!(
+            exporter,
+            items, "gave up a batch after {} attempts", policy.attempts
+        );
+        vec![(reason::ATTEMPTS, items)]
+    }
+
+    /// Waits before the next attempt, or until there is somebody else to try.
+    async fn pause(&self, length: Duration) {
+        tokio::select! {
+            () = sleep(length) => {}
+            () = self.replacement.news.notified() => {}
+        }
+    }
+
+    /// Takes the destination that was put in meanwhile, if there is one.
+    fn take_replacement(&mut self) -> bool {
+        match self.replacement.take() {
+            Some(destination) => {
+                self.destination = destination;
+                self.is_healthy = true;
+                true
+            }
+            None => false,
+        }
+    }
 }
 
 #[cfg(test)]
@@ -157,7 +200,10 @@ mod tests {
     };
 
     use super::*;
-    use crate::telemetry::Telemetry;
+    use crate::{
+        export::{destination::Backend, outcome::Policy},
+        telemetry::Telemetry,
+    };
 
     /// Answers from a list, then for ever with its last entry.
     struct Scripted {
@@ -229,7 +275,11 @@ mod tests {
             calls: Arc::clone(&calls),
             delivered: Arc::clone(&delivered),
         };
-        let handle = start(backend, capacity, policy, telemetry.own().exporter("test"));
+        let metrics = telemetry.own().exporter("test");
+        let handle = ExporterHandle::start(
+            Ready::new(backend, String::new(), capacity, policy),
+            metrics,
+        );
         Run {
             telemetry,
             delivered,
@@ -334,5 +384,46 @@ mod tests {
         run.handle.shutdown(Duration::from_secs(5)).await;
         let expected = [("rejected".to_owned(), 2), ("sent".to_owned(), 3)];
         assert_eq!(outcomes(&run.telemetry), expected);
+    }
+
+    #[tokio::test]
+    async fn another_back_end_takes_over_what_was_not_delivered() {
+        let policy = Policy {
+            first_pause: Duration::from_secs(3_600),
+            longest_pause: Duration::from_secs(3_600),
+            ..fast()
+        };
+        let run = run_with(vec![ok, retry], 1_000, policy.clone());
+        let calls = |count: usize| {
+            let seen = Arc::clone(&run.calls);
+            async move {
+                while seen.load(Ordering::Relaxed) < count {
+                    tokio::task::yield_now().await;
+                }
+            }
+        };
+        for item in 0..10 {
+            run.handle.sender().try_send(item);
+        }
+        calls(1).await;
+        for item in 10..35 {
+            run.handle.sender().try_send(item);
+        }
+        // The second batch was tried, and waits an hour for its next attempt.
+        calls(2).await;
+        let delivered = Arc::default();
+        let other = Scripted {
+            answers: vec![ok],
+            calls: Arc::default(),
+            delivered: Arc::clone(&delivered),
+        };
+        run.handle
+            .replace(Ready::new(other, String::new(), 1_000, policy));
+        run.handle.shutdown(Duration::from_secs(5)).await;
+        let here = run.delivered.lock().expect("not poisoned").clone();
+        let there = delivered.lock().expect("not poisoned").clone();
+        assert_eq!(here, (0..10).collect::<Vec<u64>>());
+        assert_eq!(there, (10..35).collect::<Vec<u64>>());
+        assert_eq!(outcomes(&run.telemetry), [("sent".to_owned(), 35)]);
     }
 }

@@ -14,7 +14,7 @@ use super::{
     target::Target,
 };
 use crate::{
-    config,
+    config::{self, Live},
     correlate::{Correlator, Identity},
     discovery::{BinaryKey, Candidate, Opener, Process, RefusedReason, UnresolvedReport},
     doctor::error_chain,
@@ -31,8 +31,7 @@ pub(super) struct Adopter {
     pub(super) kernel: Arc<Kernel>,
     pub(super) correlator: Arc<Correlator<NodeSink>>,
     pub(super) recent: Arc<Recent>,
-    pub(super) probes: config::Probes,
-    pub(super) runtime: config::Runtime,
+    pub(super) live: Live,
     /// For what profiles remember of goroutines.
     pub(super) room: Room,
     pub(super) opener: Mutex<Opener>,
@@ -87,12 +86,13 @@ impl Adopter {
                 writers: Arc::new(binary.writers.moved(bias)),
             },
         );
+        let config = Arc::clone(&self.live.now());
         match self.attach(&process, &binary, reference, bias) {
             Ok((attachment, problems)) => {
                 let process = Arc::new(process);
-                let reader = self.reader(&process, &binary, &resource);
+                let reader = self.reader(&process, &binary, &resource, &config.runtime);
                 let goroutines =
-                    Goroutines::of(&process, &binary, &resource, &self.runtime, &self.room);
+                    Goroutines::of(&process, &binary, &resource, &config.runtime, &self.room);
                 Ok(Target {
                     reference,
                     process,
@@ -173,15 +173,16 @@ impl Adopter {
         process: &Arc<Process>,
         binary: &BinaryInfo,
         resource: &Arc<Resource>,
+        settings: &config::Runtime,
     ) -> Option<Arc<Readable>> {
-        let facts = binary.runtime.as_ref().filter(|_| self.runtime.enabled)?;
+        let facts = binary.runtime.as_ref().filter(|_| settings.enabled)?;
         match Reader::new(Arc::clone(process), facts) {
             Ok(reader) => Some(Arc::new(Readable::new(
                 Arc::clone(process),
                 Arc::clone(resource),
                 self.recent.gc_timeline(resource),
                 reader,
-                readers::interval(&self.runtime, &resource.service_name, &process.executable),
+                readers::interval(settings, &resource.service_name, &process.executable),
             ))),
             Err(error) => {
                 tracing::warn!(pid = process.id.pid, %error, "the Go runtime cannot be read");
@@ -192,11 +193,12 @@ impl Adopter {
 
     /// Features that are attached for good; windowed ones come and go, others are for `golens trace`.
     fn wants(&self, feature: Feature) -> bool {
+        let probes = &self.live.now().probes;
         match feature {
-            Feature::Http => self.probes.http,
-            Feature::Grpc => self.probes.grpc,
-            Feature::Log => self.probes.logs,
-            Feature::Gc => self.probes.gc,
+            Feature::Http => probes.http,
+            Feature::Grpc => probes.grpc,
+            Feature::Log => probes.logs,
+            Feature::Gc => probes.gc,
             Feature::Goroutine | Feature::Net | Feature::Sched => false,
         }
     }

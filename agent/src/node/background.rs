@@ -6,6 +6,7 @@ use std::{
     time::Duration,
 };
 
+use ::config::Watcher;
 use agent_ebpf::target::TargetRef;
 use tokio::{
     task::JoinSet,
@@ -15,7 +16,7 @@ use tokio::{
 use super::{profiles::Profiles, report::Counters, target::Table, windows::Windows};
 use crate::{
     clock::{Clock, MonotonicNanos},
-    config::Config,
+    config::Live,
     probe::{CROWDED, Feature, Kernel},
     telemetry::Telemetry,
 };
@@ -32,11 +33,12 @@ pub(super) struct Background {
     pub(super) telemetry: Arc<Telemetry>,
     pub(super) clock: Arc<Clock>,
     pub(super) counters: Counters,
+    pub(super) watcher: Watcher,
 }
 
 /// Starts all of it; dropping the set ends it.
 pub(super) fn start(
-    config: &Config,
+    live: &Live,
     parts: Background,
     readings: impl Future<Output = ()> + Send + 'static,
     profiles: Profiles,
@@ -47,15 +49,18 @@ pub(super) fn start(
         telemetry,
         clock,
         counters,
+        watcher,
     } = parts;
     let mut tasks = JoinSet::new();
     let every_second = counters.clone();
+    let documents = Arc::clone(&telemetry);
     tasks.spawn(async move {
         let mut ticks = tokio::time::interval(Duration::from_secs(1));
         loop {
             ticks.tick().await;
             clock.tick();
             every_second.publish();
+            documents.own().config().publish(&watcher.status());
         }
     });
     tasks.spawn(sweep(
@@ -63,12 +68,12 @@ pub(super) fn start(
         Arc::clone(&table),
         counters.clone(),
     ));
-    if config.runtime.enabled {
+    let runtime = live.now().runtime.clone();
+    if runtime.enabled {
         tasks.spawn(readings);
     }
-    let goroutines = &config.runtime.goroutines;
-    if config.runtime.enabled && goroutines.enabled {
-        tasks.spawn(profiles.run(goroutines.interval.0));
+    if runtime.enabled && runtime.goroutines.enabled {
+        tasks.spawn(profiles.run(live.clone()));
     }
     let windows = Arc::new(Windows {
         table,
@@ -76,14 +81,8 @@ pub(super) fn start(
         telemetry,
         resolver: counters.resolver,
     });
-    let settings = [
-        (Feature::Goroutine, &config.probes.goroutines),
-        (Feature::Net, &config.probes.net),
-    ];
-    for (feature, window) in settings {
-        if window.enabled {
-            tasks.spawn(Arc::clone(&windows).run(feature, window.clone()));
-        }
+    for feature in [Feature::Goroutine, Feature::Net] {
+        tasks.spawn(Arc::clone(&windows).run(feature, live.clone()));
     }
     tasks
 }

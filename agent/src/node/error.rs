@@ -2,31 +2,21 @@
 
 use std::{io, net::SocketAddr};
 
-use crate::{
-    config::{ConfigError, Problem},
-    export,
-    probe::ProbeError,
-};
+use crate::{config::ConfigError, probe::ProbeError};
 
 /// Why the agent cannot start.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum NodeError {
-    /// The configuration file cannot be used.
+    /// There are no settings that can be used.
     #[error(transparent)]
     Config(#[from] ConfigError),
-    /// Settings from the command line contradict each other or the file.
-    #[error("settings cannot be used: {}", join(problems))]
-    Settings {
-        /// All of them.
-        problems: Vec<Problem>,
-    },
+    /// Not even a state in memory can be made.
+    #[error("cannot make the state of settings")]
+    State(#[source] state::OpenError),
     /// The kernel side cannot be loaded.
     #[error(transparent)]
     Probe(#[from] ProbeError),
-    /// An exporter cannot be started.
-    #[error(transparent)]
-    Export(#[from] export::Error),
     /// Host name or boot id cannot be read.
     #[error("cannot read this node's identity")]
     Identity(#[source] io::Error),
@@ -62,9 +52,8 @@ impl NodeError {
     pub fn error_type(&self) -> &'static str {
         match self {
             Self::Config(error) => error.error_type(),
-            Self::Settings { .. } => "settings",
+            Self::State(_) => "state",
             Self::Probe(error) => error.error_type(),
-            Self::Export(error) => error.error_type(),
             Self::Identity(_) => "identity",
             Self::Ring(_) => "ring",
             Self::Readers(_) => "readers",
@@ -72,12 +61,4 @@ impl NodeError {
             Self::Command { .. } => "command",
         }
     }
-}
-
-fn join(problems: &[Problem]) -> String {
-    problems
-        .iter()
-        .map(ToString::to_string)
-        .collect::<Vec<_>>()
-        .join("; ")
 }

@@ -18,6 +18,7 @@ mod profiles;
 mod pump;
 mod readers;
 mod report;
+mod settings;
 mod sink;
 mod supervisor;
 mod target;
@@ -30,6 +31,7 @@ use std::{
     time::Duration,
 };
 
+use ::config::Watcher;
 use tokio::{
     net::TcpListener,
     signal::unix::{SignalKind, signal},
@@ -44,6 +46,7 @@ use self::{
     pump::Pump,
     readers::{GcPace, Readers},
     report::Counters,
+    settings::{Parts, Settings},
     sink::NodeSink,
     supervisor::{Request, Supervisor},
     target::Table,
@@ -55,7 +58,8 @@ use crate::{
     config::{self, Config},
     correlate::Correlator,
     discovery::{Opener, Procfs, Scanner, ScopeRules},
-    export::{self, Fanout},
+    documents,
+    export::{Exporters, Fanout},
     identity::Node,
     probe::{Kernel, Slots},
     recent::Recent,
@@ -66,8 +70,6 @@ use crate::{
 
 pub use error::NodeError;
 
-/// Exporters may take this long to send what they hold when the agent ends.
-const FLUSH: Duration = Duration::from_secs(5);
 /// Requests to the agent's own server may take this long to end with it.
 const SERVER_STOP: Duration = Duration::from_secs(2);
 
@@ -76,12 +78,18 @@ const SERVER_STOP: Duration = Duration::from_secs(2);
 /// # Errors
 /// When the agent cannot start.
 pub async fn run(args: RunArgs) -> Result<ExitCode, NodeError> {
-    let mut config = settings(&args)?;
+    let telemetry = Arc::new(Telemetry::new());
+    let recent = Arc::new(Recent::new(&config::Recent::default()));
+    let fanout = Arc::new(Fanout::new(Arc::clone(&recent)));
+    let parts = Parts {
+        exporters: Arc::new(Exporters::new(Arc::clone(&fanout), Arc::clone(&telemetry))),
+        recent,
+        telemetry,
+    };
+    let settings = Settings::start(&args, parts.clone()).await?;
     let command = match args.command.as_slice() {
         [] => None,
         [program, ..] => {
-            // The command line says what to observe; a scope from the file would only hide it.
-            config.scope = config::Scope::default();
             let start = Stopped::start(&args.command).await;
             Some(start.map_err(|source| NodeError::Command {
                 program: program.clone(),
@@ -89,12 +97,12 @@ pub async fn run(args: RunArgs) -> Result<ExitCode, NodeError> {
             })?)
         }
     };
-    let rules = ScopeRules::new(&config.scope);
+    let rules = ScopeRules::new(&settings.live().now().scope);
     let rules = match &command {
         Some(stopped) => rules.with_family_of(stopped.pid),
         None => rules,
     };
-    let mut agent = match Agent::start(&config, rules, args.bpf_stats).await {
+    let mut agent = match Agent::start(settings, parts, fanout, rules, args.bpf_stats).await {
         Ok(agent) => agent,
         Err(error) => {
             if let Some(stopped) = command {
@@ -108,33 +116,6 @@ pub async fn run(args: RunArgs) -> Result<ExitCode, NodeError> {
     Ok(code)
 }
 
-fn settings(args: &RunArgs) -> Result<Config, NodeError> {
-    let mut config = match &args.config {
-        Some(path) => Config::load(path)?,
-        // Whoever observes one command without further settings did not ask for the node's registry.
-        None => Config {
-            registry: config::Registry {
-                enabled: args.command.is_empty(),
-                ..config::Registry::default()
-            },
-            ..Config::default()
-        },
-    };
-    if let Some(listen) = args.listen {
-        config.http.listen = listen;
-    }
-    config
-        .scope
-        .cgroups
-        .extend(args.scope_cgroup.iter().cloned());
-    let problems = config.validate();
-    if problems.is_empty() {
-        Ok(config)
-    } else {
-        Err(NodeError::Settings { problems })
-    }
-}
-
 /// A running agent.
 struct Agent {
     stop: watch::Sender<bool>,
@@ -144,33 +125,33 @@ struct Agent {
     server: tokio::task::JoinHandle<std::io::Result<()>>,
     services: Services,
     pump: Pump,
-    otlp: Option<export::ExporterHandle<Arc<crate::correlate::Span>>>,
-    loki: Option<export::ExporterHandle<Arc<crate::logs::LogRecord>>>,
+    exporters: Arc<Exporters>,
+    /// Followed until the end.
+    _settings: Settings,
 }
 
 impl Agent {
     async fn start(
-        config: &Config,
+        settings: Settings,
+        parts: Parts,
+        fanout: Arc<Fanout>,
         rules: ScopeRules,
         statistics: bool,
     ) -> Result<Self, NodeError> {
+        let live = settings.live();
+        // What needs a restart; all else is read from `live`.
+        let config = &Arc::clone(&live.now());
+        let Parts {
+            exporters,
+            recent,
+            telemetry,
+        } = parts;
         let procfs = Procfs::default();
         let node = Node::read(&procfs).map_err(NodeError::Identity)?;
         let (kernel, rings) = Kernel::load(&config.probes, statistics)?;
         let kernel = Arc::new(kernel);
         report::refused_programs(&kernel);
 
-        let telemetry = Telemetry::new().with_classic_names(config.metrics.classic_names);
-        let telemetry = Arc::new(telemetry);
-        let recent = Arc::new(Recent::new(&config.recent));
-        let otlp = export::start_otlp(&config.otlp, &telemetry)?;
-        let loki = export::start_loki(&config.loki, &telemetry)?;
-        let fanout = Fanout::new(
-            Arc::clone(&recent),
-            otlp.as_ref().map(export::ExporterHandle::sender),
-            loki.as_ref().map(export::ExporterHandle::sender),
-            config.loki.mode,
-        );
         let clock = Arc::new(Clock::new());
         let ports = Arc::new(PortUse::default());
         let (early, early_readings) = mpsc::channel(readers::EARLY_READINGS);
@@ -184,13 +165,8 @@ impl Agent {
         let correlator = Arc::new(Correlator::new(Arc::clone(&clock), sink));
 
         let (changes, changed) = mpsc::channel(pump::CHANGES);
-        let pump = Pump::start(
-            rings,
-            Arc::clone(&correlator),
-            changes,
-            config.probes.drain.0,
-        )
-        .map_err(NodeError::Ring)?;
+        let pump = Pump::start(rings, Arc::clone(&correlator), changes, live.clone())
+            .map_err(NodeError::Ring)?;
         if let Err(error) = kernel.watch_processes() {
             tracing::warn!(%error, "exec and exit are not reported; new processes are found by scans");
         }
@@ -203,8 +179,7 @@ impl Agent {
             kernel: Arc::clone(&kernel),
             correlator: Arc::clone(&correlator),
             recent: Arc::clone(&recent),
-            probes: config.probes.clone(),
-            runtime: config.runtime.clone(),
+            live: live.clone(),
             room: profiles::room(&config.runtime.goroutines),
             opener: Mutex::new(Opener::new(procfs.clone())),
             resolver: Arc::clone(&resolver),
@@ -247,13 +222,14 @@ impl Agent {
         let runtime = tokio::runtime::Handle::current();
         let supervisor = tokio::task::spawn_blocking(move || runtime.block_on(work));
         let background = background::start(
-            config,
+            &live,
             Background {
                 kernel: Arc::clone(&kernel),
                 table: Arc::clone(&table),
                 telemetry: Arc::clone(&telemetry),
                 clock,
                 counters: counters.clone(),
+                watcher: settings.watcher().clone(),
             },
             readers::run(readers, Arc::clone(&table), early_readings),
             profiles,
@@ -262,6 +238,10 @@ impl Agent {
         let targets = Targets {
             list: Box::new(move || listed.subjects()),
             changes: table.changes(),
+            settled: {
+                let ready = Arc::clone(&ready);
+                Box::new(move || ready.load(std::sync::atomic::Ordering::Acquire))
+            },
         };
         let services = Services::start(
             &config.registry,
@@ -272,7 +252,16 @@ impl Agent {
         );
         let registry = services.status();
         let server = serve(
-            config, &table, kernel, telemetry, recent, registry, counters, ready, stopped,
+            config,
+            settings.watcher().clone(),
+            &table,
+            kernel,
+            telemetry,
+            recent,
+            registry,
+            counters,
+            ready,
+            stopped,
         )
         .await?;
         Ok(Self {
@@ -283,8 +272,8 @@ impl Agent {
             server,
             services,
             pump,
-            otlp,
-            loki,
+            exporters,
+            _settings: settings,
         })
     }
 
@@ -365,7 +354,7 @@ impl Agent {
         if let Err(error) = tokio::task::spawn_blocking(move || pump.stop()).await {
             tracing::error!(%error, "the event thread could not be joined");
         }
-        tokio::join!(flush(self.otlp), flush(self.loki), self.services.ended());
+        tokio::join!(self.exporters.shutdown(), self.services.ended());
         match tokio::time::timeout(SERVER_STOP, &mut self.server).await {
             Ok(Ok(Ok(()))) => {}
             Ok(Ok(Err(error))) => tracing::warn!(%error, "the HTTP server failed"),
@@ -378,19 +367,13 @@ impl Agent {
     }
 }
 
-/// Sends what an exporter holds; both at once, so that two dead back ends cost one deadline.
-async fn flush<T: Send + 'static>(exporter: Option<export::ExporterHandle<T>>) {
-    if let Some(exporter) = exporter {
-        exporter.shutdown(FLUSH).await;
-    }
-}
-
 #[expect(
     clippy::too_many_arguments,
     reason = "assembles the parts that the routes read"
 )]
 async fn serve(
     config: &Config,
+    watcher: Watcher,
     table: &Arc<Table>,
     kernel: Arc<Kernel>,
     telemetry: Arc<Telemetry>,
@@ -411,6 +394,7 @@ async fn serve(
         targets: Box::new(move || table.reports(&kernel)),
         goroutines: Box::new(move || of_goroutines.goroutines()),
         counters: Box::new(move || counters.totals()),
+        config: Box::new(move || documents::report(&watcher)),
         registry,
         ready,
     };

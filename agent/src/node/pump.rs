@@ -8,7 +8,6 @@ use std::{
         atomic::{AtomicBool, AtomicU64, Ordering},
     },
     thread::{self, JoinHandle},
-    time::Duration,
 };
 
 use agent_ebpf::event::process::{PROCESS_EXEC, ProcessEvent};
@@ -17,6 +16,7 @@ use tokio::sync::mpsc;
 use super::NodeSink;
 use crate::{
     clock::MonotonicNanos,
+    config::Live,
     correlate::Correlator,
     event::{Drain, Waiter, process_event},
     probe::Rings,
@@ -45,12 +45,12 @@ pub(super) struct Pump {
 pub(super) const CHANGES: usize = 8_192;
 
 impl Pump {
-    /// Starts to read the rings every `period`, or sooner at the kernel's mark.
+    /// Starts to read the rings as often as the settings say, or sooner at the kernel's mark.
     pub(super) fn start(
         mut rings: Rings,
         correlator: Arc<Correlator<NodeSink>>,
         changes: mpsc::Sender<ProcessChange>,
-        period: Duration,
+        live: Live,
     ) -> io::Result<Self> {
         let waiter = Waiter::new(rings.events.as_fd())?;
         let stop = Arc::new(AtomicBool::new(false));
@@ -58,7 +58,7 @@ impl Pump {
         let (stopping, missing) = (Arc::clone(&stop), Arc::clone(&missed));
         let work = move || {
             while !stopping.load(Ordering::Acquire) {
-                waiter.wait(period);
+                waiter.wait(live.now().probes.drain.0);
                 rings
                     .processes
                     .drain(|record| forward(record, &changes, &missing));

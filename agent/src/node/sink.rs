@@ -18,7 +18,7 @@ use crate::{
 /// Counts every request, sampled or not, and passes spans and lines on. Never blocks.
 pub(super) struct NodeSink {
     pub(super) telemetry: Arc<Telemetry>,
-    pub(super) fanout: Fanout,
+    pub(super) fanout: Arc<Fanout>,
     pub(super) recent: Arc<Recent>,
     pub(super) pace: GcPace,
     pub(super) ports: Arc<PortUse>,

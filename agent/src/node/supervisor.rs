@@ -18,10 +18,11 @@ use tokio::{
 use super::{
     adopt::{AdoptError, Adopter},
     pump::ProcessChange,
-    readers::Readers,
+    readers::{self, Readers},
     target::{Table, Target},
 };
 use crate::{
+    config::Live,
     discovery::{Candidate, Changes, ExitWatch, ProcessId, RefusedReason, Scanner},
     doctor::error_chain,
     telemetry::Telemetry,
@@ -53,6 +54,7 @@ pub(super) struct Supervisor {
     pub(super) telemetry: Arc<Telemetry>,
     pub(super) ready: Arc<AtomicBool>,
     readers: Arc<Readers>,
+    live: Live,
     scanner: Scanner,
     exits: ExitWatch,
     adoptions: JoinSet<Outcome>,
@@ -72,6 +74,7 @@ impl Supervisor {
         scanner: Scanner,
     ) -> Self {
         Self {
+            live: adopter.live.clone(),
             adopter,
             table,
             telemetry,
@@ -110,10 +113,29 @@ impl Supervisor {
                     self.look_at(pid);
                     self.answer_waiting();
                 }
+                () = self.live.changed() => self.follow_settings(),
                 _ = rescan.tick() => self.rescan(),
             }
         }
         self.detach_all().await;
+    }
+
+    /// Goes by the settings that are in effect now: who is a target, and how often each is read.
+    fn follow_settings(&mut self) {
+        self.scanner.change_scope(&self.live.now().scope);
+        for target in self.table.live() {
+            self.follow_interval(&target);
+        }
+        self.rescan();
+    }
+
+    fn follow_interval(&self, target: &Target) {
+        if let Some(readable) = &target.reader {
+            let config = self.live.now();
+            let service = &target.resource.service_name;
+            let executable = &target.process.executable;
+            readable.read_every(readers::interval(&config.runtime, service, executable));
+        }
     }
 
     fn rescan(&mut self) {
@@ -241,6 +263,8 @@ impl Supervisor {
         );
         let target = Arc::new(target);
         self.table.insert(Arc::clone(&target));
+        // The settings may have changed while it was adopted.
+        self.follow_interval(&target);
         self.read_runtime(&target);
         if !self.adopter.kernel.is_registered(pid, reference) {
             self.restart(id);

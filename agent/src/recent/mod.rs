@@ -35,11 +35,16 @@ impl Recent {
     /// An empty store with the limits of `config`.
     #[must_use]
     pub fn new(config: &config::Recent) -> Self {
-        let bytes = usize::try_from(config.memory.0).unwrap_or(usize::MAX);
         Self {
-            store: Mutex::new(Store::new(bytes, config.keep.0)),
+            store: Mutex::new(Store::new(bytes(config), config.keep.0)),
             gc: GcTimelines::default(),
         }
+    }
+
+    /// Changes the limits; what they have no room for goes, the oldest first.
+    pub fn limit(&self, config: &config::Recent) {
+        let (bytes, keep) = (bytes(config), config.keep.0);
+        self.lock().limit(bytes, keep, UnixNanos::now());
     }
 
     /// Keeps a span.
@@ -102,4 +107,8 @@ impl Recent {
     fn lock(&self) -> MutexGuard<'_, Store> {
         self.store.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+fn bytes(config: &config::Recent) -> usize {
+    usize::try_from(config.memory.0).unwrap_or(usize::MAX)
 }

@@ -80,8 +80,16 @@ impl Store {
             traces: HashMap::new(),
             bytes: 0,
             limit,
-            keep_ns: u64::try_from(keep.as_nanos()).unwrap_or(u64::MAX),
+            keep_ns: nanoseconds(keep),
         }
+    }
+
+    /// Changes the limits and evicts what they have no room for.
+    pub(super) fn limit(&mut self, limit: usize, keep: Duration, now: UnixNanos) {
+        self.limit = limit;
+        self.keep_ns = nanoseconds(keep);
+        self.fit();
+        self.forget_old(now);
     }
 
     /// Adds an entry and evicts the oldest ones until everything fits again.
@@ -97,10 +105,14 @@ impl Store {
             bytes,
             taken: now,
         });
+        self.fit();
+        self.forget_old(now);
+    }
+
+    fn fit(&mut self) {
         while self.bytes > self.limit {
             self.evict();
         }
-        self.forget_old(now);
     }
 
     /// Evicts what is older than the age limit.
@@ -145,6 +157,10 @@ impl Store {
     }
 }
 
+fn nanoseconds(time: Duration) -> u64 {
+    u64::try_from(time.as_nanos()).unwrap_or(u64::MAX)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -181,6 +197,19 @@ mod tests {
             (store.bytes, store.entries.len(), store.traces.len()),
             (0, 0, 0)
         );
+    }
+
+    #[test]
+    fn smaller_limits_evict_at_once() {
+        let mut store = Store::new(1 << 20, HOUR);
+        let at = |second: u64| UnixNanos(testing::NOON + second * 1_000_000_000);
+        for second in 0..10 {
+            store.push(span(1), at(second));
+        }
+        store.limit(4 * span(1).bytes(), HOUR, at(10));
+        assert_eq!(store.of_trace(TraceId([1; 16])).count(), 4);
+        store.limit(1 << 20, Duration::from_secs(3), at(10));
+        assert_eq!(store.of_trace(TraceId([1; 16])).count(), 3);
     }
 
     #[test]

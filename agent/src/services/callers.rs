@@ -267,7 +267,13 @@ mod tests {
     fn callers() -> Callers {
         let (_, changes) = watch::channel(0);
         let list = Box::new(Vec::new);
-        Callers::start(Arc::new(Targets { list, changes })).expect("a thread")
+        let settled = Box::new(|| true);
+        let targets = Targets {
+            list,
+            changes,
+            settled,
+        };
+        Callers::start(Arc::new(targets)).expect("a thread")
     }
 
     #[tokio::test]

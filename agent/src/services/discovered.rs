@@ -66,6 +66,8 @@ pub(super) struct Discovered {
     pub(super) targets: Arc<Targets>,
     pub(super) ports: Arc<PortUse>,
     pub(super) status: Arc<Status>,
+    /// Told when what ran before golens is published.
+    pub(super) complete: watch::Sender<bool>,
 }
 
 type Published = BTreeMap<InstanceKey, (u32, Registration)>;
@@ -78,6 +80,7 @@ impl Discovered {
         loop {
             // Before looking, so that a change during the look is not missed.
             changes.mark_unchanged();
+            let is_settled = (self.targets.settled)();
             let subjects = (self.targets.list)();
             let alive: BTreeSet<u32> = subjects.iter().map(|subject| subject.id.pid).collect();
             let look = tokio::task::spawn_blocking(move || {
@@ -97,6 +100,11 @@ impl Discovered {
             self.ports.keep(|pid| alive.contains(&pid));
             let (wanted, mut found) = self.wanted(&seen);
             self.follow(&mut published, wanted, &alive, &caller).await;
+            self.complete.send_if_modified(|complete| {
+                let is_news = is_settled && !*complete;
+                *complete |= is_settled;
+                is_news
+            });
             self.note_merged(&mut found);
             self.status.found(found);
             tokio::select! {
@@ -108,7 +116,8 @@ impl Discovered {
         }
     }
 
-    /// Takes away what is gone, then adds what is new.
+    /// Adds what is new, then takes away what is gone: a service that hands its socket to a new process is
+    /// never without.
     async fn follow(
         &self,
         published: &mut Published,
@@ -120,44 +129,63 @@ impl Discovered {
             .iter()
             .filter(|(key, _)| !wanted.contains_key(key));
         let gone: Vec<_> = gone.map(|(key, (pid, _))| (key.clone(), *pid)).collect();
-        for (key, pid) in gone {
-            let reason = match alive.contains(&pid) {
-                true => format!("process {pid} does not listen there any more"),
-                false => format!("process {pid} has ended"),
-            };
-            match self.registry.deregister(&key, caller).await {
-                Ok(_) | Err(RegistryError::UnknownInstance(_)) => {
-                    tracing::info!(instance = %key.id, reason, "a discovered instance is gone");
-                    self.status
-                        .event("instance_gone", key.id.to_string(), reason);
-                    published.remove(&key);
-                }
-                Err(error) => {
-                    tracing::warn!(%error, instance = %key.id, "cannot remove an instance")
-                }
-            }
-        }
         for (key, (pid, registration)) in wanted {
             let is_known = published
                 .get(&key)
                 .is_some_and(|(_, old)| *old == registration);
             // A restored snapshot knows nothing of what was discovered.
             let is_there = self.registry.holds(&key);
-            if is_known && is_there {
-                continue;
+            if !is_known || !is_there {
+                self.add(published, key, pid, registration, caller).await;
             }
-            match self.registry.register(registration.clone(), caller).await {
-                Ok(_) => {
-                    if !published.contains_key(&key) {
-                        tracing::info!(instance = %key.id, pid, "a service was discovered");
-                        let reason = format!("process {pid} listens");
-                        self.status
-                            .event("instance_found", key.id.to_string(), reason);
-                    }
-                    published.insert(key, (pid, registration));
+        }
+        for (key, pid) in gone {
+            let reason = match alive.contains(&pid) {
+                true => format!("process {pid} does not listen there any more"),
+                false => format!("process {pid} has ended"),
+            };
+            self.take_away(published, key, reason, caller).await;
+        }
+    }
+
+    async fn add(
+        &self,
+        published: &mut Published,
+        key: InstanceKey,
+        pid: u32,
+        registration: Registration,
+        caller: &Caller,
+    ) {
+        match self.registry.register(registration.clone(), caller).await {
+            Ok(_) => {
+                if !published.contains_key(&key) {
+                    tracing::info!(instance = %key.id, pid, "a service was discovered");
+                    let reason = format!("process {pid} listens");
+                    self.status
+                        .event("instance_found", key.id.to_string(), reason);
                 }
-                Err(error) => tracing::warn!(%error, instance = %key.id, "cannot add an instance"),
+                published.insert(key, (pid, registration));
             }
+            Err(error) => tracing::warn!(%error, instance = %key.id, "cannot add an instance"),
+        }
+    }
+
+    async fn take_away(
+        &self,
+        published: &mut Published,
+        key: InstanceKey,
+        reason: String,
+        caller: &Caller,
+    ) {
+        let told = self.registry.process_gone(&key, reason.clone(), caller);
+        match told.await {
+            Ok(_) | Err(RegistryError::UnknownInstance(_)) => {
+                tracing::info!(instance = %key.id, reason, "a discovered instance is gone");
+                self.status
+                    .event("instance_gone", key.id.to_string(), reason);
+                published.remove(&key);
+            }
+            Err(error) => tracing::warn!(%error, instance = %key.id, "cannot remove an instance"),
         }
     }
 

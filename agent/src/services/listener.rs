@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use registry::{
-    CallerIdentity, Limiter, Registry, TagRules,
+    CallerIdentity, Limiter, Registry,
     consul::{self, Server},
     dns, grpc,
     listen::ListenError,
@@ -27,7 +27,6 @@ pub(super) struct Served {
     pub(super) names: dns::Options,
     pub(super) identity: Arc<dyn CallerIdentity>,
     pub(super) limiter: Arc<Limiter>,
-    pub(super) tag_rules: Arc<TagRules>,
     pub(super) status: Arc<Status>,
 }
 
@@ -119,7 +118,6 @@ async fn serve(bound: Bound, served: Served, stop: watch::Receiver<bool>) {
                 anonymous: Arc::clone(&served.settings.anonymous),
                 certificates: Arc::clone(&served.settings.certificates),
                 limiter: served.limiter,
-                tag_rules: served.tag_rules,
             };
             let served = grpc::serve(vec![listener], served.registry, settings, stop);
             if let Err(error) = served.await {

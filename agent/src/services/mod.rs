@@ -5,8 +5,10 @@
 //! listener    one address: bound, served, tried again
 //! sockets     processes -> who listens where, and who reaches that
 //! callers     connections -> the process that calls
+//! cluster     the registries of all nodes as one, through etcd
 //! discovered  listening sockets -> instances; gone with the process
 //! ports       spans -> which port serves only pprof or metrics
+//! documents   documents of the config watcher -> keys of the registry's key-value API
 //! status      how all of it is, for the API and metrics
 //! ```
 //!
@@ -14,7 +16,9 @@
 //! a port, is said and tried again.
 
 mod callers;
+mod cluster;
 mod discovered;
+mod documents;
 mod listener;
 mod plan;
 mod ports;
@@ -34,7 +38,9 @@ use self::{
     callers::Callers, discovered::Discovered, listener::Served, plan::Endpoint, status::State,
 };
 pub use self::{
+    cluster::ClusterReport,
     discovered::{Found, Outcome},
+    documents::{DocumentKeys, Introduce},
     ports::PortUse,
     status::{Event, ListenerReport, Report, State as RegistryState, Status},
 };
@@ -64,6 +70,8 @@ pub struct Targets {
     pub list: Box<dyn Fn() -> Vec<Subject> + Send + Sync>,
     /// Changes when one came or went.
     pub changes: watch::Receiver<u64>,
+    /// Whether those that ran before golens are among them, as far as they are to be.
+    pub settled: Box<dyn Fn() -> bool + Send + Sync>,
 }
 
 /// The running registry.
@@ -88,7 +96,7 @@ impl Services {
             true => State::Waiting,
             false => State::Off,
         };
-        let status = Arc::new(Status::new(state));
+        let status = Arc::new(Status::new(state, config.etcd.endpoints.clone()));
         let (stop, stopped) = watch::channel(false);
         let half = Half {
             config: config.clone(),
@@ -152,6 +160,11 @@ impl Half {
             metrics.events(&self.status.counts());
             if let Some(registry) = self.status.registry() {
                 metrics.publish(&registry.statistics());
+                if let Some(cluster) = registry.cluster_status() {
+                    metrics.cluster(&cluster);
+                }
+                metrics.resolves(&registry.resolve_counts());
+                self.status.fallbacks(registry.take_fallbacks());
             }
         }
     }
@@ -174,10 +187,18 @@ impl Half {
                 () = tokio::time::sleep(RETRY) => {}
             }
         };
+        registry.set_tag_rules(plan::tag_rules(&self.config));
         self.status.serving(registry.clone());
         let mut tasks = self.listen(endpoints, settings, &registry, &stop);
+        let (complete, is_complete) = watch::channel(!self.config.discovery.enabled);
+        if let Some(etcd) = self.config.etcd.settings() {
+            let status = Arc::clone(&self.status);
+            let (registry, stop) = (registry.clone(), stop.clone());
+            tasks.spawn(cluster::keep(registry, etcd, status, is_complete, stop));
+        }
         if self.config.discovery.enabled {
             let discovered = Discovered {
+                complete,
                 registry,
                 settings: self.config.discovery.clone(),
                 targets: Arc::clone(&self.targets),
@@ -202,6 +223,10 @@ impl Half {
         let (registry, recovery) = opened.map_err(|error| error_chain(&error))?;
         if let Some(recovery) = recovery {
             tracing::error!(?recovery, "the state of the registry was damaged");
+        }
+        if self.config.etcd.settings().is_none() {
+            let forgotten = registry::cluster::forget(&registry).await;
+            forgotten.map_err(|error| error_chain(&error))?;
         }
         let announced = consul::announce(&registry, settings).await;
         announced.map_err(|error| error_chain(&error))?;
@@ -232,7 +257,6 @@ impl Half {
             names: plan::names(&self.config),
             identity: self.identity(),
             limiter: Arc::new(Limiter::new(plan::limits(&self.config))),
-            tag_rules: Arc::new(plan::tag_rules(&self.config)),
             status: Arc::clone(&self.status),
         };
         let mut tasks = JoinSet::new();

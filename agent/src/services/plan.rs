@@ -111,6 +111,12 @@ impl config::Registry {
             let path = "registry.discovery.namespace";
             problems.push(Problem::new(path, error.to_string()));
         }
+        problems.extend(
+            self.etcd
+                .problems()
+                .into_iter()
+                .map(|(name, message)| Problem::new(format!("registry.etcd.{name}"), message)),
+        );
         let limits = [
             ("requests_per_second", self.limits.requests_per_second),
             ("burst", self.limits.burst),

@@ -5,10 +5,10 @@ use std::{
     sync::{Mutex, MutexGuard, PoisonError},
 };
 
-use registry::Registry;
+use registry::{Fallback, Registry, Tagged, model::ServiceKey};
 use serde::Serialize;
 
-use super::discovered::Found;
+use super::{cluster::ClusterReport, discovered::Found};
 use crate::clock::UnixNanos;
 
 /// Events that are kept.
@@ -25,6 +25,9 @@ struct Inner {
     state: State,
     reason: Option<String>,
     registry: Option<Registry>,
+    /// Members of etcd; none for a registry that is alone.
+    endpoints: Vec<String>,
+    not_joined: Option<String>,
     listeners: BTreeMap<usize, ListenerReport>,
     found: Vec<Found>,
     events: VecDeque<Event>,
@@ -92,6 +95,9 @@ pub struct Report {
     pub checks: u64,
     /// Revision of the newest change.
     pub revision: u64,
+    /// Its cluster; none when it is alone.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cluster: Option<ClusterReport>,
     /// Listening sockets of Go processes, and what became of each.
     pub discovered: Vec<Found>,
     /// The newest last.
@@ -99,10 +105,11 @@ pub struct Report {
 }
 
 impl Status {
-    pub(super) fn new(state: State) -> Self {
+    pub(super) fn new(state: State, endpoints: Vec<String>) -> Self {
         Self {
             inner: Mutex::new(Inner {
                 state,
+                endpoints,
                 ..Inner::default()
             }),
         }
@@ -124,6 +131,14 @@ impl Status {
         inner.registry = Some(registry);
     }
 
+    /// Notes why the cluster is not joined. Returns whether that is news.
+    pub(super) fn not_joined(&self, reason: String) -> bool {
+        let mut inner = self.inner();
+        let news = inner.not_joined.as_ref() != Some(&reason);
+        inner.not_joined = Some(reason);
+        news
+    }
+
     /// Notes how a listener is. Returns whether that is news.
     pub(super) fn listener(&self, number: usize, report: ListenerReport) -> bool {
         let old = self.inner().listeners.insert(number, report.clone());
@@ -132,6 +147,19 @@ impl Status {
 
     pub(super) fn found(&self, found: Vec<Found>) {
         self.inner().found = found;
+    }
+
+    /// Keeps what the registry says of tags that nobody well has.
+    pub(super) fn fallbacks(&self, told: Vec<Fallback>) {
+        for fallback in told {
+            let kind = match fallback.tagged {
+                Tagged::Back => "tag_back",
+                _ => "tag_fallback",
+            };
+            let ServiceKey { namespace, service } = &fallback.service;
+            let subject = format!("{namespace}/{service} {}", fallback.tags.join(" "));
+            self.event(kind, subject, fallback.tagged.as_str().to_owned());
+        }
     }
 
     /// Keeps an event, and counts it.
@@ -175,6 +203,10 @@ impl Status {
         let inner = self.inner();
         let registry = inner.registry.as_ref();
         let numbers = registry.map(Registry::statistics).unwrap_or_default();
+        let cluster = (!inner.endpoints.is_empty()).then(|| {
+            let status = registry.and_then(Registry::cluster_status);
+            ClusterReport::new(inner.endpoints.clone(), status, inner.not_joined.as_deref())
+        });
         Report {
             state: inner.state,
             reason: inner.reason.clone(),
@@ -184,6 +216,7 @@ impl Status {
             services: numbers.services,
             checks: numbers.checks,
             revision: registry.map_or(0, |registry| registry.revision().0),
+            cluster,
             discovered: inner.found.clone(),
             events: inner.events.iter().cloned().collect(),
         }

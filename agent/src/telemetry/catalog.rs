@@ -315,7 +315,58 @@ catalogue! {
         Development, "Runs of checks by the registry.";
     REGISTRY_EVENTS: Agent "golens.registry.events",
         Counter, "{event}", ["kind"],
-        Development, "What happened to services by itself: found, gone, answered for by others.";
+        Development, "What happened to services by itself: found, gone, answered for by others, tags that nobody well has.";
+    CONFIG_GENERATION: Agent "golens.config.generation",
+        Gauge, "{generation}", ["document"],
+        Development, "Generation of a document that is in force; `golens/settings` are golens' own settings.";
+    CONFIG_PINNED: Agent "golens.config.pinned",
+        Gauge, "{generation}", ["document"],
+        Development, "Generation that a document is pinned to, 0 when it follows its sources.";
+    CONFIG_LAST_CHANGE_OK: Agent "golens.config.last_change_ok",
+        Gauge, "{change}", ["document"],
+        Development, "Whether the last change of a document was taken: 1 or 0.";
+    CONFIG_SOURCES_LOST: Agent "golens.config.sources.lost",
+        UpDownCounter, "{source}", ["document"],
+        Development, "Sources of a document that are gone or cannot be read.";
+    CONFIG_APPLIED: Agent "golens.config.applied",
+        Counter, "{change}", ["document"],
+        Development, "Changes of a document that were taken.";
+    CONFIG_REFUSED: Agent "golens.config.refused",
+        Counter, "{change}", ["document", "stage"],
+        Development, "Changes of a document that were refused, by the step that refused them.";
+    CLUSTER_CONNECTION: Agent "golens.registry.cluster.connection",
+        UpDownCounter, "{state}", ["state"],
+        Development, "Whether etcd's changes are followed: 1 for `connected` or for `disconnected`.";
+    CLUSTER_VIEW: Agent "golens.registry.cluster.view",
+        UpDownCounter, "{state}", ["state"],
+        Development, "How far what is known of other nodes is to be trusted: 1 for one of `fresh`, `stale` and `expired`.";
+    CLUSTER_BREAKER: Agent "golens.registry.cluster.breaker",
+        UpDownCounter, "{state}", ["state"],
+        Development, "The breaker in front of etcd: 1 for one of `closed`, `open` and `half-open`.";
+    CLUSTER_CONTACT_AGE: Agent "golens.registry.cluster.contact.age",
+        Gauge, "s", [],
+        Development, "Time since etcd last said something; 0 without a cluster.";
+    CLUSTER_INSTANCES: Agent "golens.registry.cluster.instances",
+        UpDownCounter, "{instance}", ["state"],
+        Development, "Instances of other nodes (`remote`), and of this one: `published`, `kept_here` because only this machine reaches them, or `too_large`.";
+    CLUSTER_NODES: Agent "golens.registry.cluster.nodes",
+        UpDownCounter, "{node}", [],
+        Development, "Other nodes of the cluster.";
+    CLUSTER_LEASES: Agent "golens.registry.cluster.leases",
+        UpDownCounter, "{lease}", [],
+        Development, "Leases in etcd that this node's instances live by.";
+    CLUSTER_PROTECTED: Agent "golens.registry.cluster.protected",
+        UpDownCounter, "{service}", [],
+        Development, "Services that etcd has suddenly lost and whose instances are kept for a while.";
+    CLUSTER_NAME_TAKEN: Agent "golens.registry.cluster.name_taken",
+        UpDownCounter, "{node}", [],
+        Development, "1 while another registry has the name of this node, and nothing of this one is published.";
+    CLUSTER_EVENTS: Agent "golens.registry.cluster.events",
+        Counter, "{event}", ["kind"],
+        Development, "What happened between this node and etcd: `breaker_opened`, `lease_lost`, `resync`, `failure`, `record_refused`.";
+    REGISTRY_RESOLVES: Agent "golens.registry.resolves",
+        Counter, "{resolve}", ["matched"],
+        Development, "Choices of instances for a caller: by `tag`, by `fallback` from tags, by `namespace` where no tags were asked for, or by `panic` where nobody is well.";
     BINARIES: Agent "golens.binaries",
         Counter, "{binary}", ["outcome"],
         Development, "Binaries that a process without rights has read, by how that ended.";

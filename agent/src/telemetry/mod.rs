@@ -2,7 +2,9 @@
 
 pub mod catalog;
 mod classic;
+mod cluster;
 mod code;
+mod config;
 pub mod expose;
 pub mod go;
 mod goroutines;
@@ -17,9 +19,16 @@ mod store;
 #[cfg(test)]
 pub(crate) mod testing;
 
-use std::{sync::Arc, time::Instant};
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Instant,
+};
 
 pub use code::code_values;
+pub use config::ConfigMetrics;
 pub use own::{ExporterMetrics, Own};
 pub use registry::RegistryMetrics;
 pub use runtime::RuntimeSummary;
@@ -45,7 +54,7 @@ const SERIES_PER_TARGET: usize = 2_000;
 pub struct Telemetry {
     store: Store,
     own: Own,
-    classic_names: bool,
+    classic_names: AtomicBool,
 }
 
 impl Telemetry {
@@ -55,21 +64,19 @@ impl Telemetry {
         Self {
             store: Store::new(SERIES_PER_TARGET),
             own: Own::new(),
-            classic_names: false,
+            classic_names: AtomicBool::new(false),
         }
     }
 
-    /// Also shows the names of the Prometheus client library for Go, or not.
-    #[must_use]
-    pub fn with_classic_names(mut self, shown: bool) -> Self {
-        self.classic_names = shown;
-        self
+    /// Also shows the names of the Prometheus client library for Go from now on, or not.
+    pub fn show_classic_names(&self, shown: bool) {
+        self.classic_names.store(shown, Ordering::Relaxed);
     }
 
     /// Whether those names are shown; only then what a process uses is needed.
     #[must_use]
     pub fn shows_classic_names(&self) -> bool {
-        self.classic_names
+        self.classic_names.load(Ordering::Relaxed)
     }
 
     /// The agent's own counters and gauges.
@@ -202,7 +209,7 @@ impl Telemetry {
             .flat_map(|target| target.snapshot_with_runtime())
             .collect();
         self.own.series(series.len());
-        let classic: Vec<_> = match self.classic_names {
+        let classic: Vec<_> = match self.shows_classic_names() {
             true => targets.iter().filter_map(|target| target.shown()).collect(),
             false => Vec::new(),
         };

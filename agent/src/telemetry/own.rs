@@ -9,6 +9,7 @@ use prometheus::{
 
 use super::{
     catalog::{self, Metric},
+    config::ConfigMetrics,
     go,
     process::ProcessMetrics,
     registry::RegistryMetrics,
@@ -34,6 +35,7 @@ pub struct Own {
     readings: IntCounterVec,
     profiles: IntCounterVec,
     registry_half: RegistryMetrics,
+    documents: ConfigMetrics,
     process: ProcessMetrics,
 }
 
@@ -62,6 +64,7 @@ impl Own {
             readings: new.counter_vec(&go::READINGS),
             profiles: new.counter_vec(&go::PROFILES),
             registry_half: RegistryMetrics::new(&new),
+            documents: ConfigMetrics::new(&new),
             process: ProcessMetrics::new(&new),
             registry,
         }
@@ -92,6 +95,12 @@ impl Own {
     /// Raises the count of binaries that were read, by outcome, to a total.
     pub fn binaries_total(&self, outcome: &str, total: u64) {
         raise(&self.binaries, outcome, total);
+    }
+
+    /// Metrics of settings and documents.
+    #[must_use]
+    pub fn config(&self) -> &ConfigMetrics {
+        &self.documents
     }
 
     /// Metrics of the node's registry.

@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 
 use prometheus::{IntCounter, IntCounterVec, IntGauge, IntGaugeVec};
-use registry::Statistics;
+use registry::{ClusterStatus, ResolveCounts, Statistics};
 
-use super::{catalog, own::Registrar};
+use super::{catalog, cluster::ClusterMetrics, own::Registrar};
 
 /// Handles of the registry's metrics.
 #[derive(Debug)]
@@ -16,6 +16,8 @@ pub struct RegistryMetrics {
     heartbeats: IntCounter,
     check_runs: IntCounter,
     events: IntCounterVec,
+    cluster: ClusterMetrics,
+    resolves: IntCounterVec,
 }
 
 impl RegistryMetrics {
@@ -27,6 +29,8 @@ impl RegistryMetrics {
             heartbeats: new.counter(&catalog::REGISTRY_HEARTBEATS),
             check_runs: new.counter(&catalog::REGISTRY_CHECK_RUNS),
             events: new.counter_vec(&catalog::REGISTRY_EVENTS),
+            cluster: ClusterMetrics::new(new),
+            resolves: new.counter_vec(&catalog::REGISTRY_RESOLVES),
         }
     }
 
@@ -39,11 +43,28 @@ impl RegistryMetrics {
         raise(&self.check_runs, numbers.check_runs);
     }
 
+    /// Takes how its cluster is.
+    pub fn cluster(&self, status: &ClusterStatus) {
+        self.cluster.publish(status);
+    }
+
     /// Sets how many addresses answer and how many wait for their port.
     pub fn listeners(&self, listening: usize, waiting: usize) {
         for (state, count) in [("listening", listening), ("waiting", waiting)] {
             let count = i64::try_from(count).unwrap_or(i64::MAX);
             self.listeners.with_label_values(&[state]).set(count);
+        }
+    }
+
+    /// Takes how instances were chosen.
+    pub fn resolves(&self, counts: &ResolveCounts) {
+        for (matched, count) in [
+            ("tag", counts.tag),
+            ("fallback", counts.fallback),
+            ("namespace", counts.namespace),
+            ("panic", counts.panic),
+        ] {
+            raise(&self.resolves.with_label_values(&[matched]), count);
         }
     }
 
@@ -55,6 +76,7 @@ impl RegistryMetrics {
     }
 }
 
-fn raise(counter: &IntCounter, total: u64) {
+/// Brings a counter to a total that only grows.
+pub(super) fn raise(counter: &IntCounter, total: u64) {
     counter.inc_by(total.saturating_sub(counter.get()));
 }

@@ -14,6 +14,7 @@ pub mod audit;
 mod digest;
 mod engine;
 pub mod kv;
+mod memory;
 mod random;
 mod redb;
 mod revision;
@@ -27,6 +28,7 @@ mod watch;
 
 pub use digest::sha256_hex;
 pub use engine::{Engine, EngineError, Row, View, Visitor};
+pub use memory::MemoryEngine;
 pub use random::{random_hex, random_uuid};
 pub use redb::RedbEngine;
 pub use revision::Revision;
@@ -35,4 +37,4 @@ pub use store::{
     Committed, OpenError, Opened, Options, Reader, Recovery, Statistics, Store, Tx, WriteError,
     Writing,
 };
-pub use watch::{Hub, Topic, Wake};
+pub use watch::{Hub, Subscription, Topic, Wake};

@@ -1,10 +1,11 @@
-//! Real Prometheus, Loki and Tempo on free loopback ports, and their query APIs.
+//! Real Prometheus, Loki, Tempo and etcd on free loopback ports, and their query APIs.
 //!
 //! `cargo xtask setup --backends` gets the binaries; `cargo xtask` passes their paths in
-//! `GOLENS_PROMETHEUS`, `GOLENS_LOKI` and `GOLENS_TEMPO`. Each server writes into a directory of its own
+//! `GOLENS_PROMETHEUS`, `GOLENS_LOKI`, `GOLENS_TEMPO` and `GOLENS_ETCD`. Each server writes into a directory of its own
 //! and is killed when its value is dropped.
 
 pub mod dashboard;
+mod etcd;
 mod http;
 mod loki;
 pub mod pivot;
@@ -19,6 +20,7 @@ use std::{
 
 use anyhow::{Context, Result};
 
+pub use etcd::Etcd;
 pub use http::{encode, get_json};
 pub use loki::{Line, Loki};
 pub use prometheus::{Exemplar, Prometheus, Series};

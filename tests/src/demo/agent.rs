@@ -62,7 +62,9 @@ impl Agent {
             "golens",
             Command::new(program)
                 .args(["run", "--config"])
-                .arg(&configuration),
+                .arg(&configuration)
+                .arg("--state")
+                .arg(directory.join("state")),
             directory,
         )?;
         let address = server.wait_for("the address", Duration::from_secs(15), |server| {

@@ -54,6 +54,28 @@ pub struct ProbeRow {
     pub hits: u64,
 }
 
+/// `/api/v1/config`.
+#[derive(Clone, Debug, Deserialize)]
+pub struct ConfigRow {
+    /// By name.
+    pub documents: Vec<DocumentRow>,
+    /// What happened, the newest last.
+    pub events: Vec<Value>,
+}
+
+/// A document of `/api/v1/config`.
+#[derive(Clone, Debug, Deserialize)]
+pub struct DocumentRow {
+    /// Namespace and name.
+    pub document: String,
+    /// The generation in force.
+    pub generation: Option<u64>,
+    /// Whether the last change was taken.
+    pub last_change_ok: bool,
+    /// Changes that were refused, by step.
+    pub refused: BTreeMap<String, u64>,
+}
+
 /// A row of `/api/v1/services`.
 #[derive(Clone, Debug, Deserialize)]
 pub struct ServiceRow {

@@ -6,12 +6,13 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use super::{
-    api::{LogRow, RuntimeRow, ServiceRow, SpanRow, TargetRow},
+    api::{ConfigRow, LogRow, RuntimeRow, ServiceRow, SpanRow, TargetRow},
     gc::GcRow,
     http,
     metrics::Metrics,
     process::{kill, reap, wait_exit},
     registry::{InstanceRow, RegistryRow},
+    settings::Settings,
     wait::{wait_for, wait_until},
 };
 
@@ -139,6 +140,28 @@ impl Golens {
         let mut instances: Vec<InstanceRow> = self.api("instances", "");
         instances.retain(|instance| instance.service != "consul");
         instances
+    }
+
+    /// How its settings and documents are.
+    #[must_use]
+    pub fn config(&self) -> ConfigRow {
+        self.api("config", "")
+    }
+
+    /// Changes the file that it was started with, as editors do, and waits until it was taken or refused.
+    /// Answers what happened.
+    ///
+    /// # Panics
+    /// When nothing happens in time.
+    pub fn reconfigure(&self, settings: &Settings) -> Value {
+        let seen = self.config().events.len();
+        settings.write(&self.output.with_extension("yaml"));
+        wait_for("the changed settings to be looked at", PATIENCE, || {
+            let events = self.config().events.into_iter().skip(seen);
+            let decided =
+                |event: &Value| matches!(event["happened"].as_str(), Some("applied" | "rejected"));
+            events.into_iter().find(decided)
+        })
     }
 
     /// All spans kept.

@@ -8,6 +8,7 @@
 mod api;
 mod build;
 mod cgroup;
+mod collector;
 mod dialogue;
 mod fixed_pid;
 mod gc;
@@ -16,6 +17,7 @@ mod goroutines;
 mod http;
 mod load;
 mod metrics;
+mod network;
 mod page;
 mod process;
 mod program;
@@ -28,10 +30,13 @@ mod trace;
 mod truth;
 mod wait;
 
-pub use api::{LogRow, ProbeRow, RuntimeRow, ServiceRow, SpanRow, TargetRow, WindowRow};
+pub use api::{
+    ConfigRow, DocumentRow, LogRow, ProbeRow, RuntimeRow, ServiceRow, SpanRow, TargetRow, WindowRow,
+};
 pub use build::{Target, Toolchain};
 pub use cgroup::Cgroup;
 pub(crate) use cgroup::hierarchies;
+pub use collector::Collector;
 pub use dialogue::Dialogue;
 pub use gc::{CycleRow, GcRow, Pause, Pauses, StopRow};
 pub use golens::Golens;
@@ -42,9 +47,10 @@ pub use goroutines::{
 pub use http::{Response, get};
 pub use load::{Load, LoadSummary, RunningLoad};
 pub use metrics::{Metrics, Sample};
+pub use network::{Link, Network};
 pub use page::Page;
 pub use program::{Program, Spawn};
-pub use registry::{EventRow, FoundRow, InstanceRow, ListenerRow, RegistryRow};
+pub use registry::{ClusterRow, EventRow, FoundRow, InstanceRow, ListenerRow, RegistryRow};
 pub use resolver::{HeldResolver, holding_resolvers};
 pub use run_dir::RunDir;
 pub(crate) use run_dir::target_dir;

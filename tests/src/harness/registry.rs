@@ -9,6 +9,7 @@ pub struct InstanceRow {
     pub namespace: String,
     pub service: String,
     pub id: String,
+    pub node: String,
     pub address: String,
     pub port: u16,
     pub tags: Vec<String>,
@@ -22,9 +23,28 @@ pub struct InstanceRow {
 pub struct RegistryRow {
     pub state: String,
     pub reason: Option<String>,
+    pub cluster: Option<ClusterRow>,
     pub listeners: Vec<ListenerRow>,
     pub discovered: Vec<FoundRow>,
     pub events: Vec<EventRow>,
+}
+
+/// How the registry's cluster is.
+#[derive(Clone, Debug, Deserialize)]
+#[expect(missing_docs, reason = "the fields are those of the API")]
+pub struct ClusterRow {
+    pub connected: bool,
+    pub view: String,
+    pub breaker: String,
+    pub breaker_opened: u64,
+    pub name_taken: bool,
+    pub nodes: u64,
+    pub remote: u64,
+    pub published: u64,
+    pub kept_here: u64,
+    pub protected: u64,
+    #[serde(default)]
+    pub last_error: String,
 }
 
 /// One address of the registry.

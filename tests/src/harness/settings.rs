@@ -3,7 +3,7 @@
 use std::{
     env,
     fs::{self, File},
-    path::Path,
+    path::{Path, PathBuf},
     process::{Command, Stdio},
 };
 
@@ -17,13 +17,14 @@ use super::{
 };
 
 /// Configuration of an agent and the way it is started.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Settings {
     config: Value,
     wrapper: Vec<String>,
     statistics: bool,
     command: Vec<String>,
     environment: Vec<(String, String)>,
+    state: Option<PathBuf>,
 }
 
 impl Settings {
@@ -43,6 +44,7 @@ impl Settings {
             statistics: true,
             command: Vec::new(),
             environment: Vec::new(),
+            state: None,
         }
         .set("http.listen", json!("127.0.0.1:0"))
         .set("probes.goroutines.enabled", json!(false))
@@ -108,6 +110,13 @@ impl Settings {
         self
     }
 
+    /// Keeps the agent's state in this folder, for the next one to find.
+    #[must_use]
+    pub fn kept_in(mut self, folder: &Path) -> Self {
+        self.state = Some(folder.to_owned());
+        self
+    }
+
     /// Leaves the kernel's own run counts out; they need CAP_SYS_ADMIN.
     #[must_use]
     pub fn without_statistics(mut self) -> Self {
@@ -133,8 +142,7 @@ impl Settings {
         let stem = format!("golens-{}", unique());
         // JSON is YAML.
         let config = run.path().join(format!("{stem}.yaml"));
-        let text = serde_json::to_string_pretty(&self.config).expect("print JSON");
-        fs::write(&config, text).unwrap_or_else(|e| panic!("write {config:?}: {e}"));
+        self.write(&config);
         let output = run.path().join(format!("{stem}.log"));
         let file = File::create(&output).unwrap_or_else(|e| panic!("create {output:?}: {e}"));
         let mut command = self.command_line(&config);
@@ -145,10 +153,20 @@ impl Settings {
         Golens::started(spawn(command, cgroup), output)
     }
 
+    /// Puts the configuration into a file, whole or not at all.
+    pub(super) fn write(&self, file: &Path) {
+        let text = serde_json::to_string_pretty(&self.config).expect("print JSON");
+        let beside = file.with_extension("new");
+        fs::write(&beside, text).unwrap_or_else(|e| panic!("write {beside:?}: {e}"));
+        fs::rename(&beside, file).unwrap_or_else(|e| panic!("rename to {file:?}: {e}"));
+    }
+
     fn command_line(&self, config: &Path) -> Command {
         let binary = env::var_os("GOLENS_BIN").unwrap_or_else(|| {
             panic!("GOLENS_BIN names no agent; run these tests with `cargo xtask test`")
         });
+        let own = config.with_extension("state");
+        let state = self.state.as_deref().unwrap_or(&own);
         let mut command = match self.wrapper.split_first() {
             Some((wrapper, arguments)) => {
                 let mut command = Command::new(wrapper);
@@ -160,6 +178,8 @@ impl Settings {
         command
             .args(["run", "--config"])
             .arg(config)
+            .arg("--state")
+            .arg(state)
             .envs(self.environment.iter().map(|(name, value)| (name, value)));
         if self.statistics {
             command.arg("--bpf-stats");

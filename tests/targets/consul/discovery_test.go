@@ -252,10 +252,10 @@ func TestTheCatalogTakesNodesThatHaveNoAgent(t *testing.T) {
 	}
 }
 
-func TestWhatIsNotServedSaysSo(t *testing.T) {
+func TestWhatCannotBeMeantIsRefused(t *testing.T) {
 	for path, want := range map[string]int{
-		"/v1/acl/tokens": 501, "/v1/connect/ca/roots": 501, "/v1/query": 501, "/v1/operator/raft/configuration": 501,
-		"/v1/nothing": 404, "/": 404, "/v1/kv/x?index=-1": 400, "/v1/kv/x?wait=soon": 400,
+		"/v1/kv/x?index=-1": 400, "/v1/kv/x?wait=soon": 400, "/v1/kv/x?wait=10": 400,
+		"/v1/health/service/x?passing=maybe": 400, "/v1/health/service/x?filter=(": 400,
 		"/v1/health/service/x?stale&consistent": 400, "/v1/catalog/nodes?dc=elsewhere": 500,
 	} {
 		answer := get(t, path)

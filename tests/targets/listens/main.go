@@ -1,4 +1,4 @@
-// Command listens opens and closes listening sockets when it is asked to.
+// Command listens opens and closes listening sockets, and calls others, when it is asked to.
 package main
 
 import (
@@ -54,6 +54,7 @@ func (s *server) routes() http.Handler {
 	routes.HandleFunc("/hello", say("hello"))
 	routes.HandleFunc("/metrics", say("up 1"))
 	routes.HandleFunc("/debug/pprof/", say("profiles"))
+	routes.HandleFunc("/ask", ask)
 	routes.HandleFunc("/listen", func(w http.ResponseWriter, r *http.Request) {
 		address, err := s.listen(r.URL.Query().Get("address"))
 		if err != nil {

@@ -14,7 +14,9 @@ pub(super) struct Compared {
     pub(super) kinds: usize,
     /// Goroutines of all kinds.
     pub(super) goroutines: u64,
-    /// Stacks, call by call.
+    /// Kinds that wait: the stack of a goroutine that is parked can always be read.
+    pub(super) waiting: usize,
+    /// Stacks, call by call; every kind that waits has one.
     pub(super) stacks: usize,
 }
 
@@ -30,7 +32,7 @@ pub(super) fn equal_to_the_dump(target: Target) -> Compared {
     assert_eq!(profile.goroutines, total, "{target:?}");
     let (truth, told) = (with_site(dump), with_site(profile.as_dump()));
     assert!(truth.len() >= 14, "{} kinds", truth.len());
-    let mut stacks = 0;
+    let (mut waiting, mut stacks) = (0, 0);
     for (kind, alike) in &truth {
         let golens = told.get(kind);
         assert_eq!(
@@ -38,6 +40,9 @@ pub(super) fn equal_to_the_dump(target: Target) -> Compared {
             Some(alike.count),
             "{target:?}: {kind:?}"
         );
+        let read = golens.map_or(0, |it| it.stacks.len());
+        assert_eq!(read > 0, waits(kind), "{target:?}: {kind:?}: {read} stacks");
+        waiting += usize::from(waits(kind));
         for stack in golens.iter().flat_map(|it| &it.stacks) {
             stacks += 1;
             assert!(
@@ -59,8 +64,14 @@ pub(super) fn equal_to_the_dump(target: Target) -> Compared {
     Compared {
         kinds: truth.len(),
         goroutines: total,
+        waiting,
         stacks,
     }
+}
+
+/// Whether goroutines of a kind are parked: a dump shows a state where there is no reason to wait.
+fn waits((state, _): &Kind) -> bool {
+    !["running", "runnable", "syscall"].contains(&state.as_str())
 }
 
 /// Dumps before and after a profile agree, so nothing moved in between.

@@ -86,11 +86,11 @@ pub(crate) fn install() -> Result<Outcome> {
     Ok(Outcome::Installed)
 }
 
-/// Installs a tool that the tests run, where it is missing.
+/// Installs a tool that the tests run from Debian's package, where it is missing.
 ///
 /// # Errors
 /// Without root or apt, with the command to run; when apt fails.
-pub(crate) fn tool(name: &str) -> Result<()> {
+pub(crate) fn tool(name: &str, package: &str) -> Result<()> {
     let is_there = |directory: &str| Path::new(directory).join(name).is_file();
     if std::env::var("PATH")
         .unwrap_or_default()
@@ -100,7 +100,7 @@ pub(crate) fn tool(name: &str) -> Result<()> {
         return Ok(());
     }
     if !is_root() || !Path::new("/usr/bin/apt-get").exists() {
-        bail!("{name} is missing; install it, with apt: sudo apt-get install {name}");
+        bail!("{name} is missing; install it, with apt: sudo apt-get install {package}");
     }
     step(&format!("install {name}"), || {
         let arguments = [
@@ -108,7 +108,7 @@ pub(crate) fn tool(name: &str) -> Result<()> {
             "--yes",
             "--quiet",
             "--no-install-recommends",
-            name,
+            package,
         ];
         apt_get(&arguments).or_else(|_| {
             apt_get(&["update", "--quiet"])?;

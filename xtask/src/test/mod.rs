@@ -55,7 +55,9 @@ pub(crate) fn run(paths: &Paths, options: &Options) -> Result<ExitCode> {
     let with_root = missing.is_empty() && !options.no_root;
     if with_root {
         // The scope test watches golens' system calls.
-        setup::tool("strace")?;
+        setup::tool("strace", "strace")?;
+        // The registry's tests make a network and cut it.
+        setup::tool("ip", "iproute2")?;
     }
     let ready = setup::run(
         paths,
@@ -107,6 +109,7 @@ fn is_ci() -> bool {
 fn unit(paths: &Paths, built: &Built, all: bool) -> Result<Command> {
     let mut cargo = host_cargo(paths, &built.object);
     cargo.args(["test", "--workspace", "--no-fail-fast", "--lib", "--bins"]);
+    cargo.env("GOLENS_ETCD", setup::etcd(paths)?);
     if all {
         cargo.env("GOLENS_OPENBAO", setup::openbao(paths)?);
     }
@@ -131,6 +134,7 @@ fn root(paths: &Paths, built: &Built, backends: &Backends, all: bool) -> Result<
         .args(["test", "--workspace", "--no-fail-fast"])
         .env("GOLENS_BIN", &built.agent)
         .env("GOLENS_CACHE", &paths.cache)
+        .env("GOLENS_ETCD", setup::etcd(paths)?)
         .envs(backends.environment());
     if env::var_os("RUST_TEST_THREADS").is_none() {
         cargo.env("RUST_TEST_THREADS", "1");

@@ -1,6 +1,6 @@
 //! JSON. Structure is read here, for the places; texts and numbers by serde_json.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{collections::BTreeMap, ops::Range, sync::Arc};
 
 use super::{Fault, Size, lines::Lines, scalar, twice};
 use crate::{Data, Entry, Origin, Place, Value};
@@ -23,6 +23,25 @@ pub(super) fn parse(text: &str, place: &Arc<Place>) -> Result<Option<Value>, Fau
         None => Ok(Some(value)),
         Some(_) => Err(reader.fault("is no JSON: something follows the value")),
     }
+}
+
+/// The bytes of the text in quotes that begins at `start`.
+pub(super) fn text_at(text: &str, start: usize) -> Option<Range<usize>> {
+    let literal = literal(text.get(start..)?)?;
+    literal
+        .starts_with('"')
+        .then(|| start..start + literal.len())
+}
+
+/// What `rest` begins with, up to its closing quote.
+fn literal(rest: &str) -> Option<&str> {
+    let mut escaped = false;
+    let end = rest.bytes().skip(1).position(|byte| {
+        let is_end = byte == b'"' && !escaped;
+        escaped = byte == b'\\' && !escaped;
+        is_end
+    });
+    end.and_then(|end| rest.get(..end + 2))
 }
 
 struct Reader<'a> {
@@ -96,14 +115,7 @@ impl<'a> Reader<'a> {
 
     /// Takes a text in quotes.
     fn text(&mut self) -> Result<String, Fault> {
-        let rest = self.rest();
-        let mut escaped = false;
-        let end = rest.bytes().skip(1).position(|byte| {
-            let is_end = byte == b'"' && !escaped;
-            escaped = byte == b'\\' && !escaped;
-            is_end
-        });
-        let Some(literal) = end.and_then(|end| rest.get(..end + 2)) else {
+        let Some(literal) = literal(self.rest()) else {
             return Err(self.fault("is no JSON: a quote is not closed"));
         };
         let text = serde_json::from_str(literal);

@@ -25,4 +25,15 @@ impl<'a> Lines<'a> {
         let column = before.iter().filter(|byte| **byte & 0xC0 != 0x80).count() + 1;
         Mark { line, column }
     }
+
+    /// Byte offset of a place in the text.
+    pub(super) fn offset(&self, mark: Mark) -> Option<usize> {
+        let start = *self.starts.get(mark.line.checked_sub(1)?)?;
+        let mut characters = self.text.get(start..)?.char_indices();
+        let before = mark.column.checked_sub(1)?;
+        let offset = characters.nth(before).map(|(offset, _)| start + offset);
+        offset.or_else(|| {
+            (self.text.get(start..)?.chars().count() == before).then_some(self.text.len())
+        })
+    }
 }

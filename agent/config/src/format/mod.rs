@@ -1,5 +1,6 @@
 //! Bytes of a part become values that know their places.
 
+mod edit;
 mod json;
 mod lines;
 mod scalar;
@@ -7,6 +8,8 @@ mod toml;
 mod yaml;
 
 use std::sync::Arc;
+
+pub use edit::{TextFile, TextFileError};
 
 use crate::{Data, Entry, Format, Mark, Origin, Part, Path, Place, Problem, Value};
 

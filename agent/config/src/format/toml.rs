@@ -1,8 +1,11 @@
 //! TOML. Dates and times are texts.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{collections::BTreeMap, ops::Range, sync::Arc};
 
-use toml::de::{DeTable, DeValue};
+use toml::{
+    Spanned,
+    de::{DeTable, DeValue},
+};
 
 use super::{Fault, Size, lines::Lines, scalar};
 use crate::{Data, Entry, Origin, Place, Value};
@@ -25,6 +28,26 @@ pub(super) fn parse(text: &str, place: &Arc<Place>) -> Result<Option<Value>, Fau
     let data = reader.table(table.into_inner(), 0)?;
     let origin = reader.origin(span.start);
     Ok(Some(Value { data, origin }))
+}
+
+/// The bytes of the text that begins at `start`.
+pub(super) fn text_at(text: &str, start: usize) -> Option<Range<usize>> {
+    let table = DeTable::parse(text).ok()?;
+    in_table(table.get_ref(), start)
+}
+
+fn in_table(table: &DeTable<'_>, start: usize) -> Option<Range<usize>> {
+    let mut values = table.iter().map(|(_, value)| value);
+    values.find_map(|value| in_value(value, start))
+}
+
+fn in_value(value: &Spanned<DeValue<'_>>, start: usize) -> Option<Range<usize>> {
+    match value.get_ref() {
+        DeValue::String(_) if value.span().start == start => Some(value.span()),
+        DeValue::Array(values) => values.iter().find_map(|value| in_value(value, start)),
+        DeValue::Table(table) => in_table(table, start),
+        _ => None,
+    }
 }
 
 struct Reader<'a> {

@@ -2,6 +2,7 @@
 
 use std::{
     collections::{BTreeMap, HashMap},
+    ops::Range,
     sync::Arc,
 };
 
@@ -160,6 +161,40 @@ impl<'a> Document<'a> {
             mark: Some(mark),
         }
     }
+}
+
+/// The bytes of the scalar that begins at `at`.
+pub(super) fn text_at(text: &str, at: Mark) -> Option<Range<usize>> {
+    let mut parser = Parser::new_from_str(text);
+    let (style, span) = loop {
+        match parser.next_event()?.ok()? {
+            (Event::Scalar(_, style, ..), span) if mark(&span) == at => break (style, span),
+            _ => {}
+        }
+    };
+    // The parser counts characters.
+    let offset = |index: usize| {
+        let offsets = text.char_indices().map(|(offset, _)| offset);
+        offsets.chain([text.len()]).nth(index)
+    };
+    let (start, end) = (offset(span.start.index())?, offset(span.end.index())?);
+    let begins = match style {
+        ScalarStyle::Literal | ScalarStyle::Folded => block_header(text.get(..start)?)?,
+        _ => start,
+    };
+    // A block ends with the line break before the next key, which stays.
+    let length = text.get(start..end)?.trim_end().len();
+    Some(begins..start + length)
+}
+
+/// Where the `|` or `>` stands that announces the block after `before`. With a comment behind it, it cannot
+/// be taken away.
+fn block_header(before: &str) -> Option<usize> {
+    let before = before.trim_end();
+    let options = |c: char| c.is_ascii_digit() || matches!(c, '+' | '-');
+    let before = before.trim_end_matches(options);
+    let rest = before.strip_suffix(['|', '>'])?;
+    Some(rest.len())
 }
 
 /// Takes over the entries of a mapping, or of a list of them, that are not there yet.

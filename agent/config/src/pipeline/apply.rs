@@ -80,13 +80,13 @@ impl Run {
         for component in &self.definition.components {
             match component.prepare(now, next).await {
                 Ok(prepared) => ready.push(prepared),
-                Err(error) => {
+                Err(errors) => problems.extend(errors.into_iter().map(|error| {
                     let message = format!("{}: {}", component.name(), error.reason);
                     let mut problem = Problem::new(error.path, "component", message);
                     let value = next.get(&problem.path);
                     problem.origin = value.map(|value| value.origin.clone());
-                    problems.push(problem);
-                }
+                    problem
+                })),
             }
         }
         match problems.is_empty() {

@@ -83,7 +83,7 @@ impl Run {
         let value = build(&self.definition, &self.shared.hooks, &kept.contents, None).await?;
         let prepared = self.prepare(&value).await?;
         let published = published(&self.definition.id, kept, value);
-        self.shared.documents.publish(Arc::clone(&published));
+        self.shared.documents.restore(Arc::clone(&published));
         for component in prepared {
             component.commit();
         }

@@ -25,13 +25,28 @@ pub(super) async fn build(
     }
     let document = layers.into_iter().reduce(merge);
     let document = document.unwrap_or_else(|| empty(&definition.id));
-    if let Some(schema) = &definition.schema {
-        let problems = schema.check(&document, &*hooks.mask);
-        if !problems.is_empty() {
-            return Err(Rejection::new(Stage::Validate, problems));
-        }
+    let problems = validate(definition, hooks, &document);
+    match problems.is_empty() {
+        true => Ok(document),
+        false => Err(Rejection::new(Stage::Validate, problems)),
     }
-    Ok(document)
+}
+
+/// Every mistake in a document, in the order of their places.
+fn validate(definition: &Definition, hooks: &Hooks, document: &Value) -> Vec<Problem> {
+    let schema = definition.schema.as_ref();
+    let mut problems = schema.map_or_else(Vec::new, |schema| schema.check(document, &*hooks.mask));
+    for check in &definition.checks {
+        let told = |other: &Problem| problems.iter().any(|problem| problem.is_about(&other.path));
+        let mut more = check.check(document);
+        more.retain(|problem| !told(problem));
+        for problem in &mut more {
+            problem.message = hooks.mask.text(&problem.message);
+        }
+        problems.extend(more);
+    }
+    Problem::sort(&mut problems);
+    problems
 }
 
 /// The values of all parts, lowest precedence first; every part that cannot be read is told.

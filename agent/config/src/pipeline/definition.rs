@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use crate::{Component, DocumentId, Kind, Schema, Source, VersionRule};
+use crate::{Check, Component, DocumentId, Kind, Schema, Source, VersionRule};
 
 /// A document to be watched.
 pub struct Definition {
@@ -14,6 +14,8 @@ pub struct Definition {
     pub precedence: Vec<Kind>,
     /// What the merged document must fit.
     pub schema: Option<Arc<Schema>>,
+    /// What else is looked at.
+    pub checks: Vec<Arc<dyn Check>>,
     /// Whether the document has a version of its own.
     pub versions: Option<VersionRule>,
     /// What the document steers in this process.
@@ -58,6 +60,7 @@ impl Definition {
             sources,
             precedence: Kind::ORDER.to_vec(),
             schema: None,
+            checks: Vec::new(),
             versions: None,
             components: Vec::new(),
             timing: Timing::default(),

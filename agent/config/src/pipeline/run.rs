@@ -155,6 +155,8 @@ impl Run {
             return;
         }
         if self.refused.as_ref() == Some(&hash) {
+            self.shared
+                .note(&self.definition.id, |status| status.not_tried_again += 1);
             return;
         }
         if let Err(rejection) = self.try_out(contents).await {

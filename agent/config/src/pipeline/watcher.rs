@@ -74,6 +74,8 @@ pub struct Status {
     pub applied: u64,
     /// Changes that were refused, since the start, by stage in the order of [`Stage::ALL`].
     pub refused: [u64; Stage::ALL.len()],
+    /// How often a source handed over content that was refused before, since the start.
+    pub not_tried_again: u64,
     /// Sources that are gone or cannot be read, and since when.
     pub lost: Vec<(SourceId, Instant)>,
 }
@@ -118,6 +120,14 @@ impl Watcher {
     #[must_use]
     pub fn status(&self) -> BTreeMap<DocumentId, Status> {
         self.shared.lock().clone()
+    }
+
+    /// The generations that are kept of a document, watched or not, oldest first.
+    ///
+    /// # Errors
+    /// When the state cannot be read.
+    pub fn history(&self, id: &DocumentId) -> Result<Vec<Generation>, EngineError> {
+        history::generations(&self.shared.store.read()?, id)
     }
 
     /// Watches a document. Returns when its sources were read for the first time and a generation is in

@@ -43,10 +43,10 @@ pub(super) fn explain(
                         explain(error, schema, document, mask, problems);
                     }
                 }
-                None => problems.push(broken(error, rule, document, &path, mask)),
+                None => problems.push(broken(error, (rule, parent), document, &path, mask)),
             }
         }
-        _ => problems.push(broken(error, rule, document, &path, mask)),
+        _ => problems.push(broken(error, (rule, parent), document, &path, mask)),
     }
 }
 
@@ -81,7 +81,7 @@ fn unknown_key(document: &Value, path: &Path, key: &str, known: &[&str]) -> Prob
 
 fn broken(
     error: &ValidationError<'_>,
-    rule: Option<&Json>,
+    (rule, parent): (Option<&Json>, Option<&Json>),
     document: &Value,
     path: &Path,
     mask: &dyn Mask,
@@ -89,7 +89,8 @@ fn broken(
     let keyword = error.kind().keyword();
     let message = format!("does not fit `{keyword}`");
     let mut problem = placed(Problem::new(path.clone(), keyword, message), document, path);
-    problem.expected = rule.map(|rule| expected(keyword, rule));
+    let examples = (keyword == "pattern").then(|| examples(parent)).flatten();
+    problem.expected = examples.or_else(|| rule.map(|rule| expected(keyword, rule)));
     problem.got = document.get(path).map(|value| got(value, path, mask));
     problem
 }
@@ -98,6 +99,17 @@ fn broken(
 fn placed(mut problem: Problem, document: &Value, path: &Path) -> Problem {
     problem.origin = document.get(path).map(|value| value.origin.clone());
     problem
+}
+
+/// What a person understands better than a pattern: the examples beside it.
+fn examples(schema: Option<&Json>) -> Option<String> {
+    let examples: Vec<_> = schema?.get("examples")?.as_array()?.iter().collect();
+    let (last, others) = examples.split_last()?;
+    let others: Vec<_> = others.iter().map(ToString::to_string).collect();
+    Some(match others.is_empty() {
+        true => format!("a text such as {last}"),
+        false => short(&format!("a text such as {} or {last}", others.join(", "))),
+    })
 }
 
 fn expected(keyword: &str, rule: &Json) -> String {

@@ -59,16 +59,9 @@ impl Schema {
         for error in self.validator.iter_errors(&json) {
             explain::explain(&error, &self.json, value, mask, &mut problems);
         }
-        problems.sort_by(|a, b| place(a).cmp(&place(b)));
+        Problem::sort(&mut problems);
         problems
     }
-}
-
-/// What problems are sorted by.
-fn place(problem: &Problem) -> (&str, Option<crate::Mark>, &crate::Path) {
-    let origin = problem.origin.as_ref();
-    let name = origin.map_or("", |origin| &origin.place.name);
-    (name, origin.and_then(|origin| origin.mark), &problem.path)
 }
 
 impl fmt::Debug for Schema {

@@ -54,6 +54,16 @@ pub enum SecretError {
     /// There is no key to seal with.
     #[error("the keyring is empty: make a first key with `golens config encrypt --new-key`")]
     NoKey,
+    /// The newest key has sealed all that it may.
+    #[error(
+        "the key {kid} has sealed {sealed} values, of 2^20 that one key may: make the next with `golens config encrypt --new-key`"
+    )]
+    Exhausted {
+        /// Name of the key.
+        kid: Kid,
+        /// Values that it has sealed.
+        sealed: u64,
+    },
     /// A key of this name is there already.
     #[error("a key {kid} is in the keyring already")]
     KeyExists {
@@ -105,7 +115,7 @@ impl SecretError {
             Self::Forged { .. } => "forged",
             Self::NotText => "not_text",
             Self::TooLong { .. } => "too_long",
-            Self::NoKey | Self::KeyExists { .. } => "keyring",
+            Self::NoKey | Self::KeyExists { .. } | Self::Exhausted { .. } => "keyring",
             Self::File { .. } | Self::Keyring { .. } => "keyring_file",
             Self::System(_) => "system",
             Self::Provider(_) => "provider",

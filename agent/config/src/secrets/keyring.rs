@@ -14,6 +14,9 @@ use super::{Kid, SecretError};
 const FORMAT: u32 = 1;
 /// Bytes of the largest file that is read.
 const MOST: u64 = 1024 * 1024;
+/// Values that one key seals at most. Nonces are random: with so few, that two of them are the same is out of
+/// the question (2^-57).
+const SEALED_MOST: u64 = 1 << 20;
 
 /// Data keys, oldest first. The last one seals new values; those from `min_kid` on can be read.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -36,6 +39,9 @@ pub struct WrappedKey {
     pub wrapped: String,
     /// When it was made, seconds since 1970.
     pub created: u64,
+    /// Values that it has sealed, or was about to.
+    #[serde(default)]
+    pub sealed: u64,
 }
 
 impl Default for Keyring {
@@ -72,6 +78,34 @@ impl Keyring {
             Some(fault) => Err(damaged(fault)),
             None => Ok(ring),
         }
+    }
+
+    /// Changes the keyring at `path` while nobody else does, and returns it with what `change` returned.
+    /// Without a file there, `otherwise` is what is changed.
+    ///
+    /// # Errors
+    /// Those of `change`, or when the file cannot be read or written; then nothing has changed.
+    pub(super) fn update<T>(
+        path: &Path,
+        otherwise: &Self,
+        change: impl FnOnce(&mut Self) -> Result<T, SecretError>,
+    ) -> Result<(Self, T), SecretError> {
+        let unusable = |source| SecretError::File {
+            path: path.to_owned(),
+            source,
+        };
+        // A file of its own: the keyring's is replaced.
+        let turn = File::create(path.with_extension("lock")).map_err(unusable)?;
+        turn.lock().map_err(unusable)?;
+        let mut ring = match Self::load(path) {
+            Err(SecretError::File { source, .. }) if source.kind() == io::ErrorKind::NotFound => {
+                otherwise.clone()
+            }
+            loaded => loaded?,
+        };
+        let changed = change(&mut ring)?;
+        ring.save(path)?;
+        Ok((ring, changed))
     }
 
     /// Writes a file beside `path` and takes its place, so that a reader finds the old or the new one whole.
@@ -115,14 +149,6 @@ impl Keyring {
         &self.keys
     }
 
-    /// The key that seals new values.
-    ///
-    /// # Errors
-    /// When there is none yet.
-    pub fn newest(&self) -> Result<&WrappedKey, SecretError> {
-        self.keys.last().ok_or(SecretError::NoKey)
-    }
-
     /// A key that is there and not retired.
     ///
     /// # Errors
@@ -151,6 +177,23 @@ impl Keyring {
         }
         self.keys.push(key);
         Ok(())
+    }
+
+    /// Notes that the newest key is about to seal `count` values, and returns its name.
+    ///
+    /// # Errors
+    /// When there is no key, or it would have sealed more than 2^20 values then.
+    pub fn reserve(&mut self, count: u64) -> Result<Kid, SecretError> {
+        let key = self.keys.last_mut().ok_or(SecretError::NoKey)?;
+        let sealed = key.sealed.saturating_add(count);
+        if sealed > SEALED_MOST {
+            return Err(SecretError::Exhausted {
+                kid: key.kid.clone(),
+                sealed: key.sealed,
+            });
+        }
+        key.sealed = sealed;
+        Ok(key.kid.clone())
     }
 
     /// Replaces what the provider made of a key.

@@ -9,7 +9,7 @@ use std::{
 
 use arc_swap::ArcSwap;
 use tokio::sync::Mutex;
-use zeroize::Zeroizing;
+use zeroize::{Zeroize, Zeroizing};
 
 use super::{
     Keyring, Kid, Layout, Locked, Provider, ProviderError, Sealed, SecretError, WrappedKey, cipher,
@@ -85,24 +85,42 @@ impl Keys {
     /// Seals a text with the newest key for this place.
     ///
     /// # Errors
-    /// When there is no key, it cannot be unwrapped, or the text is longer than 1 MiB.
+    /// When there is no key, it cannot be unwrapped or has sealed 2^20 values, the text is longer than 1 MiB,
+    /// or the keyring, which counts values, cannot be written.
     pub async fn seal(
         &self,
         namespace: &str,
         path: &str,
         text: &str,
     ) -> Result<Sealed, SecretError> {
-        if text.len() > MOST {
+        let mut sealed = self.seal_all(namespace, &[(path, text)]).await?;
+        sealed.pop().ok_or(SecretError::NoKey)
+    }
+
+    /// Seals texts with the newest key, each for its path.
+    ///
+    /// # Errors
+    /// As of [`seal`](Self::seal).
+    pub async fn seal_all(
+        &self,
+        namespace: &str,
+        texts: &[(&str, &str)],
+    ) -> Result<Vec<Sealed>, SecretError> {
+        if texts.iter().any(|(_, text)| text.len() > MOST) {
             return Err(SecretError::TooLong { most: MOST });
         }
-        let kid = self.ring.load().newest()?.kid.clone();
-        let aad = cipher::binding(namespace, path, &kid)?;
+        let count = u64::try_from(texts.len()).unwrap_or(u64::MAX);
+        let kid = self.change(|ring| ring.reserve(count))?;
         let key = self.unwrapped(&kid).await?;
-        Ok(Sealed {
-            layout: Layout::V1,
-            bytes: cipher::seal(&key, text.as_bytes(), aad.as_bytes())?,
-            kid,
-        })
+        let sealed = texts.iter().map(|(path, text)| {
+            let aad = cipher::binding(namespace, path, &kid)?;
+            Ok(Sealed {
+                layout: Layout::V1,
+                bytes: cipher::seal(&key, text.as_bytes(), aad.as_bytes())?,
+                kid: kid.clone(),
+            })
+        });
+        sealed.collect()
     }
 
     /// Opens a value that is sealed for this place.
@@ -119,21 +137,43 @@ impl Keys {
         cipher::open_sealed(&key, sealed, namespace, path)
     }
 
+    /// Opens a text that is a sealed one, for this place.
+    ///
+    /// # Errors
+    /// As of [`open`](Self::open); also when it has not the form of a sealed value, or no text is in it.
+    pub async fn open_text(
+        &self,
+        namespace: &str,
+        path: &str,
+        text: &str,
+    ) -> Result<Zeroizing<String>, SecretError> {
+        let sealed: Sealed = text.parse()?;
+        let mut plain = self.open(namespace, path, &sealed).await?;
+        let text = String::from_utf8(std::mem::take(&mut *plain)).map_err(|error| {
+            error.into_bytes().zeroize();
+            SecretError::NotText
+        })?;
+        Ok(Zeroizing::new(text))
+    }
+
     /// Makes a data key that seals all new values, and writes the keyring. Older keys stay readable.
     ///
     /// # Errors
     /// When the provider does not make one, or the file cannot be written; then nothing has changed.
     pub async fn rotate(&self) -> Result<Kid, SecretError> {
-        let mut ring = Keyring::clone(&self.ring.load());
-        let kid = ring.next_kid();
+        if self.path.exists() {
+            self.reload()?;
+        }
+        let kid = self.ring.load().next_kid();
         let (key, wrapped) = self.provider.generate(&kid).await?;
         let now = SystemTime::now().duration_since(UNIX_EPOCH);
-        ring.add(WrappedKey {
+        let new = WrappedKey {
             kid: kid.clone(),
             wrapped,
             created: now.unwrap_or_default().as_secs(),
-        })?;
-        self.commit(ring)?;
+            sealed: 0,
+        };
+        self.change(|ring| ring.add(new))?;
         self.keep(&kid, Arc::new(key)).await;
         Ok(kid)
     }
@@ -143,13 +183,18 @@ impl Keys {
     /// # Errors
     /// When the provider fails for one of them, or the file cannot be written; then nothing has changed.
     pub async fn rewrap(&self) -> Result<usize, SecretError> {
-        let mut ring = Keyring::clone(&self.ring.load());
-        let keys = ring.keys().to_vec();
+        let keys = self.ring.load().keys().to_vec();
+        let mut wrapped = Vec::new();
         for key in &keys {
-            let wrapped = self.provider.rewrap(&key.kid, &key.wrapped).await?;
-            ring.replace(&key.kid, wrapped);
+            let again = self.provider.rewrap(&key.kid, &key.wrapped).await?;
+            wrapped.push((&key.kid, again));
         }
-        self.commit(ring)?;
+        self.change(|ring| {
+            for (kid, wrapped) in wrapped {
+                ring.replace(kid, wrapped);
+            }
+            Ok(())
+        })?;
         Ok(keys.len())
     }
 
@@ -158,17 +203,18 @@ impl Keys {
     /// # Errors
     /// When there is no such key, or the file cannot be written; then nothing has changed.
     pub async fn retire_before(&self, kid: &Kid) -> Result<(), SecretError> {
-        let mut ring = Keyring::clone(&self.ring.load());
-        ring.retire_before(kid)?;
-        self.commit(ring)?;
+        self.change(|ring| ring.retire_before(kid))?;
         self.unwrapped.lock().await.clear();
         Ok(())
     }
 
-    fn commit(&self, ring: Keyring) -> Result<(), SecretError> {
-        ring.save(&self.path)?;
+    fn change<T>(
+        &self,
+        change: impl FnOnce(&mut Keyring) -> Result<T, SecretError>,
+    ) -> Result<T, SecretError> {
+        let (ring, changed) = Keyring::update(&self.path, &self.ring.load(), change)?;
         self.ring.store(Arc::new(ring));
-        Ok(())
+        Ok(changed)
     }
 
     /// Clears keys that were unwrapped more than an hour ago, for ever.

@@ -10,6 +10,7 @@
 
 mod cipher;
 mod error;
+mod file;
 mod key_file;
 mod keyring;
 mod keys;
@@ -20,6 +21,7 @@ mod sealed;
 mod vault;
 
 pub use error::{ProviderError, SecretError};
+pub use file::SealedFileError;
 pub use key_file::KeyFile;
 pub use keyring::{Keyring, WrappedKey};
 pub use keys::Keys;

@@ -7,7 +7,6 @@ use std::{
 };
 
 use futures_util::{FutureExt, future::BoxFuture};
-use zeroize::Zeroize;
 
 use super::{Keys, Sealed, SecretError, cipher};
 use crate::{Decrypt, DecryptError, DocumentId, Masker, Path, Secret, secret::WeakSecret};
@@ -62,12 +61,8 @@ impl Secrets {
         if let Some(secret) = self.running(&place) {
             return Ok(secret);
         }
-        let mut plain = self.keys.open(namespace, path, &sealed).await?;
-        let text = String::from_utf8(std::mem::take(&mut *plain)).map_err(|error| {
-            error.into_bytes().zeroize();
-            SecretError::NotText
-        })?;
-        let secret = Secret::new(text);
+        let mut plain = self.keys.open_text(namespace, path, text).await?;
+        let secret = Secret::new(std::mem::take(&mut plain));
         self.masker.learn(&secret);
         self.remember(place, &secret);
         Ok(secret)

@@ -11,9 +11,9 @@ use std::{
 };
 
 use ::http::{Response, StatusCode, header};
-use state::{EngineError, Revision};
+use state::Revision;
 
-use crate::{Access, Data, Denied, DocumentId, Documents, Mask, Published, Reveal, Right, Value};
+use crate::{Access, Denied, DocumentId, Documents, Mask, Published, Reveal, Right};
 
 /// What all paths begin with.
 pub const PREFIX: &str = "/v1/config/";
@@ -49,11 +49,6 @@ impl<Caller: ?Sized> Serving<'_, Caller> {
                 let reason = "there is no such document".to_owned();
                 text(StatusCode::NOT_FOUND, reason, Some(index))
             }
-            Err(Refusal::State(error)) => {
-                tracing::error!(%error, path, "cannot read a document");
-                let reason = "the node's state cannot be read".to_owned();
-                text(StatusCode::INTERNAL_SERVER_ERROR, reason, None)
-            }
         }
     }
 
@@ -69,16 +64,18 @@ impl<Caller: ?Sized> Serving<'_, Caller> {
         if let Some(seen) = asked.index {
             let deadline = Instant::now() + asked.wait;
             // Whether it changed or the time is up: the answer is what there is.
-            let _changed_or_late = self.documents.wait(&id, seen, deadline).await?;
+            let _changed_or_late = self.documents.wait(&id, seen, deadline).await;
         }
+        // Before the look at the document: one that comes in between is news for this index.
+        let index = self.documents.index(&id);
         let Some(document) = self.documents.get(&id) else {
-            return Err(Refusal::None(self.documents.index(&id)?));
+            return Err(Refusal::None(index));
         };
         let reveal = match asked.masked {
             true => Reveal::Masked(self.mask),
             false => Reveal::Plain,
         };
-        if !asked.masked && has_secrets(&document.value) {
+        if !asked.masked && document.value.has_secrets() {
             self.access.check(caller, Right::Reveal, &id)?;
         }
         Ok(found(&document, reveal))
@@ -90,18 +87,11 @@ enum Refusal {
     Bad(String),
     Denied(Denied),
     None(Revision),
-    State(EngineError),
 }
 
 impl From<Denied> for Refusal {
     fn from(denied: Denied) -> Self {
         Self::Denied(denied)
-    }
-}
-
-impl From<EngineError> for Refusal {
-    fn from(error: EngineError) -> Self {
-        Self::State(error)
     }
 }
 
@@ -142,12 +132,6 @@ fn id_of(path: &str) -> Result<DocumentId, Refusal> {
         return Err(malformed());
     };
     DocumentId::new(&namespace, &name).map_err(|error| Refusal::Bad(error.to_string()))
-}
-
-fn has_secrets(value: &Value) -> bool {
-    let mut found = false;
-    value.leaves(&mut |_, leaf| found |= matches!(leaf.data, Data::Secret(_)));
-    found
 }
 
 fn found(document: &Published, reveal: Reveal<'_>) -> Response<String> {

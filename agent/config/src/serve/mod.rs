@@ -1,3 +1,4 @@
 //! Documents for the programs of the node.
 
 pub mod http;
+pub mod keys;

@@ -1,7 +1,11 @@
 //! Where a document's layers come from.
 
+mod backoff;
+mod consul;
+mod etcd;
 mod file;
 mod fixed;
+mod keys;
 mod outlet;
 
 use std::{fmt, sync::Arc};
@@ -11,8 +15,11 @@ use serde::{Deserialize, Serialize};
 
 use crate::Path;
 
+pub use consul::{ConsulSettings, ConsulSource};
+pub use etcd::{EtcdSettings, EtcdSource, EtcdUser};
 pub use file::FileSource;
 pub use fixed::FixedSource;
+pub use keys::Keys;
 pub use outlet::Outlet;
 pub(crate) use outlet::{Inlet, channel};
 

@@ -134,6 +134,17 @@ impl Value {
         self.walk(&Path::root(), visit);
     }
 
+    /// Whether there is an opened secret in it.
+    #[must_use]
+    pub fn has_secrets(&self) -> bool {
+        match &self.data {
+            Data::Secret(_) => true,
+            Data::Map(entries) => entries.values().any(|entry| entry.value.has_secrets()),
+            Data::List(values) => values.iter().any(Self::has_secrets),
+            _ => false,
+        }
+    }
+
     fn walk<'a>(&'a self, path: &Path, visit: &mut dyn FnMut(&Path, &'a Self)) {
         match &self.data {
             Data::Map(entries) if !entries.is_empty() => {

@@ -117,10 +117,10 @@ async fn the_same_content_is_not_tried_again() {
     folder.write("app.yaml", "port: many\n");
     refused(&mut node, Stage::Validate).await;
     // Written again, twice, under other inodes; then something new, which is told next.
-    folder.write("app.yaml", "port: many\n");
-    tokio::time::sleep(Duration::from_millis(300)).await;
-    folder.write("app.yaml", "port: many\n");
-    tokio::time::sleep(Duration::from_millis(300)).await;
+    for times in 1..=2 {
+        folder.write("app.yaml", "port: many\n");
+        node.until(|status| status.not_tried_again >= times).await;
+    }
     folder.write("app.yaml", "port: 2\n");
     assert_eq!(node.next().await, Happened::Applied { generation: 2 });
 }
@@ -254,7 +254,7 @@ impl Component for Listener {
         &'a self,
         _: Option<&'a Value>,
         next: &'a Value,
-    ) -> BoxFuture<'a, Result<Box<dyn Prepared>, ComponentError>> {
+    ) -> BoxFuture<'a, Result<Box<dyn Prepared>, Vec<ComponentError>>> {
         let port = next.get(&at("port")).and_then(|port| match &port.data {
             config::Data::Number(port) => port.as_u64(),
             _ => None,
@@ -264,10 +264,10 @@ impl Component for Listener {
         self.is_sick.store(port == 14, Ordering::Relaxed);
         Box::pin(async move {
             match port {
-                13 => Err(ComponentError {
+                13 => Err(vec![ComponentError {
                     path: at("port"),
                     reason: "13 is taken".to_owned(),
-                }),
+                }]),
                 port => Ok(Box::new(Ready { port, shared }) as Box<dyn Prepared>),
             }
         })

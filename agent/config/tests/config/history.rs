@@ -223,11 +223,11 @@ async fn who_waits_is_woken_when_the_generation_is_readable() {
     let folder = Folder::new();
     let (mut node, _handle, _file) = running(&folder).await;
     let documents = Arc::clone(node.watcher.documents());
-    let seen = documents.index(&id()).expect("reads");
+    let seen = documents.index(&id());
     assert_eq!(seen, documents.get(&id()).expect("in force").revision);
     let waiter = tokio::spawn(async move {
         let deadline = std::time::Instant::now() + Duration::from_secs(20);
-        let woken = documents.wait(&id(), seen, deadline).await.expect("reads");
+        let woken = documents.wait(&id(), seen, deadline).await;
         (woken, documents.get(&id()).expect("in force").revision)
     });
     folder.write("app.yaml", "port: 2\n");

@@ -2,5 +2,6 @@
 
 mod faults;
 mod history;
+mod keys;
 mod serve;
 mod support;

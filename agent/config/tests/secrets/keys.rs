@@ -187,3 +187,55 @@ async fn keys_are_wrapped_again_without_a_change_of_values() {
     let other = Keys::load(&ring, Arc::new(KeyFile::new(folder.path("kek")))).unwrap();
     assert_eq!(**other.open("prod", "a", &sealed).await.unwrap(), *b"x");
 }
+
+#[tokio::test]
+async fn a_key_seals_no_more_than_a_million_values() {
+    let folder = Folder::new();
+    let ring = folder.path("keys.json");
+    let keys = keys(&ring, folder.key_file("kek", 1));
+    let first = keys.rotate().await.unwrap();
+    keys.seal("prod", "a", "x").await.unwrap();
+    let counted = || Keyring::load(&ring).unwrap().keys()[0].sealed;
+    assert_eq!(counted(), 1);
+
+    // As if it had sealed all but two.
+    let almost = (1_u64 << 20) - 2;
+    let text = fs::read_to_string(&ring).unwrap();
+    let text = text.replace("\"sealed\": 1", &format!("\"sealed\": {almost}"));
+    fs::write(&ring, text).unwrap();
+    let three = [("a", "x"), ("b", "y"), ("c", "z")];
+    let refused = keys.seal_all("prod", &three).await.unwrap_err();
+    assert!(
+        matches!(refused, SecretError::Exhausted { .. }),
+        "{refused}"
+    );
+    assert_eq!(counted(), almost);
+    let last = keys.seal_all("prod", &three[..2]).await.unwrap();
+    assert!(keys.seal("prod", "d", "x").await.is_err());
+
+    let second = keys.rotate().await.unwrap();
+    let next = keys.seal("prod", "d", "x").await.unwrap();
+    assert_eq!((&last[0].kid, &next.kid), (&first, &second));
+    assert_eq!(**keys.open("prod", "a", &last[0]).await.unwrap(), *b"x");
+}
+
+/// Two processes with one keyring: none undoes what the other counted or added.
+#[tokio::test]
+async fn who_shares_a_keyring_loses_nothing() {
+    let folder = Folder::new();
+    let ring = folder.path("keys.json");
+    let one = keys(&ring, folder.key_file("kek", 1));
+    one.rotate().await.unwrap();
+    let two = Keys::load(&ring, Arc::new(KeyFile::new(folder.path("kek")))).unwrap();
+    let seal = async |keys: &Keys| {
+        for _ in 0..20 {
+            keys.seal("prod", "a", "x").await.unwrap();
+        }
+    };
+    tokio::join!(seal(&one), seal(&two));
+    let second = two.rotate().await.unwrap();
+    one.seal("prod", "a", "x").await.unwrap();
+    let kept = Keyring::load(&ring).unwrap();
+    let counts: Vec<_> = kept.keys().iter().map(|key| key.sealed).collect();
+    assert_eq!((counts, &kept.keys()[1].kid), (vec![40, 1], &second));
+}

@@ -4,6 +4,7 @@
     reason = "a test that cannot set itself up must stop"
 )]
 
+mod files;
 mod folder;
 mod key_service;
 mod keys;

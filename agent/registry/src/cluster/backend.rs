@@ -1,53 +1,55 @@
 //! Calls to etcd: one member at a time, each call with a time limit and past the breaker.
 
 use std::{
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
-    time::{Duration, Instant},
+    error::Error,
+    sync::atomic::{AtomicBool, Ordering},
+    time::Duration,
 };
 
 use futures_util::{StreamExt, TryStreamExt, stream};
-use thiserror::Error;
+use thiserror::Error as ThisError;
 use tokio::{sync::mpsc, time::timeout};
 use tonic::{
     Code, Request, Response, Status, Streaming,
     metadata::{Ascii, MetadataValue},
-    transport::{Certificate, Channel, ClientTlsConfig, Endpoint, Identity},
+    transport::Channel,
 };
 
 use super::{
+    gate::Gate,
     proto::{self, auth_client, kv_client, lease_client, watch_client, watch_request},
-    settings::{JoinError, Settings, TlsFiles, User},
+    settings::{JoinError, User},
 };
-use crate::{
-    RegistryError,
-    degrade::{Breaker, Outcome, Shared},
-};
+use crate::{RegistryError, degrade::Outcome};
 
 /// Keys of one page.
 const PAGE: i64 = 500;
 /// Largest message that is taken: many times what etcd lets others write at once.
 const LARGEST: usize = 64 * 1024 * 1024;
-/// A connection on which nothing comes is asked for a sign of life this often.
-const PING_EVERY: Duration = Duration::from_secs(5);
 
 /// Why the back end could not be used.
-#[derive(Debug, Error)]
+#[derive(Debug, ThisError)]
 pub(super) enum BackendError {
-    #[error("cannot connect to etcd at {endpoint}")]
-    Connect {
-        endpoint: String,
-        source: tonic::transport::Error,
-    },
+    #[error("cannot connect to etcd at {endpoint}: {reason}")]
+    Connect { endpoint: String, reason: String },
     #[error("etcd at {endpoint} did not answer {call} in time")]
     TimedOut {
         endpoint: String,
         call: &'static str,
     },
-    #[error("etcd at {endpoint} refused {call}: {}", source.message())]
+    #[error("etcd at {endpoint} refused {call}: {reason}")]
     Refused {
         endpoint: String,
         call: &'static str,
-        source: Box<Status>,
+        code: Code,
+        reason: String,
+    },
+    #[error("the connection to etcd at {endpoint} broke in {call}: {reason}{hint}")]
+    Broken {
+        endpoint: String,
+        call: &'static str,
+        reason: String,
+        hint: &'static str,
     },
     #[error("etcd at {endpoint} ended the watch: {reason}")]
     WatchEnded { endpoint: String, reason: String },
@@ -55,6 +57,8 @@ pub(super) enum BackendError {
     Compacted,
     #[error("somebody else wrote the keys of this node")]
     ClaimLost,
+    #[error("the settings for etcd cannot be used any more")]
+    Settings(#[from] JoinError),
     #[error("the breaker does not let calls through")]
     BreakerOpen,
     #[error("the state of this registry cannot be used")]
@@ -63,192 +67,13 @@ pub(super) enum BackendError {
     Record(#[from] serde_json::Error),
 }
 
-/// The breaker, and where it is shown.
-#[derive(Clone, Debug)]
-pub(super) struct Gate {
-    breaker: Arc<Mutex<Breaker>>,
-    shared: Arc<Shared>,
-}
-
-impl Gate {
-    pub(super) fn new(breaker: Breaker, shared: Arc<Shared>) -> Self {
-        let breaker = Arc::new(Mutex::new(breaker));
-        Self { breaker, shared }
+impl BackendError {
+    /// Whether etcd does not want us: then asking often changes nothing, and costs it a password's check.
+    pub(super) fn is_denial(&self) -> bool {
+        use Code::{InvalidArgument, PermissionDenied, Unauthenticated};
+        let denials = [InvalidArgument, PermissionDenied, Unauthenticated];
+        matches!(self, Self::Refused { code, .. } if denials.contains(code))
     }
-
-    pub(super) fn allow(&self) -> bool {
-        let mut breaker = self.breaker();
-        let allowed = breaker.allow(Instant::now());
-        self.show(&breaker);
-        allowed
-    }
-
-    pub(super) fn half_open(&self) {
-        let mut breaker = self.breaker();
-        breaker.half_open();
-        self.show(&breaker);
-    }
-
-    fn record(&self, outcome: Outcome) {
-        let now = Instant::now();
-        if outcome == Outcome::Success {
-            self.shared.contact(now);
-        }
-        let mut breaker = self.breaker();
-        breaker.record(outcome, now);
-        self.show(&breaker);
-    }
-
-    fn show(&self, breaker: &Breaker) {
-        self.shared.update(|status| {
-            status.breaker = breaker.state();
-            status.breaker_opened = breaker.opened();
-        });
-    }
-
-    fn breaker(&self) -> MutexGuard<'_, Breaker> {
-        self.breaker.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-/// The members of the etcd cluster that can be tried.
-#[derive(Debug)]
-pub(super) struct Endpoints {
-    endpoints: Vec<(String, Endpoint)>,
-    next: usize,
-    user: Option<User>,
-    limit: Duration,
-}
-
-impl Endpoints {
-    pub(super) fn new(settings: &Settings) -> Result<Self, JoinError> {
-        let tls = tls(&settings.tls)?;
-        let limit = settings.call_timeout;
-        let made = settings.endpoints.iter().map(|given| {
-            let wrong = || JoinError::Endpoint {
-                endpoint: given.clone(),
-            };
-            let uri: http::Uri = given.parse().map_err(|_error| wrong())?;
-            let is_tls = match (uri.scheme_str(), uri.port()) {
-                (Some("http"), Some(_)) => false,
-                (Some("https"), Some(_)) => true,
-                _ => return Err(wrong()),
-            };
-            let endpoint = Endpoint::from(uri)
-                .connect_timeout(limit)
-                .http2_keep_alive_interval(PING_EVERY)
-                .keep_alive_timeout(limit)
-                .keep_alive_while_idle(true);
-            let endpoint = match is_tls {
-                true => endpoint.tls_config(tls.clone()).map_err(JoinError::Tls)?,
-                false => endpoint,
-            };
-            Ok((given.clone(), endpoint))
-        });
-        Ok(Self {
-            endpoints: made.collect::<Result<_, _>>()?,
-            next: 0,
-            user: settings.user.clone(),
-            limit,
-        })
-    }
-
-    /// Connects to the next member, and shows it who we are.
-    pub(super) async fn connect(&mut self, gate: &Gate) -> Result<Backend, BackendError> {
-        let at = self.next % self.endpoints.len().max(1);
-        self.next = at + 1;
-        let Some((name, endpoint)) = self.endpoints.get(at) else {
-            return Err(BackendError::BreakerOpen);
-        };
-        let mut backend = Backend {
-            channel: connect(name, endpoint, self.limit, gate).await?,
-            endpoint: name.clone(),
-            token: None,
-            limit: self.limit,
-            gate: gate.clone(),
-        };
-        if let Some(user) = &self.user {
-            backend.authenticate(user).await?;
-        }
-        Ok(backend)
-    }
-
-    /// Whether the next member answers at all; asked while the breaker is open.
-    pub(super) async fn probe(&mut self) -> bool {
-        let at = self.next % self.endpoints.len().max(1);
-        self.next = at + 1;
-        let Some((_, endpoint)) = self.endpoints.get(at) else {
-            return false;
-        };
-        let asked = async {
-            let channel = endpoint.connect().await.ok()?;
-            let nothing = proto::LeaseTimeToLiveRequest::default();
-            let mut leases = lease_client::LeaseClient::new(channel);
-            match leases.lease_time_to_live(nothing).await {
-                Ok(_) => Some(()),
-                // It answers, if only that it wants to know who asks.
-                Err(status) if is_answer(&status) => Some(()),
-                Err(_) => None,
-            }
-        };
-        matches!(timeout(self.limit, asked).await, Ok(Some(())))
-    }
-}
-
-fn is_answer(status: &Status) -> bool {
-    matches!(
-        status.code(),
-        Code::Unauthenticated | Code::PermissionDenied | Code::InvalidArgument | Code::NotFound
-    )
-}
-
-async fn connect(
-    name: &str,
-    endpoint: &Endpoint,
-    limit: Duration,
-    gate: &Gate,
-) -> Result<Channel, BackendError> {
-    if !gate.allow() {
-        return Err(BackendError::BreakerOpen);
-    }
-    let name = name.to_owned();
-    match timeout(limit, endpoint.connect()).await {
-        Ok(Ok(channel)) => {
-            gate.record(Outcome::Success);
-            Ok(channel)
-        }
-        Ok(Err(source)) => {
-            gate.record(Outcome::Failure);
-            Err(BackendError::Connect {
-                endpoint: name,
-                source,
-            })
-        }
-        Err(_elapsed) => {
-            gate.record(Outcome::TimedOut);
-            Err(BackendError::TimedOut {
-                endpoint: name,
-                call: "a connection",
-            })
-        }
-    }
-}
-
-fn tls(files: &TlsFiles) -> Result<ClientTlsConfig, JoinError> {
-    let read = |file: &std::path::Path| {
-        std::fs::read(file).map_err(|source| JoinError::File {
-            file: file.to_owned(),
-            source,
-        })
-    };
-    let mut tls = match &files.authority {
-        Some(file) => ClientTlsConfig::new().ca_certificate(Certificate::from_pem(read(file)?)),
-        None => ClientTlsConfig::new().with_native_roots(),
-    };
-    if let Some((certificate, key)) = &files.identity {
-        tls = tls.identity(Identity::from_pem(read(certificate)?, read(key)?));
-    }
-    Ok(tls)
 }
 
 /// A connection to one member.
@@ -259,6 +84,7 @@ pub(super) struct Backend {
     token: Option<MetadataValue<Ascii>>,
     limit: Duration,
     gate: Gate,
+    has_answered: AtomicBool,
 }
 
 /// A part of what is in a range.
@@ -288,14 +114,26 @@ impl Watch {
 }
 
 impl Backend {
+    pub(super) fn new(channel: Channel, endpoint: String, limit: Duration, gate: Gate) -> Self {
+        Self {
+            channel,
+            endpoint,
+            token: None,
+            limit,
+            gate,
+            has_answered: AtomicBool::new(false),
+        }
+    }
+
     pub(super) fn endpoint(&self) -> &str {
         &self.endpoint
     }
 
-    async fn authenticate(&mut self, user: &User) -> Result<(), BackendError> {
+    /// Shows etcd who we are; calls from here on are this user's.
+    pub(super) async fn authenticate(&mut self, user: &User) -> Result<(), BackendError> {
         let request = proto::AuthenticateRequest {
             name: user.name.clone(),
-            password: user.password.clone(),
+            password: user.password()?,
         };
         let mut auth = auth_client::AuthClient::new(self.channel.clone());
         let answer = self
@@ -453,6 +291,34 @@ impl Backend {
         request
     }
 
+    /// What etcd said, or why it could not say anything.
+    fn failed(&self, call: &'static str, status: Status) -> BackendError {
+        let endpoint = self.endpoint.clone();
+        if is_compacted(&status) {
+            return BackendError::Compacted;
+        }
+        if status.source().is_none() {
+            return BackendError::Refused {
+                endpoint,
+                call,
+                code: status.code(),
+                reason: status.message().to_owned(),
+            };
+        }
+        // With TLS 1.3 a client learns that its certificate is refused when it has connected.
+        let may_be_refused =
+            endpoint.starts_with("https") && !self.has_answered.load(Ordering::Relaxed);
+        BackendError::Broken {
+            endpoint,
+            call,
+            reason: innermost(&status),
+            hint: match may_be_refused {
+                true => " (it may not take this node's certificate, or want one)",
+                false => "",
+            },
+        }
+    }
+
     async fn call<T>(
         &self,
         call: &'static str,
@@ -465,18 +331,12 @@ impl Backend {
         match timeout(self.limit, work).await {
             Ok(Ok(answer)) => {
                 self.gate.record(Outcome::Success);
+                self.has_answered.store(true, Ordering::Relaxed);
                 Ok(answer.into_inner())
             }
             Ok(Err(status)) => {
                 self.gate.record(Outcome::Failure);
-                Err(match is_compacted(&status) {
-                    true => BackendError::Compacted,
-                    false => BackendError::Refused {
-                        endpoint: endpoint(),
-                        call,
-                        source: Box::new(status),
-                    },
-                })
+                Err(self.failed(call, status))
             }
             Err(_elapsed) => {
                 self.gate.record(Outcome::TimedOut);
@@ -487,6 +347,15 @@ impl Backend {
             }
         }
     }
+}
+
+/// The cause that the others repeat.
+pub(super) fn innermost(error: &dyn Error) -> String {
+    let mut cause = error;
+    while let Some(next) = cause.source() {
+        cause = next;
+    }
+    cause.to_string()
 }
 
 /// etcd has no code of its own for this.

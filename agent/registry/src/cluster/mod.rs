@@ -7,10 +7,14 @@
 
 mod backend;
 mod book;
+mod endpoints;
+mod gate;
 mod keys;
 mod leases;
+mod reach;
 mod reader;
 mod record;
+mod selection;
 mod session;
 mod settings;
 mod writer;
@@ -21,14 +25,11 @@ use std::{
     time::{Duration, Instant},
 };
 
-use tokio::task::JoinHandle;
+use tokio::{sync::watch, task::JoinHandle};
 
 use self::{
-    backend::{BackendError, Endpoints, Gate},
-    keys::Keys,
-    reader::Reader,
-    session::Session,
-    writer::Writer,
+    backend::BackendError, endpoints::Endpoints, gate::Gate, keys::Keys, reader::Reader,
+    session::Session, writer::Writer,
 };
 use crate::{
     Registry, RegistryError,
@@ -53,8 +54,10 @@ pub mod proto {
 
 /// The pause after the first failure; it doubles with each one that follows.
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
-/// The longest pause.
+/// The longest pause while etcd cannot be reached.
 const LONGEST_PAUSE: Duration = Duration::from_secs(2);
+/// The longest pause while etcd does not want us.
+const LONGEST_DENIAL: Duration = Duration::from_secs(60);
 
 /// A registry's part in a cluster. It leaves when this is dropped; what it told the others stays for the time
 /// of a lease, so that a restart goes unnoticed.
@@ -70,8 +73,24 @@ impl Cluster {
     /// # Errors
     /// When the settings cannot be used, or the registry has joined before.
     pub async fn join(registry: &Registry, settings: Settings) -> Result<Self, JoinError> {
-        settings.check()?;
-        let endpoints = Endpoints::new(&settings)?;
+        let (_, complete) = watch::channel(true);
+        Self::join_incomplete(registry, settings, complete).await
+    }
+
+    /// Joins while not all is registered yet that runs on this node: others are told what there is once
+    /// `complete` says so, and until then keep what they know of a life before this one.
+    ///
+    /// # Errors
+    /// As [`join`](Self::join).
+    pub async fn join_incomplete(
+        registry: &Registry,
+        settings: Settings,
+        complete: watch::Receiver<bool>,
+    ) -> Result<Self, JoinError> {
+        if let Some(problem) = settings.problems().into_iter().next() {
+            return Err(problem);
+        }
+        let endpoints = Endpoints::new(&settings);
         let identity = registry.identity().await;
         let identity = identity.map_err(|error| JoinError::Identity(Box::new(error)))?;
         let shared = Arc::new(Shared::new(settings.freshness, Instant::now()));
@@ -90,8 +109,8 @@ impl Cluster {
             Arc::clone(&shared),
             keys.clone(),
             identity,
-            settings.lease_ttl,
-            settings.keys_per_lease,
+            &settings,
+            complete.clone(),
         );
         let gate = Gate::new(Breaker::new(settings.breaker), Arc::clone(&shared));
         let session = Session {
@@ -101,6 +120,7 @@ impl Cluster {
             keys,
             reader,
             writer,
+            complete,
         };
         let task = tokio::spawn(follow(session, endpoints, gate));
         Ok(Self { task })
@@ -138,13 +158,13 @@ async fn follow(mut session: Session, mut endpoints: Endpoints, gate: Gate) {
             wait_for_trial(&mut session, &mut endpoints, &gate).await;
             continue;
         }
-        // Who was connected for a while begins anew with the short pauses.
-        failures = match begin.elapsed() > LONGEST_PAUSE * 5 {
-            true => 1,
-            false => failures + 1,
+        let longest = match error.is_denial() {
+            true => LONGEST_DENIAL,
+            false => LONGEST_PAUSE,
         };
+        failures = failures_after(failures, begin.elapsed(), longest);
         tell(&session.shared, &error);
-        tokio::time::sleep(pause(failures)).await;
+        tokio::time::sleep(jittered(pause(failures, longest))).await;
         look(&mut session).await;
     }
 }
@@ -159,7 +179,7 @@ async fn wait_for_trial(session: &mut Session, endpoints: &mut Endpoints, gate: 
             gate.half_open();
             return;
         }
-        if gate.allow() {
+        if !gate.is_open() {
             return;
         }
     }
@@ -185,12 +205,57 @@ fn tell(shared: &Shared, error: &BackendError) {
     });
 }
 
-/// Twice as long after each failure, and for each node a different part of it: they do not all come back at
-/// the same moment.
-fn pause(failures: u32) -> Duration {
+/// Failures in a row, with the one that ended a connection of this length. Who was connected for several
+/// times the last pause begins anew with the short ones.
+fn failures_after(before: u32, connected: Duration, longest: Duration) -> u32 {
+    match connected > pause(before, longest) * 5 {
+        true => 1,
+        false => before.saturating_add(1),
+    }
+}
+
+/// Twice as long after each failure.
+fn pause(failures: u32, longest: Duration) -> Duration {
     let doubled = FIRST_PAUSE.saturating_mul(2_u32.saturating_pow(failures.saturating_sub(1)));
-    let whole = doubled.min(LONGEST_PAUSE);
+    doubled.min(longest)
+}
+
+/// For each node a different part of it: they do not all come back at the same moment.
+fn jittered(pause: Duration) -> Duration {
     let random = RandomState::new().build_hasher().finish();
     let part = f64::from((random >> 32) as u32) / f64::from(u32::MAX);
-    whole.mul_f64(0.5 + part / 2.0)
+    pause.mul_f64(0.5 + part / 2.0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_etcd_that_does_not_want_us_is_asked_once_a_minute_at_last() {
+        let mut failures = 0;
+        let mut asked = 0;
+        let mut time = Duration::ZERO;
+        while time < Duration::from_secs(600) {
+            failures = failures_after(failures, Duration::from_millis(80), LONGEST_DENIAL);
+            asked += 1;
+            // The shortest that the pause can be.
+            time += pause(failures, LONGEST_DENIAL) / 2;
+        }
+        assert!(asked <= 30, "{asked} times in ten minutes");
+    }
+
+    #[test]
+    fn one_that_is_gone_is_found_again_within_two_seconds() {
+        assert_eq!(pause(1, LONGEST_PAUSE), FIRST_PAUSE);
+        assert_eq!(pause(u32::MAX, LONGEST_PAUSE), LONGEST_PAUSE);
+    }
+
+    #[test]
+    fn a_connection_that_lasted_makes_the_pauses_short_again() {
+        let second = Duration::from_secs(1);
+        assert_eq!(failures_after(1, second, LONGEST_DENIAL), 1);
+        assert_eq!(failures_after(7, second, LONGEST_DENIAL), 8);
+        assert_eq!(failures_after(7, 60 * second, LONGEST_DENIAL), 1);
+    }
 }

@@ -108,7 +108,7 @@ impl Reader {
         self.release().await
     }
 
-    /// Takes what the watch tells. All events of a revision are in one response.
+    /// Takes what the watch tells, in its order. All events of a revision come together.
     pub(super) async fn events(
         &mut self,
         events: Vec<proto::Event>,

@@ -6,7 +6,12 @@ use std::{
     time::{Duration, Instant},
 };
 
-use tokio::time::{Interval, MissedTickBehavior, interval_at};
+use futures_util::FutureExt as _;
+use tokio::{
+    sync::watch,
+    time::{Interval, MissedTickBehavior, interval_at},
+};
+use tonic::Status;
 
 use super::{
     backend::{Backend, BackendError, Watch},
@@ -20,6 +25,8 @@ use crate::{Registry, degrade::Shared};
 
 /// A watch is asked for a sign of life this often.
 const ASK_EVERY: Duration = Duration::from_secs(5);
+/// Events that are taken at one time, or a few more.
+const MOST_EVENTS: usize = 1_000;
 /// What is held back is looked at this often.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 
@@ -31,6 +38,8 @@ pub(super) struct Session {
     pub(super) keys: Keys,
     pub(super) reader: Reader,
     pub(super) writer: Writer,
+    /// Says when all is registered that runs on this node.
+    pub(super) complete: watch::Receiver<bool>,
 }
 
 impl Session {
@@ -52,10 +61,16 @@ impl Session {
             tokio::select! {
                 response = watch.responses.message() => {
                     heard = Instant::now();
-                    let response = response.map_err(|status| backend.watch_ended(Some(status)))?;
-                    let response = response.ok_or_else(|| backend.watch_ended(None))?;
-                    self.take(backend, response, &mut seen).await?;
+                    let mut events = self.news(backend, response, seen)?;
+                    // etcd tells each revision by itself; what is here already shares a commit.
+                    while events.len() < MOST_EVENTS
+                        && let Some(response) = watch.responses.message().now_or_never()
+                    {
+                        events.extend(self.news(backend, response, seen)?);
+                    }
+                    self.take(backend, events, &mut seen).await?;
                 }
+                Ok(()) = self.complete.changed() => self.writer.flush(backend).await?,
                 () = self.registry.outward().changed() => self.writer.flush(backend).await?,
                 _ = renewals.tick() => self.writer.renew(backend).await?,
                 _ = comparisons.tick() => {
@@ -87,24 +102,35 @@ impl Session {
         Ok(revision)
     }
 
-    async fn take(
-        &mut self,
+    /// What a response of the watch tells that is not known yet.
+    fn news(
+        &self,
         backend: &Backend,
-        response: proto::WatchResponse,
-        seen: &mut i64,
-    ) -> Result<(), BackendError> {
+        response: Result<Option<proto::WatchResponse>, Status>,
+        seen: i64,
+    ) -> Result<Vec<proto::Event>, BackendError> {
+        let response = response.map_err(|status| backend.watch_ended(Some(status)))?;
+        let response = response.ok_or_else(|| backend.watch_ended(None))?;
         if response.compact_revision > 0 {
             return Err(BackendError::Compacted);
         }
         if response.canceled {
-            let reason = tonic::Status::aborted(response.cancel_reason);
+            let reason = Status::aborted(response.cancel_reason);
             return Err(backend.watch_ended(Some(reason)));
         }
         self.shared.contact(Instant::now());
         // What a comparison has seen already is not taken twice.
         let is_new =
-            |event: &proto::Event| event.kv.as_ref().is_some_and(|kv| kv.mod_revision > *seen);
-        let events: Vec<_> = response.events.into_iter().filter(is_new).collect();
+            |event: &proto::Event| event.kv.as_ref().is_some_and(|kv| kv.mod_revision > seen);
+        Ok(response.events.into_iter().filter(is_new).collect())
+    }
+
+    async fn take(
+        &mut self,
+        backend: &Backend,
+        events: Vec<proto::Event>,
+        seen: &mut i64,
+    ) -> Result<(), BackendError> {
         let revisions = events.iter().filter_map(|event| event.kv.as_ref());
         let Some(newest) = revisions.map(|kv| kv.mod_revision).max() else {
             return Ok(());

@@ -1,9 +1,14 @@
 //! What the cluster needs to be told.
 
-use std::{fmt, io, path::PathBuf, time::Duration};
+use std::{
+    io,
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 use thiserror::Error;
 
+use super::endpoints::Endpoints;
 use crate::degrade::{BreakerSettings, FreshnessSettings, ProtectionSettings};
 
 /// The shortest time that etcd gives a lease with its own defaults.
@@ -24,6 +29,9 @@ pub struct Settings {
     pub lease_ttl: Duration,
     /// Most keys that live by one lease.
     pub keys_per_lease: usize,
+    /// Publish registrations whose address is loopback as well. What golens found by itself on such an address
+    /// is never published.
+    pub publish_loopback: bool,
     /// A call that takes longer has timed out.
     pub call_timeout: Duration,
     /// Time between two comparisons of everything.
@@ -46,19 +54,19 @@ pub struct TlsFiles {
 }
 
 /// A user of etcd.
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct User {
     /// Name.
     pub name: String,
-    /// Password.
-    pub password: String,
+    /// File with the password in its first line; read for each connection.
+    pub password_file: PathBuf,
 }
 
-impl fmt::Debug for User {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("User")
-            .field("name", &self.name)
-            .finish_non_exhaustive()
+impl User {
+    pub(super) fn password(&self) -> Result<String, JoinError> {
+        let text = read(&self.password_file)?;
+        let text = String::from_utf8_lossy(&text);
+        Ok(text.lines().next().unwrap_or_default().to_owned())
     }
 }
 
@@ -71,6 +79,7 @@ impl Default for Settings {
             user: None,
             lease_ttl: Duration::from_secs(30),
             keys_per_lease: 200,
+            publish_loopback: false,
             call_timeout: Duration::from_secs(3),
             compare_every: Duration::from_secs(300),
             freshness: FreshnessSettings::default(),
@@ -128,20 +137,54 @@ pub enum JoinError {
     Identity(#[source] Box<crate::RegistryError>),
 }
 
+/// Reads a file that the settings name.
+pub(super) fn read(file: &Path) -> Result<Vec<u8>, JoinError> {
+    std::fs::read(file).map_err(|source| JoinError::File {
+        file: file.to_owned(),
+        source,
+    })
+}
+
 impl Settings {
-    pub(super) fn check(&self) -> Result<(), JoinError> {
+    /// Everything about the settings themselves that cannot work; files are looked at when they are used.
+    #[must_use]
+    pub fn problems(&self) -> Vec<JoinError> {
+        let mut problems = Vec::new();
         if self.endpoints.is_empty() {
-            return Err(JoinError::NoEndpoint);
+            problems.push(JoinError::NoEndpoint);
         }
-        let is_good = self.prefix.starts_with('/') && !self.prefix.ends_with('/');
-        if !is_good {
+        let endpoints = self.endpoints.iter().map(|endpoint| uri(endpoint));
+        problems.extend(endpoints.filter_map(Result::err));
+        if !self.prefix.starts_with('/') || self.prefix.ends_with('/') {
             let prefix = self.prefix.clone();
-            return Err(JoinError::Prefix { prefix });
+            problems.push(JoinError::Prefix { prefix });
         }
         if self.lease_ttl < SHORTEST_TTL {
             let ttl = self.lease_ttl;
-            return Err(JoinError::Ttl { ttl });
+            problems.push(JoinError::Ttl { ttl });
         }
-        Ok(())
+        problems
+    }
+
+    /// Whether the files of certificates and the password can be used now. They are read for each connection,
+    /// so this is for those who would rather not start.
+    ///
+    /// # Errors
+    /// The first one that cannot be used.
+    pub fn check_files(&self) -> Result<(), JoinError> {
+        Endpoints::new(self).check()
+    }
+}
+
+/// An endpoint, and whether it is encrypted.
+pub(super) fn uri(endpoint: &str) -> Result<(http::Uri, bool), JoinError> {
+    let wrong = || JoinError::Endpoint {
+        endpoint: endpoint.to_owned(),
+    };
+    let uri: http::Uri = endpoint.parse().map_err(|_error| wrong())?;
+    match (uri.scheme_str(), uri.port()) {
+        (Some("http"), Some(_)) => Ok((uri, false)),
+        (Some("https"), Some(_)) => Ok((uri, true)),
+        _ => Err(wrong()),
     }
 }

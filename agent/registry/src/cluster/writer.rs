@@ -10,18 +10,22 @@ use std::{
     time::Duration,
 };
 
+use tokio::sync::watch;
+
 use super::{
     backend::{Backend, BackendError},
     book::{Book, Held, Step},
     keys::Keys,
     proto::{self, compare, request_op},
     record,
+    selection::Selection,
+    settings::Settings,
 };
 use crate::{
     Registry,
     degrade::Shared,
     engine::Dirty,
-    model::{Instance, InstanceKey, Name, Source},
+    model::{InstanceKey, Name, Source},
 };
 
 /// Most steps of one transaction: etcd takes 128, and one is that the node took something out.
@@ -55,7 +59,9 @@ pub(super) struct Writer {
     /// The record of the node, when it is ours.
     node_held: Option<Held>,
     book: Book,
-    too_large: BTreeSet<InstanceKey>,
+    selection: Selection,
+    /// Whether all is registered that runs on this node; nothing is written before.
+    complete: watch::Receiver<bool>,
     dirty: Dirty,
 }
 
@@ -65,20 +71,22 @@ impl Writer {
         shared: Arc<Shared>,
         keys: Keys,
         identity: String,
-        ttl: Duration,
-        keys_per_lease: usize,
+        settings: &Settings,
+        complete: watch::Receiver<bool>,
     ) -> Self {
+        let selection = Selection::new(keys.clone(), LARGEST, settings.publish_loopback);
         Self {
             node: Name::clone(registry.node_name()),
             registry,
             shared,
             keys,
             identity,
-            ttl,
+            ttl: settings.lease_ttl,
             claim: Claim::Free,
             node_held: None,
-            book: Book::new(keys_per_lease),
-            too_large: BTreeSet::new(),
+            book: Book::new(settings.keys_per_lease),
+            selection,
+            complete,
             dirty: Dirty::default(),
         }
     }
@@ -147,6 +155,10 @@ impl Writer {
     /// Writes what differs.
     pub(super) async fn flush(&mut self, backend: &Backend) -> Result<(), BackendError> {
         self.take_news();
+        self.look_at_address();
+        if !*self.complete.borrow() {
+            return Ok(());
+        }
         if !self.claimed(backend).await? {
             return Ok(());
         }
@@ -210,6 +222,13 @@ impl Writer {
         self.dirty.instances.extend(news.instances);
     }
 
+    /// An address that others do not reach makes a difference to all instances that have no other.
+    fn look_at_address(&mut self) {
+        if let Some(entry) = self.registry.node(&self.node) {
+            self.dirty.all |= self.selection.node_is_at(&entry.node.address);
+        }
+    }
+
     /// All instances that are here or in etcd.
     fn everything(&self) -> BTreeSet<InstanceKey> {
         let mut all = self.book.instances();
@@ -223,26 +242,14 @@ impl Writer {
     fn steps_for(&mut self, key: &InstanceKey) -> Vec<Step> {
         let instance = self.registry.instance(key);
         let ours = instance.filter(|instance| instance.source != Source::Etcd);
-        let wanted = ours.and_then(|instance| self.wanted(&instance));
-        self.book.steps(key, wanted)
-    }
-
-    /// The key and the value that an instance should have; `None` when it cannot be published.
-    fn wanted(&mut self, instance: &Instance) -> Option<(Vec<u8>, Vec<u8>)> {
-        let name = self.keys.instance(&instance.service, &instance.key);
-        let value = record::of_instance(instance).ok();
-        let value = value.filter(|value| value.len() + name.len() <= LARGEST);
-        let is_new = match &value {
-            Some(_) => {
-                self.too_large.remove(&instance.key);
-                false
+        let wanted = match ours {
+            Some(instance) => self.selection.wanted(&instance),
+            None => {
+                self.selection.gone(key);
+                None
             }
-            None => self.too_large.insert(instance.key.clone()),
         };
-        if is_new {
-            tracing::error!(id = %instance.key.id, service = %instance.service, most = LARGEST, "an instance is too large to be published to other nodes");
-        }
-        Some((name, value?))
+        self.book.steps(key, wanted)
     }
 
     /// Whether the record of the node is ours, after an attempt to make it so.
@@ -427,7 +434,7 @@ impl Writer {
                 Claim::Free | Claim::Taken => 0,
             };
             status.leases = self.book.leases.len() as u64;
-            status.too_large = self.too_large.len() as u64;
+            self.selection.show(status);
         });
     }
 }

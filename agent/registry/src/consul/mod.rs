@@ -9,6 +9,7 @@ mod error;
 mod filter;
 mod fold;
 pub(crate) mod http;
+mod mount;
 mod options;
 mod query;
 mod routes;
@@ -23,6 +24,7 @@ use tokio::task::JoinSet;
 pub(crate) use self::http::ending;
 pub use self::{
     http::{Listener, Shutdown},
+    mount::{KeyMount, Keys},
     server::Server,
     settings::{OWN_SERVICE, Reload, SERF_CHECK, Settings, VERSION},
 };

@@ -38,6 +38,8 @@ pub(crate) struct Options {
     pub(crate) datacenter: Option<String>,
     /// Namespace that is asked; none for the default.
     pub(crate) namespace: Option<String>,
+    /// Whether tags that nobody well has fall back to the namespace.
+    pub(crate) fallback: bool,
     /// Token shown.
     pub(crate) token: Option<String>,
 }
@@ -83,6 +85,7 @@ impl Options {
             cached: query.has("cached"),
             datacenter: owned("dc"),
             namespace: owned("ns").or_else(|| header(headers, "x-consul-namespace")),
+            fallback: query.has("fallback"),
             token: token(query, headers),
         })
     }
@@ -206,6 +209,7 @@ mod tests {
                 cached: true,
                 datacenter: Some("dc1".to_owned()),
                 namespace: Some("staging".to_owned()),
+                fallback: false,
                 token: None,
             }
         );

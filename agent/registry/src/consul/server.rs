@@ -15,6 +15,7 @@ use state::tokens::Rights;
 use super::{
     error::ApiError,
     http::{Answer, Call, Handler, Head, Shutdown, ending},
+    mount::KeyMount,
     options::Options,
     routes,
     settings::Settings,
@@ -22,7 +23,7 @@ use super::{
 use crate::{
     Caller, CallerIdentity, Limiter, Limits, Registry, Revision, WatchKey,
     caller::{Door, Guest},
-    model::Name,
+    model::{DEFAULT_NAMESPACE, Name},
 };
 
 /// Consul's API in front of a registry.
@@ -70,6 +71,18 @@ impl Server {
     /// What the server says of itself.
     pub(super) fn settings(&self) -> &Settings {
         &self.settings
+    }
+
+    /// Who keeps a key, if it is somebody else.
+    pub(super) fn mount(&self, namespace: &str, key: &str) -> Option<&dyn KeyMount> {
+        let mount = self.settings.mount.as_deref()?;
+        let is_theirs = namespace == DEFAULT_NAMESPACE && key.starts_with(mount.folder());
+        is_theirs.then_some(mount)
+    }
+
+    /// Turns true when held requests are to be answered.
+    pub(super) fn ends(&self) -> Shutdown {
+        self.ends.clone()
     }
 
     /// The node of this agent.
@@ -122,7 +135,7 @@ impl Server {
         guest: &Guest,
     ) -> Result<Answer, ApiError> {
         let Some(head) = Head::parse(&parts)? else {
-            return Ok(Answer::text(StatusCode::NOT_FOUND, "404 page not found\n"));
+            return Ok(Answer::not_implemented(parts.uri.path()));
         };
         drop(parts);
         self.check_datacenter(&head.options)?;

@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, fmt, net::IpAddr, pin::Pin, sync::Arc};
 
 use state::tokens::Rights;
 
-use super::compat::CompatError;
+use super::{KeyMount, compat::CompatError};
 use crate::{
     CertificateRules,
     model::{Addition, CheckSpec, Node, Status},
@@ -50,6 +50,8 @@ pub struct Settings {
     pub certificates: Arc<CertificateRules>,
     /// Called for `/v1/agent/reload`; without it there is nothing to read again.
     pub reload: Option<Reload>,
+    /// Keys that somebody else keeps.
+    pub mount: Option<Arc<dyn KeyMount>>,
 }
 
 impl Default for Settings {
@@ -67,6 +69,7 @@ impl Default for Settings {
             anonymous: Arc::new(Rights::all()),
             certificates: Arc::default(),
             reload: None,
+            mount: None,
         }
     }
 }

@@ -118,12 +118,20 @@ impl Breaker {
         self.opened
     }
 
-    /// Whether a call may go out at `now`. An open breaker whose time is over lets trials through.
-    pub(crate) fn allow(&mut self, now: Instant) -> bool {
+    /// Whether calls go out at all at `now`. An open breaker whose time is over lets trials through.
+    pub(crate) fn is_open(&mut self, now: Instant) -> bool {
         if let State::Open { until } = self.state
             && now >= until
         {
             self.half_open();
+        }
+        matches!(self.state, State::Open { .. })
+    }
+
+    /// Whether a call may go out at `now`; one on trial counts as begun.
+    pub(crate) fn allow(&mut self, now: Instant) -> bool {
+        if self.is_open(now) {
+            return false;
         }
         match &mut self.state {
             State::Closed => true,

@@ -99,6 +99,8 @@ pub struct ClusterStatus {
     pub refused: u64,
     /// Instances of this node that are too large for the back end, and are not published.
     pub too_large: u64,
+    /// Instances that are not published because only this machine reaches them.
+    pub kept_here: u64,
     /// Services that the back end says are empty and that are kept for a while.
     pub protected: u64,
     /// What went wrong last; empty when nothing did since the stream stands.

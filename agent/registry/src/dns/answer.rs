@@ -20,9 +20,9 @@ use crate::{
 
 /// An answer under way.
 pub(super) struct Answer<'a> {
-    resolver: &'a Resolver,
-    records: Records<'a>,
-    name: &'a Name,
+    pub(super) resolver: &'a Resolver,
+    pub(super) records: Records<'a>,
+    pub(super) name: &'a Name,
     wanted: RecordType,
     pub(super) answers: Vec<Record>,
     pub(super) additionals: Vec<Record>,
@@ -75,7 +75,7 @@ impl<'a> Answer<'a> {
         self.records.soa(serial)
     }
 
-    fn wants(&self, kind: RecordType) -> bool {
+    pub(super) fn wants(&self, kind: RecordType) -> bool {
         self.wanted == kind || self.wanted == RecordType::ANY
     }
 
@@ -134,9 +134,11 @@ impl<'a> Answer<'a> {
         let Some(view) = self.find_service(namespace, &name.service) else {
             return ResponseCode::NXDomain;
         };
+        let sight = self.resolver.registry.sight_of(&self.resolver.asker);
         let mut entries: Vec<&Entry> = view
             .entries
             .iter()
+            .filter(|entry| sight.sees(entry))
             .filter(|entry| self.is_well(entry) && has_tag(entry, name.tag.as_deref()))
             .filter(|entry| port(entry, name.port.as_deref()).is_some())
             .collect();
@@ -169,7 +171,7 @@ impl<'a> Answer<'a> {
         registry.find_service(namespace, &found.key.service)
     }
 
-    fn may_read(&self, namespace: &str) -> bool {
+    pub(super) fn may_read(&self, namespace: &str) -> bool {
         self.resolver
             .options
             .anonymous

@@ -1,13 +1,14 @@
 //! DNS in front of the registry: services, nodes and addresses by name, for programs without any client.
 //!
 //! [`Sockets`] are bound, a [`Resolver`] answers one message, [`serve`] runs both. Only names of the
-//! configured zones are answered; whoever asks for others is refused.
+//! configured zones are answered, and names of addresses; whoever asks for others is refused.
 
 mod answer;
 mod encode;
 mod name;
 mod records;
 mod resolver;
+mod reverse;
 mod shuffle;
 mod tcp;
 #[cfg(test)]

@@ -4,10 +4,11 @@ use std::net::IpAddr;
 
 use hickory_proto::rr::{
     Name, RData, Record,
-    rdata::{A, AAAA, CNAME, NS, SOA, SRV, TXT},
+    rdata::{A, AAAA, CNAME, NS, PTR, SOA, SRV, TXT},
 };
 
 use super::name::hex;
+use crate::model::{DEFAULT_NAMESPACE, ServiceKey};
 
 /// Times of the SOA record, s. There are no secondaries; absence may not be kept.
 const REFRESH: i32 = 3600;
@@ -41,6 +42,10 @@ impl Records<'_> {
         self.record(name, RData::SRV(SRV::new(PRIORITY, weight, port, target)))
     }
 
+    pub(super) fn pointer(&self, name: &Name, target: Name) -> Record {
+        self.record(name, RData::PTR(PTR(target)))
+    }
+
     pub(super) fn text(&self, name: &Name, text: String) -> Record {
         self.record(name, RData::TXT(TXT::new(vec![text])))
     }
@@ -62,6 +67,16 @@ impl Records<'_> {
     pub(super) fn node(&self, node: &str) -> Option<Name> {
         let labels = node.split('.').chain(["node", self.datacenter]);
         self.below(&labels.collect::<Vec<_>>())
+    }
+
+    /// `SERVICE.service.DATACENTER.ZONE`, or `SERVICE.service.NAMESPACE.ns.DATACENTER.dc.ZONE`; `None` when
+    /// that is no name.
+    pub(super) fn service(&self, key: &ServiceKey) -> Option<Name> {
+        let (service, datacenter) = (&*key.service, self.datacenter);
+        match &*key.namespace {
+            DEFAULT_NAMESPACE => self.below(&[service, "service", datacenter]),
+            other => self.below(&[service, "service", other, "ns", datacenter, "dc"]),
+        }
     }
 
     /// `HEX.addr.DATACENTER.ZONE`

@@ -5,8 +5,8 @@ use hickory_proto::{
     rr::{DNSClass, Name, RecordType},
 };
 
-use super::{Options, Zone, answer::Answer, encode::encode, name, shuffle::Shuffle};
-use crate::Registry;
+use super::{Options, Zone, answer::Answer, encode::encode, name, reverse, shuffle::Shuffle};
+use crate::{Registry, model, resolve::BY_DNS};
 
 /// Bytes of an answer by UDP when the asker says nothing else.
 const UDP_BYTES: u16 = 512;
@@ -25,6 +25,8 @@ pub struct Resolver {
     pub(super) registry: Registry,
     pub(super) options: Options,
     pub(super) shuffle: Shuffle,
+    /// Name of all who ask.
+    pub(super) asker: model::Name,
 }
 
 impl Resolver {
@@ -35,6 +37,7 @@ impl Resolver {
             registry,
             options,
             shuffle: Shuffle::new(),
+            asker: BY_DNS.into(),
         }
     }
 
@@ -91,15 +94,20 @@ impl Resolver {
     fn fill(&self, query: &Query, response: &mut Message) -> ResponseCode {
         let is_transfer = matches!(query.query_type, RecordType::AXFR | RecordType::IXFR);
         let is_internet = matches!(query.query_class, DNSClass::IN | DNSClass::ANY);
-        let zone = self.zone_of(&query.name);
+        let address = reverse::parse(&query.name);
+        let zone = match address {
+            Some(_) => self.options.zones.first().map(|Zone(zone)| zone),
+            None => self.zone_of(&query.name),
+        };
         let Some(zone) = zone.filter(|_| is_internet && !is_transfer) else {
             return ResponseCode::Refused;
         };
         response.metadata.authoritative = true;
         let mut answer = Answer::new(self, zone, query);
-        let code = match self.meaning(&query.name, zone) {
-            Some(meaning) => answer.take(&meaning),
-            None => ResponseCode::NXDomain,
+        let meaning = || self.meaning(&query.name, zone);
+        let code = match address {
+            Some(address) => answer.point_at(address),
+            None => meaning().map_or(ResponseCode::NXDomain, |meaning| answer.take(&meaning)),
         };
         if answer.answers.is_empty() && code != ResponseCode::Refused {
             response.authorities.extend(answer.soa());

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use state::tokens::Right;
 
-use super::{Changed, Registry, WatchKey, change::Change, merge};
+use super::{Changed, Registry, WatchKey, change::Change, merge, processes};
 use crate::{
     Caller, RegistryError,
     model::{Addition, CheckSpec, Instance, InstanceKey, Name, Registration, Source, Status},
@@ -142,6 +142,7 @@ pub(super) fn register(
                 return Ok(());
             }
             if change.pending.has_same_socket(&new, Source::Api) {
+                processes::found(change, &new)?;
                 change.remove_instance(&new.key)?;
                 change.shadow(&new.key.clone(), Some(Arc::new(new)));
                 return Ok(());

@@ -1,6 +1,10 @@
 //! From rows to memory.
 
-use std::{collections::HashMap, ops::ControlFlow, sync::Arc};
+use std::{
+    collections::{HashMap, HashSet},
+    ops::ControlFlow,
+    sync::Arc,
+};
 
 use serde::de::DeserializeOwned;
 use state::{EngineError, Reader, Rows, Table};
@@ -11,13 +15,18 @@ use super::{
 };
 use crate::{
     OpenError, Revision,
-    model::{Instance, NodeEntry, ServiceKey},
+    model::{Instance, Name, NodeEntry, ServiceKey},
 };
 
 /// Reads everything that is on disk.
 pub(super) fn load(reader: &Reader) -> Result<Loaded, OpenError> {
     let nodes = rows(reader, NODES, "node", |node: NodeEntry| node)?;
+    let mut names = Names::default();
     let instances = rows(reader, INSTANCES, "instance", |mut instance: Instance| {
+        let key = &mut instance.key;
+        for name in [&mut key.namespace, &mut key.node, &mut instance.service] {
+            names.share(name);
+        }
         // There are many of these for a long time: no room for more.
         instance.checks.shrink_to_fit();
         instance.tags.shrink_to_fit();
@@ -41,12 +50,26 @@ pub(super) fn load(reader: &Reader) -> Result<Loaded, OpenError> {
     })
 }
 
+/// Names that many rows have.
+#[derive(Default)]
+struct Names(HashSet<Name>);
+
+impl Names {
+    /// Puts the one that is known already in the place of `name`.
+    fn share(&mut self, name: &mut Name) {
+        match self.0.get(name) {
+            Some(known) => *name = Name::clone(known),
+            None => drop(self.0.insert(Name::clone(name))),
+        }
+    }
+}
+
 /// All rows of a table of JSON, in the order of their keys.
 fn rows<T: DeserializeOwned>(
     reader: &Reader,
     table: Table,
     what: &'static str,
-    finish: impl Fn(T) -> T,
+    mut finish: impl FnMut(T) -> T,
 ) -> Result<Vec<Arc<T>>, OpenError> {
     let mut found = Vec::new();
     let mut failed = None;

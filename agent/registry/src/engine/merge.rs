@@ -33,7 +33,10 @@ pub(super) fn instance(
     old: Option<&Instance>,
     revision: Revision,
 ) -> Instance {
-    let old_checks = old.map_or(&[][..], |old| &old.checks);
+    // Whoever registers says that there is a process.
+    let old_checks = old.iter().flat_map(|old| &old.checks);
+    let old_checks = old_checks.filter(|check| !check.spec.is_process());
+    let old_checks: Vec<_> = old_checks.cloned().collect();
     let keep = !registration.replace_checks;
     let mut instance = Instance {
         key: registration.key,
@@ -44,13 +47,13 @@ pub(super) fn instance(
         socket_path: registration.socket_path,
         tagged_addresses: registration.tagged_addresses,
         tags: registration.tags,
-        meta: registration.meta,
+        meta: registration.meta.into(),
         weights: registration.weights,
         enable_tag_override: registration.enable_tag_override,
         extra: registration.extra,
         source: registration.source,
         lease: registration.lease,
-        checks: checks(registration.checks, old_checks, keep, revision),
+        checks: checks(registration.checks, &old_checks, keep, revision),
         create_revision: old.map_or(revision, |old| old.create_revision),
         modify_revision: revision,
     };

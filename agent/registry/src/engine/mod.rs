@@ -21,6 +21,7 @@ mod nodes;
 mod options;
 mod outward;
 mod pending;
+mod processes;
 mod published;
 mod remote;
 mod results;
@@ -31,7 +32,9 @@ mod transaction;
 mod watch;
 
 use std::{
+    collections::BTreeSet,
     fmt,
+    net::IpAddr,
     path::Path,
     sync::{Arc, Mutex, OnceLock},
     time::Instant,
@@ -54,13 +57,15 @@ use crate::{
     degrade::{ClusterStatus, Shared, Trust},
     model::{
         Check, CheckKey, DEFAULT_NAMESPACE, Instance, InstanceKey, Name, NodeEntry, ServiceKey,
+        Source,
     },
+    resolve::Choosing,
     view::{NodeList, ServiceList},
 };
 
 pub use options::{Changed, Options, Statistics};
 pub use transaction::Transaction;
-pub use watch::{News, WatchKey};
+pub use watch::WatchKey;
 
 pub(crate) use outward::Dirty;
 pub(crate) use remote::Remote;
@@ -78,6 +83,7 @@ struct Inner {
     denials: Denials,
     prober: Arc<Prober>,
     cluster: OnceLock<Arc<Shared>>,
+    choosing: Choosing,
 }
 
 impl fmt::Debug for Registry {
@@ -118,6 +124,7 @@ impl Registry {
                 denials: Denials::default(),
                 prober: Arc::new(Prober::new(options.probes)),
                 cluster: OnceLock::new(),
+                choosing: Choosing::default(),
             }),
         };
         registry
@@ -182,6 +189,15 @@ impl Registry {
         self.inner.model.published.namespaces()
     }
 
+    /// Services of all namespaces with an instance at this address, whose tags are `shown`.
+    pub(crate) fn services_at(
+        &self,
+        address: IpAddr,
+        shown: impl Fn(&[String]) -> bool,
+    ) -> BTreeSet<ServiceKey> {
+        self.inner.model.published.services_at(address, shown)
+    }
+
     /// One instance.
     pub fn instance(&self, key: &InstanceKey) -> Option<Arc<Instance>> {
         self.inner.model.published.instance(key)
@@ -238,7 +254,7 @@ impl Registry {
     pub fn cluster_status(&self) -> Option<ClusterStatus> {
         let status = self.cluster()?.status(Instant::now());
         Some(ClusterStatus {
-            remote_instances: self.remote_instances().len() as u64,
+            remote_instances: self.inner.model.published.count_from(Source::Etcd) as u64,
             remote_nodes: self.remote_nodes().len() as u64,
             ..status
         })
@@ -248,6 +264,11 @@ impl Registry {
     pub fn trust(&self, service: Option<&ServiceKey>) -> Trust {
         let trust = |shared: &Arc<Shared>| shared.trust(service, Instant::now());
         self.cluster().map(trust).unwrap_or_default()
+    }
+
+    /// What instances are chosen by.
+    pub(crate) fn choosing(&self) -> &Choosing {
+        &self.inner.choosing
     }
 
     /// Runs a change on the writer's thread.

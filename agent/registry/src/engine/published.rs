@@ -1,7 +1,8 @@
 //! What readers see: everything that is on disk, and nothing else.
 
 use std::{
-    collections::{BTreeMap, HashMap, VecDeque},
+    collections::{BTreeMap, BTreeSet, HashMap, VecDeque},
+    net::IpAddr,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard,
         atomic::{AtomicU64, Ordering},
@@ -13,7 +14,7 @@ use arc_swap::ArcSwap;
 use super::{cell::Cell, directory::Directory, pending::Step};
 use crate::{
     Revision,
-    model::{Instance, InstanceKey, Name, NodeEntry, ServiceKey},
+    model::{Instance, InstanceKey, Name, NodeEntry, ServiceKey, Source},
     view::{NodeList, ServiceList, ServiceSummary},
 };
 
@@ -84,8 +85,34 @@ impl Published {
         read(&self.instances).values().map(Arc::clone).collect()
     }
 
+    /// Looks through all instances: nobody asks for the names of addresses often.
+    pub(super) fn services_at(
+        &self,
+        address: IpAddr,
+        shown: impl Fn(&[String]) -> bool,
+    ) -> BTreeSet<ServiceKey> {
+        let text = address.to_string();
+        // An IPv6 address can be written in many ways.
+        let is_same =
+            |other: &str| other == text || address.is_ipv6() && other.parse() == Ok(address);
+        let instances = read(&self.instances);
+        let there = instances
+            .values()
+            .filter(|instance| is_same(&instance.address) && shown(&instance.tags));
+        there.map(|instance| instance.service_key()).collect()
+    }
+
     pub(super) fn count(&self) -> usize {
         read(&self.instances).len()
+    }
+
+    /// Instances from one source.
+    pub(super) fn count_from(&self, source: Source) -> usize {
+        let instances = read(&self.instances);
+        let from_it = instances
+            .values()
+            .filter(|instance| instance.source == source);
+        from_it.count()
     }
 
     pub(super) fn nodes(&self) -> Arc<NodeList> {

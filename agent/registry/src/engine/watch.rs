@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeSet, sync::Arc, time::Instant};
 
-use state::{Rows, Topic, Wake, kv, sessions};
+use state::{Rows, Subscription, Topic, Wake, kv, sessions};
 
 use super::{
     Registry,
@@ -35,16 +35,6 @@ pub enum WatchKey {
     KeyPrefix(Name, String),
     /// All sessions.
     Sessions,
-}
-
-/// A service, and what is new in it.
-#[derive(Clone, Debug)]
-pub struct News {
-    /// The service now.
-    pub view: Arc<ServiceView>,
-    /// Node and id of the instances that came, changed or went; `None` when that is not known, so that
-    /// everything may have changed.
-    pub changed: Option<BTreeSet<(Name, Name)>>,
 }
 
 impl WatchKey {
@@ -82,11 +72,10 @@ impl Registry {
         namespace: &str,
         service: &str,
     ) -> Result<Arc<ServiceView>, RegistryError> {
-        let published = &self.inner.model.published;
         // Before the look: what is committed and not yet visible must not count.
         let visible = self.revision();
-        if let Some(cell) = published.cell(namespace, service) {
-            return Ok(cell.view(|| published.nodes()));
+        if let Some(view) = self.find_service(namespace, service) {
+            return Ok(view);
         }
         let row = service_key(namespace, service);
         let index = self.inner.store.read()?.index(SERVICE_INDEX, &row)?;
@@ -106,27 +95,30 @@ impl Registry {
         Some(cell.view(|| published.nodes()))
     }
 
-    /// What changed in a service after revision `seen`; `None` when nothing did. The steps are known for a
-    /// few hundred changes of the service, and since the start of this process.
+    /// A service that changed after revision `seen`; `None` when it did not.
     ///
     /// # Errors
     /// As [`service`](Self::service).
-    pub fn news(&self, key: &ServiceKey, seen: Revision) -> Result<Option<News>, RegistryError> {
+    pub fn news(
+        &self,
+        key: &ServiceKey,
+        seen: Revision,
+    ) -> Result<Option<Arc<ServiceView>>, RegistryError> {
         let view = self.service(&key.namespace, &key.service)?;
         // A revision that is not there yet is that of another registry.
         let is_from_here = seen <= self.revision().max(view.index);
-        if view.index <= seen && is_from_here {
-            return Ok(None);
-        }
-        let cell = self
-            .inner
-            .model
-            .published
-            .cell(&key.namespace, &key.service);
-        let changed = cell
-            .filter(|_| is_from_here)
-            .and_then(|cell| cell.changed(seen, view.index));
-        Ok(Some(News { view, changed }))
+        Ok((view.index > seen || !is_from_here).then_some(view))
+    }
+
+    /// Node and id of the instances that came, changed or went between revision `seen` and `view`; `None` when
+    /// that is not known, so that everything may have changed. The steps are known for a few hundred changes
+    /// of the service, and since the start of this process.
+    pub fn steps(&self, view: &ServiceView, seen: Revision) -> Option<BTreeSet<(Name, Name)>> {
+        let (published, key) = (&self.inner.model.published, &view.key);
+        let cell = published.cell(&key.namespace, &key.service)?;
+        (seen < view.index)
+            .then(|| cell.changed(seen, view.index))
+            .flatten()
     }
 
     /// Index of what one can wait for: the revision of its last change. At least 2, and never goes back.
@@ -157,5 +149,11 @@ impl Registry {
         let topic = key.topic();
         let hub = self.inner.store.hub();
         hub.wait(&topic, seen, deadline, || self.index(key)).await
+    }
+
+    /// A place among those who wait for `key`, to be taken before the first look, by whoever waits for one
+    /// change after the other.
+    pub(crate) fn subscribe(&self, key: &WatchKey) -> Subscription {
+        self.inner.store.hub().subscribe(key.topic(), Revision(0))
     }
 }

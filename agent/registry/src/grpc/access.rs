@@ -23,6 +23,13 @@ pub(super) struct Credentials {
     secret: Option<String>,
 }
 
+impl Credentials {
+    /// Who it is, whatever they may do.
+    pub(super) fn name(&self) -> &Name {
+        &self.guest.name
+    }
+}
+
 impl Access {
     pub(super) fn new(registry: Registry, settings: &Settings) -> Self {
         Self {

@@ -4,13 +4,15 @@ use std::time::Duration;
 
 use http::Request;
 use hyper::{body::Incoming, server::conn::http2, service::service_fn};
-use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::task::JoinSet;
 use tonic::service::Routes;
 use tower_service::Service;
 use tracing::{debug, warn};
 
+use super::together::Opened;
 use crate::{
+    aside::Aside,
     caller::{Door, Guest},
     consul::{
         Listener, Shutdown,
@@ -59,27 +61,40 @@ pub(super) async fn accept(listener: Listener, routes: Routes, door: Door, mut s
     }
 }
 
-async fn serve(stream: Box<dyn Stream>, guest: Guest, routes: Routes, mut shutdown: Shutdown) {
+/// Serves a connection until it ends. Not an `async fn`: that would keep room for the connection in the
+/// task, although it has a place of its own.
+fn serve(
+    stream: Box<dyn Stream>,
+    guest: Guest,
+    routes: Routes,
+    mut shutdown: Shutdown,
+) -> impl Future<Output = ()> + Send {
     let service = service_fn(move |mut request: Request<Incoming>| {
         let mut routes = routes.clone();
         request.extensions_mut().insert(guest.clone());
         async move { routes.call(request).await }
     });
-    let served = http2::Builder::new(TokioExecutor::new())
-        .timer(TokioTimer::new())
-        .keep_alive_interval(Some(PING_INTERVAL))
-        .max_concurrent_streams(MOST_STREAMS)
-        .max_send_buf_size(SEND_BUFFER)
-        .serve_connection(TokioIo::new(stream), service);
-    tokio::pin!(served);
-    let ended = tokio::select! {
-        ended = served.as_mut() => ended,
-        () = ending(&mut shutdown) => {
-            served.as_mut().graceful_shutdown();
-            served.await
+    let opened = Opened::default();
+    let mut served = Box::pin(
+        http2::Builder::new(opened.clone())
+            .timer(TokioTimer::new())
+            .keep_alive_interval(Some(PING_INTERVAL))
+            .max_concurrent_streams(MOST_STREAMS)
+            .max_send_buf_size(SEND_BUFFER)
+            .serve_connection(TokioIo::new(stream), service),
+    );
+    let mut ends = Aside::of(async move { ending(&mut shutdown).await });
+    opened.run(async move {
+        let ended = tokio::select! {
+            biased;
+            ended = &mut served => ended,
+            () = ends.next() => {
+                served.as_mut().graceful_shutdown();
+                served.await
+            }
+        };
+        if let Err(error) = ended {
+            debug!(%error, "a connection ended early");
         }
-    };
-    if let Err(error) = ended {
-        debug!(%error, "a connection ended early");
-    }
+    })
 }

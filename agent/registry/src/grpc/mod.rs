@@ -1,16 +1,19 @@
 //! The registry's own protocol, over gRPC, with `grpc.health.v1` and reflection beside it.
 //!
 //! [`serve`] answers on any number of listeners. `access` finds out who calls, `service` answers the single
-//! calls, `watch` and `keep_alive` are the streams, `shared` what all watchers of a service are sent; `read` and `write` turn messages into the model and back.
+//! calls, `watch` and `keep_alive` are the streams, `shared` what all watchers of a service are sent; `read`
+//! and `write` turn messages into the model and back. Each `connection` is one task, see `together`.
 
 mod access;
 mod codec;
 mod connection;
 mod error;
+mod hidden;
 mod keep_alive;
 mod read;
 mod service;
 mod shared;
+mod together;
 mod watch;
 mod write;
 
@@ -23,7 +26,7 @@ use tonic_reflection::server as reflection;
 
 use self::{access::Access, server::registry_server::RegistryServer, service::Service};
 use crate::{
-    CallerIdentity, CertificateRules, Limiter, Registry, TagRules,
+    CallerIdentity, CertificateRules, Limiter, Registry,
     caller::Door,
     consul::{Listener, Shutdown},
 };
@@ -70,8 +73,6 @@ pub struct Settings {
     pub certificates: Arc<CertificateRules>,
     /// Budgets, to be shared with the other protocols.
     pub limiter: Arc<Limiter>,
-    /// Tags that are not for everybody.
-    pub tag_rules: Arc<TagRules>,
 }
 
 /// Answers on all `listeners` until `shutdown` turns true; streams are then ended.
@@ -89,7 +90,7 @@ pub async fn serve(
         certificates: Arc::clone(&settings.certificates),
     };
     let access = Access::new(registry.clone(), &settings);
-    let service = Service::new(registry, access, settings.tag_rules, shutdown.clone());
+    let service = Service::new(registry, access, shutdown.clone());
     let (reporter, health) = tonic_health::server::health_reporter();
     reporter.set_serving::<RegistryServer<Service>>().await;
     let described = || {

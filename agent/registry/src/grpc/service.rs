@@ -1,6 +1,6 @@
 //! The calls.
 
-use std::{pin::Pin, sync::Arc};
+use std::pin::Pin;
 
 use futures_util::Stream;
 use tonic::{Request, Response, Status, Streaming};
@@ -9,9 +9,9 @@ use super::{
     access::Access, keep_alive, read, server::registry_server, shared::Shared, v1, watch, write,
 };
 use crate::{
-    Registry, TagRules,
+    Registry, Wish,
     consul::Shutdown,
-    model::{Name, ServiceKey},
+    model::{Health, Name, ServiceKey},
 };
 
 /// Messages of a stream.
@@ -21,21 +21,14 @@ pub(super) type Messages<T> = Pin<Box<dyn Stream<Item = Result<T, Status>> + Sen
 pub(super) struct Service {
     registry: Registry,
     access: Access,
-    tag_rules: Arc<TagRules>,
     ends: Shutdown,
 }
 
 impl Service {
-    pub(super) fn new(
-        registry: Registry,
-        access: Access,
-        tag_rules: Arc<TagRules>,
-        ends: Shutdown,
-    ) -> Self {
+    pub(super) fn new(registry: Registry, access: Access, ends: Shutdown) -> Self {
         Self {
             registry,
             access,
-            tag_rules,
             ends,
         }
     }
@@ -91,10 +84,13 @@ impl registry_server::Registry for Service {
         let request = request.into_inner();
         let namespace = read::namespace(&request.namespace);
         let service = ServiceKey::new(Name::clone(&namespace), request.service.as_str());
-        let rules = &self.tag_rules;
-        let resolved =
-            self.registry
-                .resolve(&namespace, &request.service, &request.tags, rules, &caller)?;
+        let wish = Wish {
+            namespace: &namespace,
+            service: &request.service,
+            tags: request.tags.iter().map(String::as_str).collect(),
+            worst: Health::Warning,
+        };
+        let resolved = self.registry.resolve(&wish, &caller)?;
         Ok(Response::new(v1::ResolveResponse {
             revision: resolved.index.0,
             matched: write::matched(resolved.matched).into(),

@@ -1,13 +1,26 @@
 //! Messages that many watchers share: encoded once, sent as bytes.
 
+use std::sync::LazyLock;
+
 use bytes::{Buf, BufMut, Bytes};
 use prost::{
     DecodeError, Message,
     encoding::{DecodeContext, WireType, skip_field},
 };
 
-use super::v1::{Trust, WatchResponse};
-use crate::Revision;
+use super::{v1::WatchResponse, write};
+use crate::{Revision, Trust};
+
+/// That nothing is in doubt, which nearly all messages say.
+static CERTAIN: LazyLock<Bytes> = LazyLock::new(|| encode_trust(Trust::default()));
+
+fn encode_trust(trust: Trust) -> Bytes {
+    let own = WatchResponse {
+        trust: Some(write::trust(trust)),
+        ..WatchResponse::default()
+    };
+    own.encode_to_vec().into()
+}
 
 /// A [`WatchResponse`] as it goes over the wire. It is only ever sent: read, it is empty.
 #[derive(Clone, Debug, Default)]
@@ -34,16 +47,18 @@ impl Shared {
         }
     }
 
+    /// The message without what is this watcher's own.
+    pub(super) fn bytes(&self) -> Bytes {
+        self.encoded.clone()
+    }
+
     /// Says how far the message is to be trusted, which changes without the service.
     pub(super) fn with_trust(self, trust: Trust) -> Self {
-        let own = WatchResponse {
-            trust: Some(trust),
-            ..WatchResponse::default()
+        let own = match trust == Trust::default() {
+            true => CERTAIN.clone(),
+            false => encode_trust(trust),
         };
-        Self {
-            own: own.encode_to_vec().into(),
-            ..self
-        }
+        Self { own, ..self }
     }
 }
 

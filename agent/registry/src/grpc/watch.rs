@@ -1,7 +1,8 @@
 //! Following a service: a snapshot, then what changes.
 //!
-//! A stream keeps one revision and nothing else: what is new since then is asked of the registry when the
-//! client has taken the last message. A slow client so gets fewer and larger steps, and never a queue.
+//! A stream keeps one revision and a place among those who wait, and nothing else: what is new since then is
+//! asked of the registry when the client has taken the last message. A slow client so gets fewer and larger
+//! steps, and never a queue. Changes that follow each other fast share a message, see [`Subscription`].
 
 use std::{
     collections::BTreeSet,
@@ -11,28 +12,36 @@ use std::{
 use bytes::Bytes;
 use futures_util::stream;
 use prost::Message;
-use state::tokens::Right;
+use state::{Subscription, tokens::Right};
 use tonic::Status;
 
 use super::{
     access::{Access, Credentials},
+    hidden::hide,
     service::Messages,
     shared::Shared,
     v1::{Kind, WatchResponse},
     write,
 };
 use crate::{
-    Entry, News, Registry, Rendering, Revision, ServiceView, Wait, WatchKey,
+    Entry, Registry, Rendering, Revision, ServiceView, Wait, WatchKey,
+    aside::Aside,
     consul::{Shutdown, http::ending},
     model::{InstanceKey, Name, ServiceKey},
-    state::Wake,
 };
 
 /// Time between two messages when nothing changes. Tokens are looked at again as often.
 const BOOKMARK_INTERVAL: Duration = Duration::from_secs(30);
 
-/// Changes that follow each other faster than this share a message.
-const PAUSE: Duration = Duration::from_millis(20);
+/// What a stream waits for.
+enum Event {
+    /// The service changed, at this revision.
+    Told(Revision),
+    /// It may be time for a bookmark.
+    Tick,
+    /// The server ends.
+    End,
+}
 
 /// One client that follows one service.
 pub(super) struct Watched {
@@ -40,11 +49,12 @@ pub(super) struct Watched {
     access: Access,
     shown: Credentials,
     key: ServiceKey,
-    ends: Shutdown,
+    changes: Subscription,
+    aside: Aside<Event>,
     /// Everything up to here was sent; `None` before the first message.
     seen: Option<Revision>,
-    /// When news is looked for again.
-    rested: Instant,
+    /// When the last message was made.
+    said: Instant,
     _place: Wait,
 }
 
@@ -55,19 +65,27 @@ impl Watched {
         access: Access,
         shown: Credentials,
         key: ServiceKey,
-        ends: Shutdown,
+        mut ends: Shutdown,
     ) -> Result<Self, Status> {
         let caller = access.caller(&shown)?;
         caller.require(Right::Read, &key.namespace)?;
         let place = access.wait(&caller)?;
+        let changes = registry.subscribe(&WatchKey::Service(key.clone()));
+        let aside = Aside::of(async move {
+            ending(&mut ends).await;
+            Event::End
+        });
+        let said = Instant::now();
+        aside.add(tick(said + BOOKMARK_INTERVAL));
         Ok(Self {
             registry,
             access,
             shown,
             key,
-            ends,
+            changes,
+            aside,
             seen: None,
-            rested: Instant::now(),
+            said,
             _place: place,
         })
     }
@@ -83,15 +101,17 @@ impl Watched {
                 return Ok(None);
             };
             watched.seen = Some(message.revision);
+            watched.said = Instant::now();
+            let sight = watched.registry.sight_of(watched.shown.name());
+            let message = hide(message, &sight)?;
             let trust = watched.registry.trust(Some(&watched.key));
-            let message = message.with_trust(write::trust(trust));
+            let message = message.with_trust(trust);
             Ok(Some((message, watched)))
         }))
     }
 
     /// The first message: it comes at once, even if nothing changed, so that the client knows where it is.
-    fn first(&mut self, from: Revision) -> Result<Shared, Status> {
-        self.rested = Instant::now() + PAUSE;
+    fn first(&self, from: Revision) -> Result<Shared, Status> {
         if from == Revision(0) {
             let view = self
                 .registry
@@ -100,51 +120,68 @@ impl Watched {
         }
         let visible = self.registry.revision();
         Ok(match self.registry.news(&self.key, from)? {
-            Some(news) => self.step(from, &news),
+            Some(view) => self.step(from, &view),
             None => bookmark(visible.max(from)),
         })
     }
 
     /// The next message; `None` when the server ends.
     async fn next(&mut self, seen: Revision) -> Result<Option<Shared>, Status> {
-        // A timer costs something even when its time has come.
-        if Instant::now() < self.rested {
-            tokio::time::sleep_until(self.rested.into()).await;
-        }
-        let until = Instant::now() + BOOKMARK_INTERVAL;
+        let mut known = seen;
         loop {
+            let is_silent = match self.event(known).await {
+                Event::End => return Ok(None),
+                Event::Tick => self.tick()?,
+                Event::Told(revision) => {
+                    known = revision;
+                    false
+                }
+            };
             // Before the look: what becomes visible after it is not covered by a bookmark.
             let visible = self.registry.revision();
-            if let Some(news) = self.registry.news(&self.key, seen)? {
-                self.rested = Instant::now() + PAUSE;
-                return Ok(Some(self.step(seen, &news)));
+            if let Some(view) = self.registry.news(&self.key, seen)? {
+                return Ok(Some(self.step(seen, &view)));
             }
-            let topic = WatchKey::Service(self.key.clone());
-            let mut ends = self.ends.clone();
-            let woken = tokio::select! {
-                woken = self.registry.watch(&topic, seen, until) => woken?,
-                () = ending(&mut ends) => return Ok(None),
-            };
-            if woken == Wake::TimedOut {
-                let caller = self.access.caller(&self.shown)?;
-                caller.require(Right::Read, &self.key.namespace)?;
+            if is_silent {
                 return Ok(Some(bookmark(visible.max(seen))));
             }
         }
     }
 
+    async fn event(&mut self, known: Revision) -> Event {
+        tokio::select! {
+            biased;
+            told = self.changes.news(known) => told.map_or(Event::End, Event::Told),
+            event = self.aside.next() => event,
+        }
+    }
+
+    /// Looks whether the client may still follow. Returns whether nothing was said for long.
+    fn tick(&self) -> Result<bool, Status> {
+        let caller = self.access.caller(&self.shown)?;
+        caller.require(Right::Read, &self.key.namespace)?;
+        let now = Instant::now();
+        let due = self.said + BOOKMARK_INTERVAL;
+        let is_silent = due <= now;
+        let next = if is_silent {
+            now + BOOKMARK_INTERVAL
+        } else {
+            due
+        };
+        self.aside.add(tick(next));
+        Ok(is_silent)
+    }
+
     /// What is new since `seen`. All who have seen the same are sent the same bytes.
-    fn step(&self, seen: Revision, news: &News) -> Shared {
-        let encoded = news.view.step_from(seen, || match &news.changed {
-            Some(changed) => self.delta(&news.view, changed).encode_to_vec().into(),
-            None => {
-                let reason = "the steps since then are not known";
-                whole(&news.view, Kind::Resync, reason)
-                    .encode_to_vec()
-                    .into()
-            }
+    fn step(&self, seen: Revision, view: &ServiceView) -> Shared {
+        let encoded = view.step_from(seen, || {
+            let message = match self.registry.steps(view, seen) {
+                Some(changed) => self.delta(view, &changed),
+                None => whole(view, Kind::Resync, "the steps since then are not known"),
+            };
+            message.encode_to_vec().into()
         });
-        Shared::encoded(news.view.index, encoded)
+        Shared::encoded(view.index, encoded)
     }
 
     fn delta(&self, view: &ServiceView, changed: &BTreeSet<(Name, Name)>) -> WatchResponse {
@@ -169,6 +206,11 @@ impl Watched {
             id: Name::clone(id),
         }
     }
+}
+
+async fn tick(at: Instant) -> Event {
+    tokio::time::sleep_until(at.into()).await;
+    Event::Tick
 }
 
 /// All of a service, for those who have seen nothing.

@@ -45,7 +45,10 @@ pub(super) fn entry(entry: &Entry) -> v1::Instance {
         port: u32::from(*port),
         ports: ports.collect(),
         tags: tags.clone(),
-        metadata: meta.clone().into_iter().collect(),
+        metadata: meta
+            .iter()
+            .map(|(key, value)| (key.to_owned(), value.to_owned()))
+            .collect(),
         weights: Some(v1::Weights {
             passing: weights.passing,
             warning: weights.warning,

@@ -10,6 +10,9 @@ use crate::Revision;
 /// Beginning of the id of the check that puts one instance into maintenance.
 const INSTANCE_MAINTENANCE: &str = "_service_maintenance:";
 
+/// Beginning of the id of the check that an instance has whose process is gone.
+const PROCESS: &str = "_golens_process:";
+
 /// Id of the check that puts a whole node into maintenance.
 const NODE_MAINTENANCE: &str = "_node_maintenance";
 
@@ -195,6 +198,16 @@ impl CheckSpec {
                 "Service Maintenance Mode",
             )
         }
+    }
+
+    /// The check of an instance whose process is gone.
+    pub(crate) fn process(id: &str) -> Self {
+        Self::external(format!("{PROCESS}{id}"), "Process")
+    }
+
+    /// Whether this is the check of an instance whose process is gone.
+    pub(crate) fn is_process(&self) -> bool {
+        self.id.starts_with(PROCESS)
     }
 
     /// The check that puts a node into maintenance.

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Check, CheckKey, Health, Name, ServiceKey};
+use super::{Check, CheckKey, Health, Meta, Name, ServiceKey};
 use crate::Revision;
 
 /// One instance; ids are unique per namespace and node.
@@ -88,7 +88,7 @@ pub struct Instance {
     /// In the order of the registration, never rewritten.
     pub tags: Vec<String>,
     /// Key and value.
-    pub meta: BTreeMap<String, String>,
+    pub meta: Meta,
     /// Share of traffic.
     pub weights: Weights,
     /// Whether tags may be changed from outside.

@@ -1,6 +1,8 @@
 //! etcd fails in many ways; discovery answers through all of them, and all is right again within 10 s.
 
-use registry::Freshness;
+use std::time::Duration;
+
+use registry::{BreakerSettings, BreakerState, Freshness, cluster::Settings};
 
 use crate::common::{Etcd, Node, Wire, eventually, settings};
 
@@ -79,6 +81,58 @@ async fn a_node_that_was_cut_off_learns_what_was_compacted_meanwhile() {
         node.will_see("web", &["a/web-2", "a/web-4", "b/web-3"])
             .await;
     }
+    a.end();
+    b.end();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_breaker_opens_before_an_etcd_that_is_silent_and_closes_after_trials() {
+    let etcd = Etcd::start().await;
+    let with_trials = |trials| Settings {
+        call_timeout: Duration::from_millis(200),
+        breaker: BreakerSettings {
+            trials,
+            probe_every: Duration::from_millis(200),
+            ..BreakerSettings::default()
+        },
+        ..settings(etcd.address)
+    };
+    let a = Node::join("a", with_trials(3)).await;
+    // More trials than calls are made for a long time.
+    let b = Node::join("b", with_trials(10_000)).await;
+    a.register("web", "web-1").await;
+    b.register("db", "db-1").await;
+    a.will_see("db", &["b/db-1"]).await;
+    b.will_see("web", &["a/web-1"]).await;
+    etcd.pause();
+    // Both have something to say, and find nobody who listens.
+    a.register("web", "web-2").await;
+    b.register("db", "db-2").await;
+    for node in [&a, &b] {
+        eventually("the breaker opens", async || {
+            node.status().breaker == BreakerState::Open
+        })
+        .await;
+        let status = node.status();
+        assert_eq!(status.breaker_opened, 1);
+        assert!(status.failures >= 5 && !status.connected, "{status:?}");
+    }
+    let failures = a.status().failures;
+    assert_eq!(a.sees("db"), ["b/db-1"], "what was known is answered");
+    assert_eq!(b.sees("web"), ["a/web-1"], "what was known is answered");
+    assert_eq!(a.status().failures, failures, "etcd is left alone");
+    etcd.resume();
+    a.will_see("db", &["b/db-1", "b/db-2"]).await;
+    b.will_see("web", &["a/web-1", "a/web-2"]).await;
+    eventually("enough trials succeed", async || {
+        a.status().breaker == BreakerState::Closed
+    })
+    .await;
+    let status = b.status();
+    assert_eq!(
+        (status.breaker, status.connected, status.breaker_opened),
+        (BreakerState::HalfOpen, true, 1)
+    );
     a.end();
     b.end();
 }

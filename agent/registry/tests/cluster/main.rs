@@ -10,4 +10,5 @@
 mod common;
 mod failures;
 mod leases;
+mod security;
 mod sharing;

@@ -126,3 +126,74 @@ async fn two_nodes_with_one_name_do_not_share_it() {
     assert_eq!(second.status().freshness, Freshness::Fresh);
     second.end();
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_only_one_machine_reaches_stays_there() {
+    let etcd = Etcd::start().await;
+    let a = Node::join("a", settings(etcd.address)).await;
+    let meant = registry::cluster::Settings {
+        publish_loopback: true,
+        ..settings(etcd.address)
+    };
+    let b = Node::join("b", meant).await;
+    for node in [&a, &b] {
+        for (port, id, address, source) in [
+            (1, "1-call-loopback", "127.0.0.1", Source::Api),
+            (2, "2-found-loopback", "127.0.0.1", Source::Discovered),
+            (3, "3-found-loopback-6", "::1", Source::Discovered),
+            (4, "4-found-everywhere", "", Source::Discovered),
+            (5, "5-call-elsewhere", "10.0.0.7", Source::Api),
+        ] {
+            let registration = Registration {
+                address: address.to_owned(),
+                port,
+                source,
+                ..Registration::new(node.key("default", id), "web")
+            };
+            node.add(registration).await;
+        }
+    }
+    let mut on_a = a.sees("web");
+    let mut on_b = vec![
+        "a/4-found-everywhere".to_owned(),
+        "a/5-call-elsewhere".to_owned(),
+    ];
+    assert_eq!(on_a.iter().filter(|id| id.starts_with("a/")).count(), 5);
+    on_a.retain(|id| id.starts_with("a/"));
+    on_b.extend(on_a.iter().map(|id| id.replace("a/", "b/")));
+    on_a.extend(
+        [
+            "b/1-call-loopback",
+            "b/4-found-everywhere",
+            "b/5-call-elsewhere",
+        ]
+        .map(String::from),
+    );
+    a.will_see_all("web", on_a).await;
+    b.will_see_all("web", on_b).await;
+    eventually("what stays is counted", async || {
+        (a.status().kept_here, b.status().kept_here) == (3, 2)
+    })
+    .await;
+
+    // The address of the other end is that of its node.
+    let view = a.registry.service("default", "web").unwrap();
+    let far = view.entries.iter().find(|entry| {
+        &*entry.instance.key.id == "4-found-everywhere" && &*entry.instance.key.node == "b"
+    });
+    assert_eq!(far.unwrap().node.node.address, "10.0.0.1");
+
+    // A registration that moves to loopback is taken back.
+    let moved = Registration {
+        address: "localhost".to_owned(),
+        port: 8080,
+        ..Registration::new(a.key("default", "5-call-elsewhere"), "web")
+    };
+    a.add(moved).await;
+    eventually("it is taken back", async || {
+        !b.sees("web").contains(&"a/5-call-elsewhere".to_owned())
+    })
+    .await;
+    a.end();
+    b.end();
+}

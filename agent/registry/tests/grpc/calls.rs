@@ -1,22 +1,11 @@
 //! Register, Deregister, Resolve, SetTags, KeepAlive.
 
-use registry::{TagRule, TagRules, grpc::v1};
+use registry::grpc::v1;
 use tokio_stream::iter;
 use tonic::Code;
 use tonic_types::StatusExt;
 
-use crate::server::{Client, Wishes, id, ids, instance, register, start, ttl};
-
-async fn resolve(client: &mut Client, service: &str, tags: &[&str]) -> (v1::Matched, Vec<String>) {
-    let request = v1::ResolveRequest {
-        service: service.to_owned(),
-        tags: tags.iter().map(|tag| (*tag).to_owned()).collect(),
-        ..v1::ResolveRequest::default()
-    };
-    let resolved = client.resolve(request).await.unwrap().into_inner();
-    let ids = ids(&resolved.instances).into_iter().map(str::to_owned);
-    (resolved.matched(), ids.collect())
-}
+use crate::server::{Wishes, id, instance, register, start, ttl};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_was_registered_is_found_until_it_is_removed() {
@@ -119,81 +108,6 @@ async fn what_is_no_registration_is_refused_with_its_field() {
     };
     assert_eq!(refused(no_ttl).await, "ttl is missing or zero");
     assert_eq!(running.registry.statistics().instances, 0);
-    running.stop().await;
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_tag_is_preferred_then_the_namespace_then_anybody() {
-    use v1::{Matched, Status};
-    let running = start(Wishes::default()).await;
-    let mut client = running.client().await;
-    for (name, tags, status) in [
-        ("base", &[][..], Status::Passing),
-        ("canary", &["canary"], Status::Warning),
-        ("sick", &["legacy"], Status::Critical),
-    ] {
-        register(&mut client, instance("web", name, tags), status).await;
-    }
-    let other = v1::Instance {
-        id: Some(v1::InstanceId {
-            namespace: "dev".to_owned(),
-            ..id("dev")
-        }),
-        ..instance("web", "dev", &["only-dev"])
-    };
-    register(&mut client, other, Status::Passing).await;
-
-    let well = || vec!["base".to_owned(), "canary".to_owned()];
-    let one = |id: &str| vec![id.to_owned()];
-    let found = resolve(&mut client, "web", &["canary"]).await;
-    assert_eq!(found, (Matched::Tag, one("canary")));
-    for tags in [&[][..], &["nobody"], &["legacy"], &["only-dev"]] {
-        let found = resolve(&mut client, "web", tags).await;
-        assert_eq!(found, (Matched::Namespace, well()), "{tags:?}");
-    }
-    let found = resolve(&mut client, "nothing", &["canary"]).await;
-    assert_eq!(found, (Matched::Namespace, Vec::new()));
-
-    // A tag that changes while the instance runs.
-    let request = v1::SetTagsRequest {
-        id: Some(id("base")),
-        tags: vec!["blue".to_owned()],
-    };
-    client.set_tags(request).await.unwrap();
-    let found = resolve(&mut client, "web", &["blue"]).await;
-    assert_eq!(found, (Matched::Tag, one("base")));
-
-    for name in ["base", "canary"] {
-        let request = v1::DeregisterRequest { id: Some(id(name)) };
-        client.deregister(request).await.unwrap();
-    }
-    let found = resolve(&mut client, "web", &["canary"]).await;
-    assert_eq!(found, (Matched::Panic, one("sick")));
-    running.stop().await;
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn an_instance_with_a_debug_tag_is_nobodys_fallback() {
-    let rule = TagRule {
-        tag: "debug-*".to_owned(),
-        callers: vec!["uid 4711 *".to_owned()],
-    };
-    let running = start(Wishes {
-        tag_rules: TagRules(vec![rule]),
-        ..Wishes::default()
-    })
-    .await;
-    let mut client = running.client().await;
-    register(
-        &mut client,
-        instance("web", "base", &[]),
-        v1::Status::Passing,
-    )
-    .await;
-    let tagged = instance("web", "john", &["debug-john"]);
-    register(&mut client, tagged, v1::Status::Passing).await;
-    let found = resolve(&mut client, "web", &["debug-john"]).await;
-    assert_eq!(found, (v1::Matched::Namespace, vec!["base".to_owned()]));
     running.stop().await;
 }
 

@@ -7,5 +7,6 @@
 mod access;
 mod calls;
 mod go;
+mod isolation;
 mod server;
 mod watch;

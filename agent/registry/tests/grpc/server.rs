@@ -76,13 +76,13 @@ async fn open(folder: &std::path::Path) -> Registry {
 async fn serve(registry: Registry, folder: PathBuf, wishes: Wishes) -> Running {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
     let address = listener.local_addr().unwrap();
+    registry.set_tag_rules(wishes.tag_rules);
     let (end, ends) = watch::channel(false);
     let settings = Settings {
         identity: Arc::new(ByPeer),
         certificates: Arc::default(),
         anonymous: Arc::new(wishes.anonymous.unwrap_or_else(Rights::all)),
         limiter: Arc::new(Limiter::new(wishes.limits)),
-        tag_rules: Arc::new(wishes.tag_rules),
     };
     let listeners = vec![Listener::Tcp(listener)];
     let served = tokio::spawn(grpc::serve(listeners, registry.clone(), settings, ends));

@@ -1,6 +1,6 @@
 //! A discovered process and an API registration of the same address are one instance.
 
-use registry::model::{InstanceKey, Registration, Source};
+use registry::model::{Addition, CheckSpec, Health, InstanceKey, Registration, Source, Status};
 
 use crate::folder::{Folder, NS, ids, index, key, me};
 
@@ -81,4 +81,53 @@ async fn what_was_found_is_to_be_found_again_after_a_restart() {
         .await
         .unwrap();
     assert!(index(&registry, "found") > before);
+}
+
+#[tokio::test]
+async fn a_registration_whose_process_is_gone_is_critical_until_there_is_one_again() {
+    let folder = Folder::new();
+    let registry = folder.open().await;
+    let register = async |registration| registry.register(registration, &me()).await.unwrap();
+    let gone = async |id: &str| {
+        let reason = format!("process {id} has ended");
+        registry
+            .process_gone(&key(id), reason, &me())
+            .await
+            .unwrap()
+    };
+    let health = || registry.service(NS, "web").unwrap().entries[0].health();
+    let alive = Addition {
+        status: Some(Status::Passing),
+        ..Addition::new(CheckSpec::external("own", "own"))
+    };
+    let web = || Registration {
+        checks: vec![alive.clone()],
+        ..by_api("web-1", "10.0.0.1", 8080)
+    };
+
+    register(web()).await;
+    register(found("p1", "10.0.0.1", 8080)).await;
+    assert_eq!(health(), Health::Passing);
+    gone("p1").await;
+    let instance = registry.instance(&key("web-1")).unwrap();
+    assert_eq!(health(), Health::Critical);
+    let output = instance.checks.iter().map(|check| check.output.as_str());
+    assert_eq!(output.collect::<Vec<_>>(), ["", "process p1 has ended"]);
+    // Found again, by whatever process.
+    register(found("p2", "0.0.0.0", 8080)).await;
+    assert_eq!(health(), Health::Passing);
+    // One takes over from the other.
+    register(found("p3", "10.0.0.1", 8080)).await;
+    gone("p2").await;
+    assert_eq!(health(), Health::Passing);
+    gone("p3").await;
+    assert_eq!(health(), Health::Critical);
+    // Who registers again says that it is there.
+    register(web()).await;
+    assert_eq!(health(), Health::Passing);
+    // A program elsewhere on the same port is none of its business.
+    register(found("p4", "10.0.0.9", 8080)).await;
+    gone("p4").await;
+    assert_eq!(health(), Health::Passing);
+    assert_eq!(ids(&registry, "found"), [""; 0]);
 }

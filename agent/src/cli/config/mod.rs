@@ -10,13 +10,15 @@ use std::{
 use clap::{Args, Subcommand};
 
 use super::{CliError, Output, output::FAILED};
-use crate::config::{Config, ConfigError};
+use crate::config;
 
 const EXAMPLES: &str = "\
 Examples:
   golens config show > golens.yaml     All settings with their defaults, ready to edit
   golens config check golens.yaml      Every mistake with its place and what is allowed
   golens config show --config golens.yaml
+  golens config schema > golens.schema.json
+                                       For editors: every setting, its meaning and default
   golens config check app.yaml --schema app.schema.json
                                        Any document, against a JSON Schema
   golens config check app.yaml --version-at version --before deployed.yaml
@@ -57,6 +59,8 @@ enum ConfigVerb {
         #[arg(long)]
         explain: bool,
     },
+    /// Print the JSON Schema (2020-12) of golens' own settings.
+    Schema,
     /// Print the settings in effect as YAML.
     Show {
         /// Settings that differ from the defaults.
@@ -76,7 +80,7 @@ pub(super) async fn run(args: &ConfigArgs, output: &mut Output) -> Result<ExitCo
             rules,
             json,
         } => match layers.own_settings(rules) {
-            Some(file) => check(file, *json, output),
+            Some(file) => check(file, *json, output).await,
             None => document::check(layers, rules, *json, output).await,
         },
         ConfigVerb::Get {
@@ -84,8 +88,12 @@ pub(super) async fn run(args: &ConfigArgs, output: &mut Output) -> Result<ExitCo
             layers,
             explain,
         } => document::get(layers, path, *explain, output).await,
+        ConfigVerb::Schema => {
+            output.json(&config::schema())?;
+            Ok(ExitCode::SUCCESS)
+        }
         ConfigVerb::Show { config, json } => {
-            let config = load(config.as_deref())?;
+            let config = config::load(config.as_deref()).await?;
             if *json {
                 output.json(&config)?;
             } else {
@@ -101,16 +109,10 @@ pub(super) async fn run(args: &ConfigArgs, output: &mut Output) -> Result<ExitCo
     }
 }
 
-/// The settings of a file, or the defaults without one.
-pub(super) fn load(file: Option<&Path>) -> Result<Config, ConfigError> {
-    file.map_or_else(|| Ok(Config::default()), Config::load)
-}
-
-fn check(file: &Path, json: bool, output: &mut Output) -> Result<ExitCode, CliError> {
-    let problems = match Config::load(file) {
+async fn check(file: &Path, json: bool, output: &mut Output) -> Result<ExitCode, CliError> {
+    let problems = match config::load(Some(file)).await {
         Ok(_) => Vec::new(),
-        Err(ConfigError::Invalid { problems, .. }) => problems,
-        Err(error) => return Err(error.into()),
+        Err(error) => error.problems,
     };
     if json {
         output.json(&serde_json::json!({ "file": file, "problems": problems }))?;
@@ -118,7 +120,7 @@ fn check(file: &Path, json: bool, output: &mut Output) -> Result<ExitCode, CliEr
         output.line(format_args!("{}: ok", file.display()))?;
     } else {
         for problem in &problems {
-            output.line(format_args!("{}: {problem}", file.display()))?;
+            output.line(problem)?;
         }
     }
     Ok(if problems.is_empty() {

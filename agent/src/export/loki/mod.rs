@@ -13,33 +13,30 @@ use reqwest::{
 };
 
 use super::{
-    Error, ExporterHandle, http,
+    Error, Ready,
+    destination::Backend,
+    http,
     outcome::{Outcome, Policy},
-    worker::{self, Backend},
 };
-use crate::{config, logs::LogRecord, telemetry::Telemetry};
+use crate::{config, logs::LogRecord};
 
-const EXPORTER: &str = "loki";
+pub(super) const EXPORTER: &str = "loki";
 const PUSH_PATH: &str = "/loki/api/v1/push";
 
-/// Starts the exporter when the configuration names an endpoint.
+/// Makes the exporter ready, when the configuration names an endpoint.
 ///
 /// Call it inside a tokio runtime.
 ///
 /// # Errors
 /// `Endpoint`, `Header` or `HttpClient`, when the settings cannot work.
-pub fn start(
-    config: &config::Loki,
-    telemetry: &Telemetry,
-) -> Result<Option<ExporterHandle<Arc<LogRecord>>>, Error> {
-    start_with(config, Policy::default(), telemetry)
+pub(super) fn ready(config: &config::Loki) -> Result<Option<Ready<Arc<LogRecord>>>, Error> {
+    ready_with(config, Policy::default())
 }
 
-fn start_with(
+fn ready_with(
     config: &config::Loki,
     policy: Policy,
-    telemetry: &Telemetry,
-) -> Result<Option<ExporterHandle<Arc<LogRecord>>>, Error> {
+) -> Result<Option<Ready<Arc<LogRecord>>>, Error> {
     let Some(endpoint) = &config.endpoint else {
         return Ok(None);
     };
@@ -48,7 +45,6 @@ fn start_with(
         endpoint: without_credentials(endpoint),
         problem,
     })?;
-    tracing::info!(url, mode = ?config.mode, "sending log lines");
     let tenant = config
         .tenant
         .iter()
@@ -58,11 +54,10 @@ fn start_with(
     let backend = Loki {
         client: http::client(EXPORTER, &url, config.timeout.0)?,
         headers: http::headers(EXPORTER, stated.chain(tenant))?,
-        url,
+        url: url.clone(),
         encoder: encode::Encoder::new(&config.labels),
     };
-    let metrics = telemetry.own().exporter(EXPORTER);
-    Ok(Some(worker::start(backend, config.queue, policy, metrics)))
+    Ok(Some(Ready::new(backend, url, config.queue, policy)))
 }
 
 /// The push address below a base address; an address without scheme means `http`.

@@ -12,7 +12,10 @@ use axum::{Router, http::HeaderMap as Headers, routing::post};
 use tokio::net::TcpListener;
 
 use super::*;
-use crate::telemetry::testing;
+use crate::{
+    export::ExporterHandle,
+    telemetry::{Telemetry, testing},
+};
 
 /// Serves statuses in order, the last one for ever, and returns the address and what came in.
 async fn server(statuses: &[u16]) -> (String, Arc<Mutex<Vec<Headers>>>) {
@@ -47,9 +50,10 @@ async fn send_one(endpoint: String, outcome: &str) -> u64 {
         ..Policy::default()
     };
     let telemetry = Telemetry::new();
-    let handle = start_with(&config, policy, &telemetry)
+    let ready = ready_with(&config, policy)
         .expect("settings are valid")
         .expect("an endpoint is set");
+    let handle = ExporterHandle::start(ready, telemetry.own().exporter(EXPORTER));
     handle
         .sender()
         .try_send(Arc::new(testing::log("shop", "hello", true)));
@@ -103,7 +107,7 @@ fn credentials_in_an_address_are_refused_and_not_shown() {
         endpoint: Some("http://user:hunter2@loki:3100".to_owned()),
         ..config::Loki::default()
     };
-    let error = start(&config, &Telemetry::new()).expect_err("credentials are refused");
+    let error = ready(&config).expect_err("credentials are refused");
     let text = error.to_string();
     assert!(
         text.contains("headers") && text.contains("loki:3100"),

@@ -17,9 +17,9 @@ use crate::{
     correlate::Span,
     export::{
         Error,
+        destination::Backend,
         http::{chain, headers, install_crypto_provider},
         outcome::Outcome,
-        worker::Backend,
     },
 };
 

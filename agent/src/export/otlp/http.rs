@@ -12,7 +12,7 @@ use reqwest::{
 use super::{EXPORTER, encode, endpoint::Endpoint, weight};
 use crate::{
     correlate::Span,
-    export::{Error, http, outcome::Outcome, worker::Backend},
+    export::{Error, destination::Backend, http, outcome::Outcome},
 };
 
 /// A collector reached with POST requests.

@@ -9,51 +9,38 @@ mod tests;
 
 use std::sync::Arc;
 
-use super::{Error, ExporterHandle, outcome::Policy, worker};
+use super::{Error, Ready, outcome::Policy};
 use crate::{
     config::{self, OtlpProtocol},
     correlate::Span,
-    telemetry::Telemetry,
 };
 
-const EXPORTER: &str = "otlp";
+pub(super) const EXPORTER: &str = "otlp";
 
-/// Starts the exporter when the configuration or `OTEL_EXPORTER_OTLP_*` names an endpoint.
+/// Makes the exporter ready, when the configuration or `OTEL_EXPORTER_OTLP_*` names an endpoint.
 ///
 /// Call it inside a tokio runtime.
 ///
 /// # Errors
 /// Any variant of [`Error`], when the settings cannot work.
-pub fn start(
-    config: &config::Otlp,
-    telemetry: &Telemetry,
-) -> Result<Option<ExporterHandle<Arc<Span>>>, Error> {
+pub(super) fn ready(config: &config::Otlp) -> Result<Option<Ready<Arc<Span>>>, Error> {
     let variable = |name: &str| std::env::var(name).ok();
-    start_with(config, variable, Policy::default(), telemetry)
+    ready_with(config, variable, Policy::default())
 }
 
-fn start_with(
+fn ready_with(
     config: &config::Otlp,
     variable: impl Fn(&str) -> Option<String>,
     policy: Policy,
-    telemetry: &Telemetry,
-) -> Result<Option<ExporterHandle<Arc<Span>>>, Error> {
+) -> Result<Option<Ready<Arc<Span>>>, Error> {
     let Some(endpoint) = endpoint::resolve(config, variable)? else {
         return Ok(None);
     };
-    tracing::info!(url = endpoint.url, protocol = ?endpoint.protocol, "sending spans");
-    let metrics = telemetry.own().exporter(EXPORTER);
-    let handle = match endpoint.protocol {
-        OtlpProtocol::Grpc => {
-            let backend = grpc::Grpc::new(&endpoint)?;
-            worker::start(backend, config.queue, policy, metrics)
-        }
-        OtlpProtocol::HttpProtobuf => {
-            let backend = http::Http::new(&endpoint)?;
-            worker::start(backend, config.queue, policy, metrics)
-        }
-    };
-    Ok(Some(handle))
+    let (url, queue) = (endpoint.url.clone(), config.queue);
+    Ok(Some(match endpoint.protocol {
+        OtlpProtocol::Grpc => Ready::new(grpc::Grpc::new(&endpoint)?, url, queue, policy),
+        OtlpProtocol::HttpProtobuf => Ready::new(http::Http::new(&endpoint)?, url, queue, policy),
+    }))
 }
 
 /// Bytes of a span in a request, roughly.

@@ -20,7 +20,10 @@ use prost::Message;
 use tokio::net::TcpListener;
 
 use super::*;
-use crate::telemetry::testing;
+use crate::{
+    export::ExporterHandle,
+    telemetry::{Telemetry, testing},
+};
 
 /// Statuses to answer with, in order, and what came in.
 #[derive(Clone, Default)]
@@ -79,9 +82,10 @@ fn fast() -> Policy {
 /// Sends three spans and returns the items of one outcome.
 async fn send_three(config: &config::Otlp, outcome: &str) -> u64 {
     let telemetry = Telemetry::new();
-    let handle = start_with(config, |_| None, fast(), &telemetry)
+    let ready = ready_with(config, |_| None, fast())
         .expect("settings are valid")
         .expect("an endpoint is set");
+    let handle = ExporterHandle::start(ready, telemetry.own().exporter(EXPORTER));
     for status in [200, 404, 500] {
         let span = testing::http_span("shop", Some("/items/{id}"), status);
         handle.sender().try_send(Arc::new(span));

@@ -19,7 +19,7 @@ pub(super) use self::goroutines::Goroutines;
 use super::{pool::Pool, target::Table};
 use crate::{
     clock::{Clock, thread_cpu_time},
-    config,
+    config::{self, Live},
     resolve::Resolver,
     runtime::profile::Room,
     telemetry::Telemetry,
@@ -92,10 +92,18 @@ impl Profiles {
         })
     }
 
-    /// Profiles each target once per `period`, less often when the budget asks for it.
-    pub(super) async fn run(mut self, period: Duration) {
+    /// Profiles each target as often as the settings say, less often when the budget asks for it.
+    pub(super) async fn run(mut self, live: Live) {
+        let mut period = Duration::MAX;
         loop {
             let now = Instant::now();
+            let wanted = live.now().runtime.goroutines.interval.0;
+            if std::mem::replace(&mut period, wanted) > wanted {
+                // Those that wait for the end of a longer time.
+                for target in self.table.profiled() {
+                    target.put_off(target.due().min(now + wanted));
+                }
+            }
             for _ in 0..self.pool.watch(now) {
                 self.tools.telemetry.own().profile("hung");
             }

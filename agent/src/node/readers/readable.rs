@@ -2,7 +2,7 @@
 
 use std::{
     fmt, io,
-    sync::{Arc, LazyLock, Mutex, OnceLock, PoisonError},
+    sync::{Arc, LazyLock, Mutex, MutexGuard, OnceLock, PoisonError},
     time::{Duration, Instant},
 };
 
@@ -33,16 +33,22 @@ pub(in crate::node) struct Readable {
     reader: Mutex<Reader>,
     /// Taken while a reading runs or waits for a thread.
     turn: Turn,
-    interval: Duration,
-    due: Mutex<Instant>,
+    schedule: Mutex<Schedule>,
     usage_due: Mutex<Instant>,
+}
+
+/// When it is read.
+#[derive(Clone, Copy, Debug)]
+struct Schedule {
+    interval: Duration,
+    due: Instant,
 }
 
 impl fmt::Debug for Readable {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Readable")
             .field("pid", &self.process.id.pid)
-            .field("interval", &self.interval)
+            .field("schedule", &*self.schedule())
             .finish_non_exhaustive()
     }
 }
@@ -61,24 +67,39 @@ impl Readable {
             timeline,
             reader: Mutex::new(reader),
             turn: Turn::default(),
-            interval,
-            due: Mutex::new(next_tick(Instant::now(), interval)),
+            schedule: Mutex::new(Schedule {
+                interval,
+                due: next_tick(Instant::now(), interval),
+            }),
             usage_due: Mutex::new(Instant::now()),
         }
     }
 
     /// Whether its time has come; if so, the next one is at the next tick, with nothing caught up.
     pub(super) fn is_due(&self, now: Instant) -> bool {
-        let mut due = self.due.lock().unwrap_or_else(PoisonError::into_inner);
-        if now < *due {
+        let mut schedule = self.schedule();
+        if now < schedule.due {
             return false;
         }
-        *due = next_tick(now, self.interval);
+        schedule.due = next_tick(now, schedule.interval);
         true
     }
 
     pub(super) fn due(&self) -> Instant {
-        *self.due.lock().unwrap_or_else(PoisonError::into_inner)
+        self.schedule().due
+    }
+
+    /// Reads it at another interval from now on.
+    pub(in crate::node) fn read_every(&self, interval: Duration) {
+        let mut schedule = self.schedule();
+        if schedule.interval != interval {
+            let due = next_tick(Instant::now(), interval);
+            *schedule = Schedule { interval, due };
+        }
+    }
+
+    fn schedule(&self) -> MutexGuard<'_, Schedule> {
+        self.schedule.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Takes the right to read it; none while somebody else has that.

@@ -13,7 +13,7 @@ use agent_ebpf::{counter::Program, target::TargetRef};
 use tokio::{
     sync::mpsc::{self, error::SendError},
     task::{JoinHandle, spawn_blocking},
-    time::{Instant, sleep, sleep_until, timeout_at},
+    time::{Instant, sleep_until, timeout_at},
 };
 
 use super::{
@@ -21,7 +21,7 @@ use super::{
     target::{Table, Target},
 };
 use crate::{
-    config,
+    config::{self, Config, Live},
     doctor::error_chain,
     probe::{Feature, Kernel, ProbeError, Sites},
     resolve::Resolver,
@@ -60,34 +60,76 @@ enum End {
     Stay,
 }
 
+/// The settings of a feature with windows.
+fn wanted(feature: Feature, config: &Config) -> &config::Window {
+    match feature {
+        Feature::Net => &config.probes.net,
+        _ => &config.probes.goroutines,
+    }
+}
+
+/// Whether one window follows on the other at once, with nothing detached in between.
+fn stays(settings: &config::Window) -> bool {
+    settings.length == settings.every
+}
+
+/// Waits until then, or for ever; false when the settings of the feature change before.
+async fn rested(
+    until: Option<Instant>,
+    feature: Feature,
+    settings: &config::Window,
+    live: &mut Live,
+) -> bool {
+    let time = async {
+        match until {
+            Some(until) => sleep_until(until).await,
+            None => std::future::pending().await,
+        }
+    };
+    tokio::pin!(time);
+    loop {
+        tokio::select! {
+            () = &mut time => return true,
+            () = live.changed() => if wanted(feature, &live.now()) != settings {
+                return false;
+            },
+        }
+    }
+}
+
 impl Windows {
-    /// Opens windows of `feature` as `settings` say, for ever.
-    pub(super) async fn run(self: Arc<Self>, feature: Feature, settings: config::Window) {
-        let (length, every) = (settings.length.0, settings.every.0);
-        let end = if length == every {
-            End::Stay
-        } else {
-            End::Detach
-        };
+    /// Opens windows of `feature` as the settings say, for ever.
+    pub(super) async fn run(self: Arc<Self>, feature: Feature, mut live: Live) {
         let mut open = Vec::new();
         loop {
-            sleep(every.saturating_sub(length)).await;
-            open = self.window(feature, open, &settings, end).await;
+            let settings = wanted(feature, &live.now()).clone();
+            if !settings.enabled || !stays(&settings) {
+                // What stayed attached under other settings.
+                self.end_all(open, feature, End::Detach).await;
+                open = Vec::new();
+            }
+            let pause = settings.every.0.saturating_sub(settings.length.0);
+            let open_at = settings.enabled.then(|| Instant::now() + pause);
+            if rested(open_at, feature, &settings, &mut live).await {
+                open = self.window(feature, open, &settings, &live).await;
+            }
         }
     }
 
-    /// One window, in which some targets may be attached already; answers those that still are.
+    /// One window, in which some targets may be attached already; answers those that still are. It ends early
+    /// when the settings change.
     async fn window(
         self: &Arc<Self>,
         feature: Feature,
         mut open: Vec<Open>,
         settings: &config::Window,
-        end: End,
+        live: &Live,
     ) -> Vec<Open> {
+        let is_wanted = || wanted(feature, &live.now()) == settings;
         let close = Instant::now() + settings.length.0;
         let (tell, mut attached) = mpsc::channel(ATTACHED);
         let attaching = self.attach_all(feature, &open, tell);
-        while Instant::now() < close {
+        while Instant::now() < close && is_wanted() {
             let check = close.min(Instant::now() + CHECK);
             take_in(&mut attached, &mut open, check).await;
             let over_budget = |window: &mut Open| {
@@ -105,6 +147,10 @@ impl Windows {
             Ok(late) => open.extend(late),
             Err(error) => tracing::error!(%error, "attaching for a window panicked"),
         }
+        let end = match stays(settings) && is_wanted() {
+            true => End::Stay,
+            false => End::Detach,
+        };
         self.end_all(open, feature, end).await
     }
 

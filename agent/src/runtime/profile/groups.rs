@@ -11,6 +11,8 @@ use super::{
 
 /// Groups of one profile; programs have some dozens.
 const MOST: usize = 4_096;
+/// Goroutines of a group whose stacks are tried beside that of the one that waits longest.
+const RECENT: usize = 3;
 
 /// What the goroutines of a group have in common.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -48,8 +50,8 @@ pub(super) struct Tally {
     pub(super) wait_since_ns: u64,
     /// The goroutine that waits longest.
     pub(super) longest: Sample,
-    /// The one seen last.
-    pub(super) last: Sample,
+    /// Those seen last, in no order; a small group has some of them twice.
+    pub(super) recent: [Sample; RECENT],
 }
 
 /// All groups of one reading.
@@ -104,7 +106,7 @@ impl Groups {
                 0
             },
             longest: sample,
-            last: sample,
+            recent: [sample; RECENT],
         };
         let key = Key {
             state,
@@ -122,6 +124,11 @@ impl Groups {
 }
 
 impl Tally {
+    /// Goroutines whose stacks may stand for the group, the one that waits longest first.
+    pub(super) fn samples(&self) -> impl Iterator<Item = Sample> {
+        std::iter::once(self.longest).chain(self.recent)
+    }
+
     /// Adds a group of one.
     fn join(&mut self, one: &Self) {
         self.count += one.count;
@@ -136,6 +143,41 @@ impl Tally {
             (0, noted) | (noted, 0) => noted,
             (ours, theirs) => ours.min(theirs),
         };
-        self.last = one.last;
+        self.recent.rotate_right(1);
+        self.recent[0] = one.recent[0];
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn one(id: u64, parked_since: Tenths) -> Tally {
+        let sample = Sample {
+            address: 0x1000 * id,
+            id,
+            turns: 0,
+        };
+        Tally {
+            count: 1,
+            known: 0,
+            unmoved: 0,
+            first_seen: parked_since,
+            parked_since: Some(parked_since),
+            wait_since_ns: 0,
+            longest: sample,
+            recent: [sample; RECENT],
+        }
+    }
+
+    #[test]
+    fn a_group_offers_its_longest_waiter_and_those_seen_last() {
+        let mut group = one(1, 5);
+        for (id, since) in [(2, 3), (3, 9), (4, 9), (5, 9)] {
+            group.join(&one(id, since));
+        }
+        let ids: Vec<u64> = group.samples().map(|sample| sample.id).collect();
+        assert_eq!(ids, [2, 5, 4, 3]);
+        assert_eq!((group.count, group.parked_since), (5, Some(3)));
     }
 }

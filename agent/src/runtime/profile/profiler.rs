@@ -169,11 +169,8 @@ impl Profiler {
                 self.stacks.insert(*key, same);
                 continue;
             }
-            for sample in [tally.longest, tally.last] {
-                if let Some(calls) = stacks.unwind(sample.address, sample.id)? {
-                    self.stacks.insert(*key, (sample, calls));
-                    break;
-                }
+            if let Some(found) = stacks.first_of(tally)? {
+                self.stacks.insert(*key, found);
             }
         }
         Ok(())

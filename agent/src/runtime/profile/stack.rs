@@ -7,7 +7,13 @@
 //! return to. The process runs on meanwhile: what was copied counts only when the goroutine is afterwards
 //! what it was before.
 
-use super::{facts::GoroutineFields, state::State, walk::span, window::Window};
+use super::{
+    facts::GoroutineFields,
+    groups::{Sample, Tally},
+    state::State,
+    walk::span,
+    window::Window,
+};
 use crate::runtime::{
     ReadError,
     memory::{self, Place},
@@ -19,6 +25,9 @@ const DEPTH: u64 = 16 << 10;
 const FRAMES: usize = 64;
 /// No stack is larger: the runtime ends a program first.
 const LARGEST: u64 = 4 << 30;
+/// How often the goroutines of a group are tried until one holds still: one that waits goes on to run, or
+/// the collector looks at its stack, for microseconds.
+const ROUNDS: usize = 3;
 
 /// Code of the program as run-time addresses, start and end of each part.
 pub(super) type Code = [(u64, u64)];
@@ -44,12 +53,28 @@ struct Wait {
 }
 
 impl Stacks<'_> {
+    /// The first stack of a group that can be read: whose it is, and its calls. `None` when each of the
+    /// goroutines that were tried moved every time.
+    ///
+    /// # Errors
+    /// When the memory of the process cannot be read.
+    pub(super) fn first_of(&self, group: &Tally) -> Result<Option<(Sample, Vec<u64>)>, ReadError> {
+        for _round in 0..ROUNDS {
+            for sample in group.samples() {
+                if let Some(calls) = self.unwind(sample.address, sample.id)? {
+                    return Ok(Some((sample, calls)));
+                }
+            }
+        }
+        Ok(None)
+    }
+
     /// Lists the addresses of the calls that a goroutine is in, innermost first; `None` when it is not
     /// parked, moved meanwhile, or shows no plausible frame.
     ///
     /// # Errors
     /// When the memory of the process cannot be read.
-    pub(super) fn unwind(&self, address: u64, id: u64) -> Result<Option<Vec<u64>>, ReadError> {
+    fn unwind(&self, address: u64, id: u64) -> Result<Option<Vec<u64>>, ReadError> {
         let mut before = Vec::new();
         let whole = self.whole(address);
         memory::copy(self.pid, &[whole], &mut before)?;

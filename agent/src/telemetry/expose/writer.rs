@@ -273,7 +273,8 @@ mod tests {
     /// A gauge and a counter of the client library would be one family in OpenMetrics.
     #[test]
     fn classic_names_are_families_of_their_own_in_both_formats() {
-        let telemetry = Telemetry::new().with_classic_names(true);
+        let telemetry = Telemetry::new();
+        telemetry.show_classic_names(true);
         let reading = crate::telemetry::RuntimeReading {
             numbers: Numbers::default()
                 .with(Figure::ClassHeapObjects, 7)

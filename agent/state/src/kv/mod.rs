@@ -6,7 +6,7 @@ mod row;
 mod write;
 
 pub use error::KvError;
-pub use read::{folders, get, index, list, prefix_index, topic, topic_of_prefix};
+pub use read::{folder, folders, get, index, list, prefix_index, topic, topic_of_prefix};
 pub use row::Entry;
 pub(crate) use row::row_key;
 pub(crate) use write::unlock;

@@ -60,18 +60,23 @@ pub fn folders(
 ) -> Result<Vec<String>, EngineError> {
     let mut names: Vec<String> = Vec::new();
     visit(rows, namespace, prefix, &mut |key, _, _| {
-        let rest = key.get(prefix.len()..).unwrap_or_default();
-        let end = match rest.find(separator) {
-            Some(at) if !separator.is_empty() => prefix.len() + at + separator.len(),
-            _ => key.len(),
-        };
-        let name = key.get(..end).unwrap_or(key);
+        let name = folder(key, prefix, separator);
         if names.last().is_none_or(|last| last != name) {
             names.push(name.to_owned());
         }
         ControlFlow::Continue(())
     })?;
     Ok(names)
+}
+
+/// A key that begins with `prefix` as [`folders`] names it.
+pub fn folder<'a>(key: &'a str, prefix: &str, separator: &str) -> &'a str {
+    let rest = key.get(prefix.len()..).unwrap_or_default();
+    let end = match rest.find(separator) {
+        Some(at) if !separator.is_empty() => prefix.len() + at + separator.len(),
+        _ => key.len(),
+    };
+    key.get(..end).unwrap_or(key)
 }
 
 fn visit(

@@ -25,7 +25,7 @@ use tokio::sync::{Semaphore, mpsc, oneshot};
 use self::live::Live;
 use self::writer::{Change, Message, Writer};
 use crate::{
-    EngineError, Hub, Revision, Topic, Wake,
+    EngineError, Hub, Revision, Table, Topic, Wake,
     engine::Engine,
     snapshot::{self, SnapshotError, Summary},
     tokens::Bearer,
@@ -170,6 +170,13 @@ impl Store {
         let hub = &self.shared.hub;
         hub.wait(topic, seen, deadline, || topic.index(&self.read()?))
             .await
+    }
+
+    /// Wakes those who wait for the row `key` of `table`: what it stands for has come into memory, at
+    /// `revision`, without being written again.
+    pub fn announce(&self, table: Table, key: &[u8], revision: Revision) {
+        let full = table.key(key);
+        self.shared.hub.publish([(&*full, revision)].into_iter());
     }
 
     /// Where one can wait with an index of one's own.

@@ -1,15 +1,17 @@
 //! The meeting place of those who change rows and those who wait for it.
 
 use std::{
+    fmt,
+    future::poll_fn,
     io,
     sync::Arc,
     thread::{self, JoinHandle},
     time::Instant,
 };
 
-use tokio::{sync::oneshot, time::timeout_at};
+use tokio::time::timeout_at;
 
-use super::{Topic, lists::Signal, release::Shared};
+use super::{Topic, release::Shared, slot::Slot};
 use crate::Revision;
 
 /// How a wait ended.
@@ -21,7 +23,7 @@ pub enum Wake {
     TimedOut,
 }
 
-/// Wakes those who wait for a topic. A waiter costs about 200 bytes, whatever happens while it waits;
+/// Wakes those who wait for a topic. A waiter costs about 150 bytes, whatever happens while it waits;
 /// one that is slow finds the newest state, never a queue.
 pub struct Hub {
     shared: Arc<Shared>,
@@ -55,17 +57,30 @@ impl Hub {
         deadline: Instant,
         current: impl FnOnce() -> Result<Revision, E>,
     ) -> Result<Wake, E> {
-        let (signal, woken) = oneshot::channel();
-        let _place = Place::take(&self.shared, topic, seen, signal);
+        let mut place = self.subscribe(topic.clone(), seen);
         let now = current()?;
         if now > seen {
             return Ok(Wake::Changed(now));
         }
-        Ok(match timeout_at(deadline.into(), woken).await {
-            Ok(Ok(revision)) => Wake::Changed(revision),
+        Ok(match timeout_at(deadline.into(), place.news(seen)).await {
+            Ok(Some(revision)) => Wake::Changed(revision),
             // The hub was closed, or the time is up.
-            Ok(Err(_)) | Err(_) => Wake::TimedOut,
+            Ok(None) | Err(_) => Wake::TimedOut,
         })
+    }
+
+    /// Takes a place on the list of `topic` for whoever waits for one change after the other: between two
+    /// of them nothing is given up and taken again. To be taken before the first look at what `topic` is
+    /// about, so that no change is missed; `seen` is known already.
+    pub fn subscribe(&self, topic: Topic, seen: Revision) -> Subscription {
+        let slot = Arc::new(Slot::new(seen));
+        let id = self.shared.lock().lists.enter(&topic, Arc::clone(&slot));
+        Subscription {
+            shared: Arc::clone(&self.shared),
+            topic,
+            id,
+            slot,
+        }
     }
 
     /// How many wait.
@@ -107,22 +122,33 @@ impl Drop for Hub {
     }
 }
 
-/// A waiter's place on a list; given back when the waiter goes, for whatever reason.
-struct Place<'a> {
-    shared: &'a Shared,
-    topic: &'a Topic,
+/// A place on the list of a topic, given back when it is dropped.
+pub struct Subscription {
+    shared: Arc<Shared>,
+    topic: Topic,
     id: u64,
+    slot: Arc<Slot>,
 }
 
-impl<'a> Place<'a> {
-    fn take(shared: &'a Shared, topic: &'a Topic, seen: Revision, signal: Signal) -> Self {
-        let id = shared.lock().lists.enter(topic, seen, signal);
-        Self { shared, topic, id }
+impl fmt::Debug for Subscription {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { topic, .. } = self;
+        out.debug_struct("Subscription")
+            .field("topic", topic)
+            .finish_non_exhaustive()
     }
 }
 
-impl Drop for Place<'_> {
+impl Subscription {
+    /// Waits until the topic changed after `seen`. Returns the revision of a change, or `None` when the hub
+    /// was closed. Changes that follow each other fast are told as one.
+    pub async fn news(&mut self, seen: Revision) -> Option<Revision> {
+        poll_fn(|context| self.slot.poll(seen, context)).await
+    }
+}
+
+impl Drop for Subscription {
     fn drop(&mut self) {
-        self.shared.lock().lists.leave(self.topic, self.id);
+        self.shared.lock().lists.leave(&self.topic, self.id);
     }
 }

@@ -2,30 +2,21 @@
 
 use std::{
     collections::{BTreeMap, HashMap, VecDeque},
+    sync::Arc,
     time::{Duration, Instant},
 };
 
-use tokio::sync::oneshot;
-
-use super::Topic;
+use super::{Topic, slot::Slot};
 use crate::Revision;
 
 /// After a topic was released, its next release comes no sooner than this: a service that changes a
 /// thousand times a second wakes its watchers fifty times, each time with the newest state.
 const QUIET: Duration = Duration::from_millis(20);
 
-/// What a woken waiter is told: the revision of the change.
-pub(super) type Signal = oneshot::Sender<Revision>;
-
-struct Waiter {
-    seen: Revision,
-    signal: Signal,
-}
-
 /// Waiters of one topic, oldest first.
 #[derive(Default)]
 struct List {
-    waiters: BTreeMap<u64, Waiter>,
+    waiters: BTreeMap<u64, Arc<Slot>>,
     /// A change that was published and not released yet.
     pending: Option<Revision>,
     /// When the next release may come.
@@ -45,8 +36,8 @@ pub(super) struct Lists {
 }
 
 impl Lists {
-    /// Adds a waiter that knows the state of `seen`. Returns what [`leave`](Self::leave) wants back.
-    pub(super) fn enter(&mut self, topic: &Topic, seen: Revision, signal: Signal) -> u64 {
+    /// Adds a waiter. Returns what [`leave`](Self::leave) wants back.
+    pub(super) fn enter(&mut self, topic: &Topic, slot: Arc<Slot>) -> u64 {
         let id = self.next_id;
         self.next_id += 1;
         let lengths = &mut self.prefix_lengths;
@@ -56,12 +47,12 @@ impl Lists {
             }
             List::default()
         });
-        list.waiters.insert(id, Waiter { seen, signal });
+        list.waiters.insert(id, slot);
         self.waiting += 1;
         id
     }
 
-    /// Removes a waiter that gave up.
+    /// Removes a waiter.
     pub(super) fn leave(&mut self, topic: &Topic, id: u64) {
         let Some(list) = self.lists.get_mut(topic) else {
             return;
@@ -117,7 +108,7 @@ impl Lists {
     }
 
     /// Takes one topic whose time has come: those of its waiters that do not know the change yet.
-    pub(super) fn take_due(&mut self, now: Instant) -> Option<(Revision, Vec<Signal>)> {
+    pub(super) fn take_due(&mut self, now: Instant) -> Option<(Revision, Vec<Arc<Slot>>)> {
         loop {
             let (at, topic) = self.due.pop_front()?;
             if at > now {
@@ -130,7 +121,7 @@ impl Lists {
         }
     }
 
-    fn release(&mut self, topic: Topic, now: Instant) -> Option<(Revision, Vec<Signal>)> {
+    fn release(&mut self, topic: Topic, now: Instant) -> Option<(Revision, Vec<Arc<Slot>>)> {
         let list = self.lists.get_mut(&topic)?;
         let Some(revision) = list.pending.take() else {
             // Quiet was kept, and nothing happened in it.
@@ -142,13 +133,11 @@ impl Lists {
         };
         let until = now + QUIET;
         list.quiet_until = Some(until);
-        let unaware = list
-            .waiters
-            .extract_if(.., |_, waiter| waiter.seen < revision);
-        let signals: Vec<_> = unaware.map(|(_, waiter)| waiter.signal).collect();
-        self.waiting -= signals.len();
+        let waiters = list.waiters.values();
+        let unaware = waiters.filter(|slot| slot.told() < revision);
+        let unaware = unaware.map(Arc::clone).collect();
         self.due.push_back((until, topic));
-        Some((revision, signals))
+        Some((revision, unaware))
     }
 
     fn forget(&mut self, topic: &Topic) {
@@ -160,6 +149,15 @@ impl Lists {
             *lists -= 1;
             if *lists == 0 {
                 self.prefix_lengths.remove(&length);
+            }
+        }
+    }
+
+    /// Tells everybody that nothing will be told any more.
+    pub(super) fn close(&mut self) {
+        for list in self.lists.values() {
+            for slot in list.waiters.values() {
+                slot.close();
             }
         }
     }

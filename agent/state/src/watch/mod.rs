@@ -3,7 +3,8 @@
 mod hub;
 mod lists;
 mod release;
+mod slot;
 mod topic;
 
-pub use hub::{Hub, Wake};
+pub use hub::{Hub, Subscription, Wake};
 pub use topic::Topic;

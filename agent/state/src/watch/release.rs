@@ -2,11 +2,11 @@
 
 use std::{
     collections::VecDeque,
-    sync::{Condvar, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant},
 };
 
-use super::lists::{Lists, Signal};
+use super::{lists::Lists, slot::Slot};
 use crate::Revision;
 
 /// Up to this many waiters of one topic are woken at once.
@@ -34,7 +34,7 @@ pub(super) struct State {
 /// Waiters of one topic that are still to be woken.
 struct Batch {
     revision: Revision,
-    signals: VecDeque<Signal>,
+    waiters: VecDeque<Arc<Slot>>,
 }
 
 impl Shared {
@@ -47,7 +47,10 @@ impl Shared {
     }
 
     pub(super) fn close(&self) {
-        self.lock().closed = true;
+        let mut state = self.lock();
+        state.closed = true;
+        state.lists.close();
+        drop(state);
         self.notify();
     }
 
@@ -67,9 +70,9 @@ impl Shared {
                 return false;
             }
             let now = Instant::now();
-            while let Some((revision, signals)) = state.lists.take_due(now) {
-                let signals = signals.into();
-                batches.push_back(Batch { revision, signals });
+            while let Some((revision, waiters)) = state.lists.take_due(now) {
+                let waiters = waiters.into();
+                batches.push_back(Batch { revision, waiters });
             }
             if batches.front().is_some() {
                 return true;
@@ -94,13 +97,12 @@ fn wake_a_slice(batches: &mut VecDeque<Batch>) {
     let Some(mut batch) = batches.pop_front() else {
         return;
     };
-    let is_small = batch.signals.len() <= AT_ONCE;
-    let slice = if is_small { batch.signals.len() } else { SLICE };
-    for signal in batch.signals.drain(..slice) {
-        // Nobody listens any more when the waiter gave up at this moment.
-        signal.send(batch.revision).unwrap_or(());
+    let is_small = batch.waiters.len() <= AT_ONCE;
+    let slice = if is_small { batch.waiters.len() } else { SLICE };
+    for waiter in batch.waiters.drain(..slice) {
+        waiter.tell(batch.revision);
     }
-    if !batch.signals.is_empty() {
+    if !batch.waiters.is_empty() {
         batches.push_back(batch);
         std::thread::sleep(PAUSE);
     }

@@ -16,6 +16,9 @@ import (
 
 	"github.com/hashicorp/consul/api"
 	"github.com/hashicorp/consul/sdk/testutil"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/credentials/insecure"
+	"google.golang.org/grpc/health/grpc_health_v1"
 )
 
 // start starts an agent, and checks at the end that it exits with status 0.
@@ -130,6 +133,19 @@ func TestAnAgentListensOnAUnixSocket(t *testing.T) {
 	if connection, err := net.Dial("tcp", tcp); err == nil {
 		connection.Close()
 		t.Error("it listens on the HTTP port as well")
+	}
+}
+
+func TestAnAgentSpeaksGRPCAtItsPort(t *testing.T) {
+	t.Parallel()
+	agent := start(t, nil)
+	address := fmt.Sprintf("127.0.0.1:%d", agent.Config.Ports.GRPC)
+	connection := must[*grpc.ClientConn](t)(grpc.NewClient(address, grpc.WithTransportCredentials(insecure.NewCredentials())))
+	defer connection.Close()
+	health := grpc_health_v1.NewHealthClient(connection)
+	answer, err := health.Check(t.Context(), &grpc_health_v1.HealthCheckRequest{})
+	if answer.GetStatus() != grpc_health_v1.HealthCheckResponse_SERVING {
+		t.Errorf("it says %v, %v", answer, err)
 	}
 }
 

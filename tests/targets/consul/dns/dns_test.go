@@ -192,6 +192,43 @@ func TestNodesAndTheZoneItselfAreAnswered(t *testing.T) {
 	}
 }
 
+func TestAddressesHaveTheNamesOfTheirNodeOrTheirServices(t *testing.T) {
+	register(t,
+		api.AgentServiceRegistration{ID: "back-1", Name: "back", Address: "10.0.6.1", Port: 1},
+		api.AgentServiceRegistration{ID: "back-2", Name: "back", Address: "10.0.6.1", Port: 2},
+		api.AgentServiceRegistration{ID: "back-3", Name: "other", Address: "10.0.6.1", Port: 3, Namespace: "staging"},
+		api.AgentServiceRegistration{ID: "back-6", Name: "back", Address: "fd00:0::6:1", Port: 1},
+		api.AgentServiceRegistration{ID: "back-4", Name: "own", Port: 4},
+	)
+	for address, want := range map[string]string{
+		"10.0.6.1":  "back.service.dc1.consul. other.service.staging.ns.dc1.dc.consul.",
+		"fd00::6:1": "back.service.dc1.consul.",
+	} {
+		names, err := resolver(t).LookupAddr(context.Background(), address)
+		must(t, err)
+		sort.Strings(names)
+		if got := strings.Join(names, " "); got != want {
+			t.Errorf("%s is %s, not %s", address, got, want)
+		}
+		// What is told can be asked for.
+		for _, name := range names {
+			if found := hosts(t, name); !strings.Contains(found, address) {
+				t.Errorf("%s is at %s, not at %s", name, found, address)
+			}
+		}
+	}
+	// The address of a node, which this machine's own files have names for as well.
+	answer := ask(t, "udp", "1.0.0.127.in-addr.arpa", dns.TypePTR, nil)
+	if len(answer.Answer) != 1 || answer.Answer[0].(*dns.PTR).Ptr != "node-1.node.dc1.consul." {
+		t.Errorf("the node's address is %v", answer.Answer)
+	}
+	_, err := resolver(t).LookupAddr(context.Background(), "10.0.6.99")
+	var failed *net.DNSError
+	if !errors.As(err, &failed) || !failed.IsNotFound {
+		t.Errorf("an address that nobody has: %v", err)
+	}
+}
+
 func TestAHostNameIsAnAliasAndATarget(t *testing.T) {
 	register(t, api.AgentServiceRegistration{Name: "far", Address: "db.example.com", Port: 5432})
 	answer := ask(t, "udp", "far.service.consul", dns.TypeA, nil)

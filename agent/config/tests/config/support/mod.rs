@@ -8,12 +8,12 @@ use std::{
         Arc,
         atomic::{AtomicU32, Ordering},
     },
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use config::{
     Definition, DocumentId, FileSource, Handle, Happened, Hooks, Path as At, Reveal, Schema,
-    Timing, Watcher,
+    Status, Timing, Watcher,
 };
 use serde_json::{Value as Json, json};
 use state::{Options, Store};
@@ -102,6 +102,15 @@ impl Node {
     pub(crate) fn nothing_else(&self) {
         let more = self.watcher.events().since(self.seen);
         assert!(more.is_empty(), "{more:#?}");
+    }
+
+    /// Waits until it is said so of how the document is doing.
+    pub(crate) async fn until(&self, holds: impl Fn(&Status) -> bool) {
+        let deadline = Instant::now() + Duration::from_secs(20);
+        while !self.watcher.status().get(&id()).is_some_and(&holds) {
+            assert!(Instant::now() < deadline, "{:?}", self.watcher.status());
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
     }
 
     /// The document as it is in force.

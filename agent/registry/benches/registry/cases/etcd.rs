@@ -10,7 +10,7 @@ use std::{
 
 use super::{
     TIME, Target, registration,
-    watch::{Changes, Follow, Watchers},
+    watch::{Changes, Follow, THOUSAND},
 };
 use crate::{
     case::Case,
@@ -135,14 +135,9 @@ fn watch(process: &Process, address: SocketAddr) -> io::Result<Case> {
         process,
         address,
     };
-    let watchers = Watchers {
-        connections: 1_000,
-        streams: 1,
-        changes: 20,
-    };
     let wire = |_| Grpc::new("/etcdserverpb.Watch/Watch", Call::OpenStream, &create);
     let case = "change to 1,000 watchers, gRPC";
-    Ok(follow.streams(case, watchers, &mut changes, wire)?.0)
+    Ok(follow.streams(case, THOUSAND, &mut changes, wire)?.0)
 }
 
 /// A lease for each connection.

@@ -4,7 +4,7 @@ use std::{io, path::Path, time::Duration};
 
 use super::{
     TIME, Target, put_registration,
-    watch::{Changes, Follow, Watchers},
+    watch::{Changes, Follow, MANY, THOUSAND},
 };
 use crate::{
     bare::{self, FOLLOW, WAKE},
@@ -96,12 +96,7 @@ fn fan_out(server: &Server, empty: &Template) -> io::Result<Vec<Case>> {
     };
     let mut changes = Changes::by(server.grpc, WAKE, empty)?;
     let mut cases = Vec::new();
-    for (streams, count, changed) in [(1, "1,000", 20), (20, "20,000", 8)] {
-        let watchers = Watchers {
-            connections: 1_000,
-            streams,
-            changes: changed,
-        };
+    for (watchers, count) in [(THOUSAND, "1,000"), (MANY, "20,000")] {
         let case = format!("change to {count} watchers, gRPC");
         let wire = |_| Grpc::new(FOLLOW, Call::ServerStream, empty);
         cases.push(follow.streams(&case, watchers, &mut changes, wire)?.0);

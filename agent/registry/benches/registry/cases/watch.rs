@@ -16,7 +16,12 @@ use crate::{
 };
 
 /// Time between two changes.
-const INTERVAL: Duration = Duration::from_millis(150);
+const INTERVAL: Duration = Duration::from_millis(100);
+/// Changes before those that count: the file of the state grows with the first ones.
+const WARM_UP: usize = 5;
+/// Time between two looks at what came. Whoever waits to be woken is woken a thousand times for a thousand
+/// watchers, and the server pays for it.
+const LOOK: Duration = Duration::from_micros(100);
 /// How long the last watcher of a change is waited for.
 const PATIENCE: Duration = Duration::from_secs(5);
 
@@ -29,17 +34,18 @@ pub(super) struct Watchers {
     pub(super) changes: u64,
 }
 
-const THOUSAND: Watchers = Watchers {
+/// Enough changes that one slow write of the disk is not all of the slowest hundredth.
+pub(super) const THOUSAND: Watchers = Watchers {
     connections: 1_000,
     streams: 1,
-    changes: 20,
+    changes: 150,
 };
 
 /// Many connections would cost more than the streams on them: clients of one process share one.
-const MANY: Watchers = Watchers {
+pub(super) const MANY: Watchers = Watchers {
     connections: 1_000,
     streams: 20,
-    changes: 8,
+    changes: 20,
 };
 
 /// gRPC streams, and long polls over HTTP.
@@ -227,8 +233,9 @@ impl Follow<'_> {
         mut change: impl FnMut(&mut Changes, &mut Outcome) -> io::Result<()>,
     ) -> io::Result<(Case, Outcome)> {
         let mut outcome = Outcome::default();
-        // The first change warms up what follows.
-        change(changes, &mut Outcome::default())?;
+        for _ in 0..WARM_UP {
+            change(changes, &mut Outcome::default())?;
+        }
         let before = self.process.cpu_s();
         let begun = Instant::now();
         for _ in 0..watchers.changes {
@@ -277,8 +284,7 @@ fn arrive<W: Wire>(
     let end = Instant::now() + PATIENCE;
     let mut arrived = 0;
     while arrived < count && Instant::now() < end {
-        let until = Instant::now() + Duration::from_millis(5);
-        fleet.turn(until, &mut |_, answer| {
+        fleet.turn(Instant::now() + LOOK, &mut |_, answer| {
             arrived += 1;
             take(answer)
         })?;

@@ -2,7 +2,10 @@
 
 use std::{net::IpAddr, net::SocketAddr, path::PathBuf, sync::Arc};
 
-use super::{CompatError, config::Config};
+use super::{
+    CompatError,
+    config::{Config, Port},
+};
 use crate::{
     ByPeer, Caller, Registry,
     consul::{
@@ -31,8 +34,8 @@ fn plan(config: &Config) -> Result<Plan, CompatError> {
         data: config.data_dir.clone().unwrap_or_else(|| ".".into()),
         node: config.node_name.clone(),
         node_meta: config.node_meta.clone(),
-        listen: addresses(config)?,
-        grpc: Vec::new(),
+        listen: http_addresses(config)?,
+        grpc: grpc_addresses(config)?,
         dns: dns_addresses(config)?,
         names: dns::Options {
             datacenter: config.datacenter.clone(),
@@ -54,31 +57,62 @@ fn plan(config: &Config) -> Result<Plan, CompatError> {
 }
 
 /// The addresses for HTTP, on the HTTP port or at Unix sockets, and those for HTTPS.
-fn addresses(config: &Config) -> Result<Vec<Address>, CompatError> {
+fn http_addresses(config: &Config) -> Result<Vec<Address>, CompatError> {
+    let (ports, addresses) = (&config.ports, &config.addresses);
+    let mut all = plain(ports.http, &addresses.http)?;
+    all.extend(encrypted(config, "HTTPS", ports.https, &addresses.https)?);
+    Ok(all)
+}
+
+/// The addresses for gRPC, where Consul talks to the proxies of its mesh. Here it is golens' own protocol.
+fn grpc_addresses(config: &Config) -> Result<Vec<Address>, CompatError> {
+    let (ports, addresses) = (&config.ports, &config.addresses);
+    let mut all = plain(ports.grpc, &addresses.grpc)?;
+    all.extend(encrypted(
+        config,
+        "gRPC with encryption",
+        ports.grpc_tls,
+        &addresses.grpc_tls,
+    )?);
+    Ok(all)
+}
+
+fn plain(port: Port, hosts: &str) -> Result<Vec<Address>, CompatError> {
     let mut addresses = Vec::new();
-    for text in words_or_local(&config.addresses.http) {
+    for text in words_or_local(hosts) {
         if text.starts_with("unix://") {
             addresses.push(Address::Unix(text.trim_start_matches("unix://").into()));
-        } else if let Some(port) = config.ports.http.given() {
+        } else if let Some(port) = port.given() {
             addresses.push(Address::Tcp(SocketAddr::new(ip(text)?, port)));
         }
     }
-    let Some(port) = config.ports.https.given() else {
-        return Ok(addresses);
-    };
-    match config.certificates()? {
-        Some(files) => {
-            for text in words_or_local(&config.addresses.https) {
-                let address = SocketAddr::new(ip(text)?, port);
-                addresses.push(Address::Tls(address, files.clone()));
-            }
-        }
-        None => tracing::info!(
-            port,
-            "HTTPS is not served: there is no cert_file or no key_file"
-        ),
-    }
     Ok(addresses)
+}
+
+/// The addresses of `what`; none where no certificates are configured.
+fn encrypted(
+    config: &Config,
+    what: &str,
+    port: Port,
+    hosts: &str,
+) -> Result<Vec<Address>, CompatError> {
+    let Some(port) = port.given() else {
+        return Ok(Vec::new());
+    };
+    let Some(files) = config.certificates()? else {
+        tracing::info!(
+            port,
+            "{what} is not served: there is no cert_file or no key_file"
+        );
+        return Ok(Vec::new());
+    };
+    let address = |text| {
+        Ok(Address::Tls(
+            SocketAddr::new(ip(text)?, port),
+            files.clone(),
+        ))
+    };
+    words_or_local(hosts).map(address).collect()
 }
 
 fn dns_addresses(config: &Config) -> Result<Vec<SocketAddr>, CompatError> {

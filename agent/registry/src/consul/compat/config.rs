@@ -45,6 +45,8 @@ pub(super) struct Ports {
     pub(super) dns: Port,
     pub(super) http: Port,
     pub(super) https: Port,
+    pub(super) grpc: Port,
+    pub(super) grpc_tls: Port,
     pub(super) serf_lan: u16,
     pub(super) serf_wan: u16,
     pub(super) server: u16,
@@ -69,6 +71,10 @@ pub(super) struct Addresses {
     pub(super) http: String,
     /// IP addresses, separated by spaces.
     pub(super) https: String,
+    /// IP addresses, separated by spaces.
+    pub(super) grpc: String,
+    /// IP addresses, separated by spaces.
+    pub(super) grpc_tls: String,
     /// IP addresses, separated by spaces.
     pub(super) dns: String,
 }
@@ -103,6 +109,8 @@ impl Default for Ports {
             dns: Port(8600),
             http: Port(8500),
             https: Port(-1),
+            grpc: Port(-1),
+            grpc_tls: Port(-1),
             serf_lan: 8301,
             serf_wan: 8302,
             server: 8300,
@@ -131,7 +139,7 @@ impl Config {
         self.service.into_iter().chain(self.services)
     }
 
-    /// The files of HTTPS; clients have to show certificates only where they are verified.
+    /// The files of HTTPS and of gRPC with encryption; clients have to show certificates only where they are verified.
     ///
     /// # Errors
     /// They are to be verified, and there is nothing to verify them by.

@@ -12,7 +12,7 @@ mod select;
 mod tests;
 
 use expression::Expression;
-pub(crate) use select::{Select, Selected, map_entry, rest_of};
+pub(crate) use select::{Select, Selected, map_entry, meta_entry, rest_of};
 
 /// An expression that fits the entries it was made for, or none at all.
 #[derive(Debug)]

@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use crate::model::Meta;
+
 /// What a selector finds in an entry.
 #[derive(Debug, PartialEq)]
 pub(crate) enum Selected<'a> {
@@ -40,6 +42,15 @@ pub(crate) fn map_entry<'a>(map: &'a BTreeMap<String, String>, path: &[&str]) ->
         [key] => map
             .get(*key)
             .map_or(Selected::Absent, |value| Selected::Text(value)),
+        _ => Selected::Unknown,
+    }
+}
+
+/// A value of an instance's metadata, or its keys.
+pub(crate) fn meta_entry<'a>(meta: &'a Meta, path: &[&str]) -> Selected<'a> {
+    match path {
+        [] => Selected::Keys(meta.iter().map(|(key, _)| key).collect()),
+        [key] => meta.get(key).map_or(Selected::Absent, Selected::Text),
         _ => Selected::Unknown,
     }
 }

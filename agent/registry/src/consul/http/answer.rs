@@ -191,12 +191,27 @@ impl Answer {
             .with(ALLOW, HeaderValue::from_static(allowed))
     }
 
+    /// 200 with the methods that are allowed.
+    #[must_use]
+    pub(crate) fn options(allowed: &'static str) -> Self {
+        Self::done().with(ALLOW, HeaderValue::from_static(allowed))
+    }
+
+    /// 501: the path is none of ours.
+    #[must_use]
+    pub(crate) fn not_implemented(path: &str) -> Self {
+        let text = format!("{path} is not part of golens' Consul API");
+        Self::text(StatusCode::NOT_IMPLEMENTED, text)
+    }
+
     /// What hyper sends.
     #[must_use]
     pub(crate) fn into_response(self) -> Response<Full<Bytes>> {
         let mut response = Response::new(Full::new(self.body));
         *response.status_mut() = self.status;
         let headers = response.headers_mut();
+        // Room for all of them, and for those that hyper adds.
+        headers.reserve(self.headers.len() + 3);
         if let Some(content_type) = self.content_type {
             headers.insert(CONTENT_TYPE, content_type);
         }

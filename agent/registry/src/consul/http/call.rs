@@ -15,6 +15,9 @@ use crate::{
 /// Bytes of the largest JSON body.
 const MOST_JSON: usize = 1024 * 1024;
 
+/// Before all paths of a client that wants tags to fall back to the namespace.
+const FALLBACK: &str = "/fallback";
+
 /// Head of a request. Owned and small: a held long poll keeps this, and not hyper's headers.
 #[derive(Debug)]
 pub(crate) struct Head {
@@ -34,18 +37,25 @@ impl Head {
     /// # Errors
     /// The path is not UTF-8, or an option is malformed.
     pub(crate) fn parse(parts: &Parts) -> Result<Option<Self>, ApiError> {
-        let Some(path) = parts.uri.path().strip_prefix("/v1/") else {
+        let asked = parts.uri.path();
+        let (path, falls_back) = match asked.strip_prefix(FALLBACK) {
+            Some(path) => (path, true),
+            None => (asked, false),
+        };
+        let Some(path) = path.strip_prefix("/v1/") else {
             return Ok(None);
         };
         let path = percent_decode_str(path)
             .decode_utf8()
             .map_err(|_error| ApiError::bad_request("The path is not UTF-8"))?;
         let query = parts.uri.query();
+        let mut options = Options::parse(&Query::parse(query), &parts.headers)?;
+        options.fallback |= falls_back;
         Ok(Some(Self {
             method: parts.method.clone(),
             path: path.into_owned(),
             query: query.map(str::to_owned),
-            options: Options::parse(&Query::parse(query), &parts.headers)?,
+            options,
         }))
     }
 

@@ -19,6 +19,7 @@ use tracing::{debug, warn};
 
 use crate::{
     Peer,
+    aside::Aside,
     caller::{Door, Guest},
     certificate,
 };
@@ -158,9 +159,11 @@ async fn connection(
         .header_read_timeout(HEAD_TIMEOUT)
         .serve_connection(TokioIo::new(stream), service);
     tokio::pin!(served);
+    let mut ends = Aside::of(async move { ending(&mut shutdown).await });
     let ended = tokio::select! {
+        biased;
         ended = served.as_mut() => ended,
-        () = ending(&mut shutdown) => {
+        () = ends.next() => {
             served.as_mut().graceful_shutdown();
             served.await
         }

@@ -9,7 +9,7 @@ use super::{
     health::{Wanted, render, row, shared, view},
 };
 use crate::{
-    Rendering, WatchKey,
+    Caller, Rendering, WatchKey,
     consul::{
         error::ApiError,
         filter::Filter,
@@ -25,12 +25,17 @@ use crate::{
     model::{Instance, Name, NodeEntry},
 };
 
-pub(super) async fn read(server: &Server, head: &Head, rest: &str) -> Result<Answer, ApiError> {
+pub(super) async fn read(
+    server: &Server,
+    head: &Head,
+    rest: &str,
+    caller: &Caller,
+) -> Result<Answer, ApiError> {
     match super::split(rest) {
         ("datacenters", "") => Answer::render(&[&server.settings().datacenter], &head.options),
-        ("services", "") => services(server, head).await,
+        ("services", "") => services(server, head, caller).await,
         ("service", "") => Err(ApiError::bad_request("Missing service name")),
-        ("service", name) => service(server, head, name).await,
+        ("service", name) => service(server, head, name, caller).await,
         ("connect", name) if !name.is_empty() => {
             let view = view(server, head, name).await?;
             Ok(Answer::json("[]").at(view.index, &head.options))
@@ -44,7 +49,7 @@ pub(super) async fn read(server: &Server, head: &Head, rest: &str) -> Result<Ans
 }
 
 /// Names of services with all their tags.
-async fn services(server: &Server, head: &Head) -> Result<Answer, ApiError> {
+async fn services(server: &Server, head: &Head, caller: &Caller) -> Result<Answer, ApiError> {
     let options = &head.options;
     let filter = Filter::given(options.filter.as_deref(), &blank::catalog())?;
     let namespace = head.namespace();
@@ -52,7 +57,9 @@ async fn services(server: &Server, head: &Head) -> Result<Answer, ApiError> {
         .wait(&WatchKey::Services(Name::clone(&namespace)), options)
         .await?;
     let list = server.registry().services(&namespace);
-    let looks_inside = options.filter.is_some() || !options.node_meta.is_empty();
+    let sight = server.registry().sight(caller);
+    let looks_inside =
+        options.filter.is_some() || !options.node_meta.is_empty() || !sight.is_open();
     let mut services: BTreeMap<&str, BTreeSet<String>> = BTreeMap::new();
     for summary in &list.services {
         let name = &*summary.key.service;
@@ -61,7 +68,8 @@ async fn services(server: &Server, head: &Head) -> Result<Answer, ApiError> {
             continue;
         }
         let view = server.registry().service(&namespace, name)?;
-        let wanted = Wanted::new(Vec::new(), false, options).entries(server, &view);
+        let sight = sight.clone();
+        let wanted = Wanted::new(Vec::new(), false, options, sight).entries(server, &view);
         let rows = wanted
             .into_iter()
             .map(|entry| CatalogEntry(row(server, entry)));
@@ -86,14 +94,20 @@ fn tags_of<'a>(
         })
 }
 
-async fn service(server: &Server, head: &Head, name: &str) -> Result<Answer, ApiError> {
+async fn service(
+    server: &Server,
+    head: &Head,
+    name: &str,
+    caller: &Caller,
+) -> Result<Answer, ApiError> {
     let options = &head.options;
     let filter = Filter::given(options.filter.as_deref(), &blank::catalog())?;
     let query = head.query();
-    let wanted = Wanted::new(query.all("tag").collect(), false, options);
+    let sight = server.registry().sight(caller);
+    let wanted = Wanted::new(query.all("tag").collect(), false, options, sight);
     let view = view(server, head, name).await?;
     let index = view.index;
-    let answer = if wanted.is_plain() {
+    let answer = if wanted.is_plain(&view) {
         shared(&view, Rendering::ConsulCatalog, |view| {
             render(
                 view.entries

@@ -5,9 +5,9 @@ use std::sync::Arc;
 use bytes::Bytes;
 use serde::Serialize;
 
-use super::elsewhere;
+use super::{elsewhere, fallback};
 use crate::{
-    Entry, Rendering, ServiceView, WatchKey,
+    Caller, Entry, Rendering, ServiceView, WatchKey,
     consul::{
         error::ApiError,
         filter::Filter,
@@ -17,14 +17,20 @@ use crate::{
         types::{blank, check::CheckRow, entry::HealthEntry, node::NodeRow},
     },
     model::{Name, ServiceKey, Status},
+    resolve::Sight,
 };
 
-pub(super) async fn read(server: &Server, head: &Head, rest: &str) -> Result<Answer, ApiError> {
+pub(super) async fn read(
+    server: &Server,
+    head: &Head,
+    rest: &str,
+    caller: &Caller,
+) -> Result<Answer, ApiError> {
     match super::split(rest) {
         ("service", "") => Err(ApiError::bad_request("Missing service name")),
-        ("service", name) => service(server, head, name).await,
+        ("service", name) => service(server, head, name, caller).await,
         ("checks", "") => Err(ApiError::bad_request("Missing service name")),
-        ("checks", name) => checks(server, head, name).await,
+        ("checks", name) => checks(server, head, name, caller).await,
         ("node", "") => Err(ApiError::bad_request("Missing node name")),
         ("node", name) => node(server, head, name).await,
         ("state", "") => Err(ApiError::bad_request("Missing check state")),
@@ -84,21 +90,29 @@ pub(super) fn is_plain(options: &Options) -> bool {
 
 /// Which entries of a service are wanted, and in which order.
 pub(super) struct Wanted<'a> {
-    tags: Vec<&'a str>,
-    passing: bool,
+    pub(super) tags: Vec<&'a str>,
+    pub(super) passing: bool,
     options: &'a Options,
+    sight: Sight,
 }
 
 impl<'a> Wanted<'a> {
-    /// Everything that passes tags, health and metadata; near ones first.
+    /// Everything that the caller sees and that passes tags, health and metadata; near ones first.
     pub(super) fn entries(&self, server: &Server, view: &'a ServiceView) -> Vec<&'a Entry> {
         let mut entries: Vec<&Entry> = view
             .entries
             .iter()
             .filter(|entry| !self.passing || entry.is_passing())
             .filter(|entry| entry.instance.has_tags(&self.tags))
-            .filter(|entry| has_meta(entry, &self.options.node_meta))
+            .filter(|entry| self.sight.sees(entry))
             .collect();
+        self.arrange(server, &mut entries);
+        entries
+    }
+
+    /// Leaves out what does not pass the metadata; near ones come first.
+    pub(super) fn arrange(&self, server: &Server, entries: &mut Vec<&Entry>) {
+        entries.retain(|entry| has_meta(entry, &self.options.node_meta));
         if let Some(near) = &self.options.near {
             let near = if near == "_agent" {
                 server.node()
@@ -107,21 +121,26 @@ impl<'a> Wanted<'a> {
             };
             entries.sort_by_key(|entry| *entry.node.node.name != *near);
         }
-        entries
     }
 
-    /// Reads tags and options.
-    pub(super) fn new(tags: Vec<&'a str>, passing: bool, options: &'a Options) -> Self {
+    /// Tags and options of a caller who sees that much.
+    pub(super) fn new(
+        tags: Vec<&'a str>,
+        passing: bool,
+        options: &'a Options,
+        sight: Sight,
+    ) -> Self {
         Self {
             tags,
             passing,
             options,
+            sight,
         }
     }
 
     /// Whether that is simply all of them, or all that pass.
-    pub(super) fn is_plain(&self) -> bool {
-        self.tags.is_empty() && is_plain(self.options)
+    pub(super) fn is_plain(&self, view: &ServiceView) -> bool {
+        self.tags.is_empty() && is_plain(self.options) && self.sight.sees_all(&view.entries)
     }
 }
 
@@ -132,15 +151,24 @@ fn has_meta(entry: &Entry, wanted: &[(String, String)]) -> bool {
         .all(|(key, value)| meta.get(key) == Some(value))
 }
 
-async fn service(server: &Server, head: &Head, name: &str) -> Result<Answer, ApiError> {
+async fn service(
+    server: &Server,
+    head: &Head,
+    name: &str,
+    caller: &Caller,
+) -> Result<Answer, ApiError> {
     let options = &head.options;
     let filter = Filter::given(options.filter.as_deref(), &blank::health())?;
     let query = head.query();
     let passing = passing(query.get("passing"), query.has("passing"))?;
-    let wanted = Wanted::new(query.all("tag").collect(), passing, options);
+    let sight = server.registry().sight(caller);
+    let wanted = Wanted::new(query.all("tag").collect(), passing, options, sight);
+    if options.fallback {
+        return fallback::service(server, head, name, &wanted, &filter, caller).await;
+    }
     let view = view(server, head, name).await?;
     let index = view.index;
-    let answer = if wanted.is_plain() {
+    let answer = if wanted.is_plain(&view) {
         let form = if passing {
             Rendering::ConsulHealthPassing
         } else {
@@ -176,12 +204,17 @@ fn passing(value: Option<&str>, is_given: bool) -> Result<bool, ApiError> {
     }
 }
 
-async fn checks(server: &Server, head: &Head, name: &str) -> Result<Answer, ApiError> {
+async fn checks(
+    server: &Server,
+    head: &Head,
+    name: &str,
+    caller: &Caller,
+) -> Result<Answer, ApiError> {
     let options = &head.options;
     let filter = Filter::given(options.filter.as_deref(), &blank::check())?;
     let view = view(server, head, name).await?;
-    let wanted = Wanted::new(Vec::new(), false, options);
-    let answer = if wanted.is_plain() {
+    let wanted = Wanted::new(Vec::new(), false, options, server.registry().sight(caller));
+    let answer = if wanted.is_plain(&view) {
         shared(&view, Rendering::ConsulChecks, |view| {
             render(
                 view.entries

@@ -11,8 +11,9 @@ use state::{
     tokens::Right,
 };
 
+use super::mounted;
 use crate::{
-    Revision, WatchKey,
+    Caller, Revision, WatchKey,
     consul::{
         error::{ApiError, chain},
         http::{Answer, Call, Head, read_body},
@@ -23,16 +24,24 @@ use crate::{
     model::Name,
 };
 
-const PLAIN: HeaderValue = HeaderValue::from_static("text/plain");
+pub(super) const PLAIN: HeaderValue = HeaderValue::from_static("text/plain");
 /// What a browser must not do with somebody's value: guess its type, or run it.
-const HARMLESS: [(HeaderName, HeaderValue); 2] = [
+pub(super) const HARMLESS: [(HeaderName, HeaderValue); 2] = [
     (X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff")),
     (CONTENT_SECURITY_POLICY, HeaderValue::from_static("sandbox")),
 ];
 
-pub(super) async fn read(server: &Server, head: &Head, key: &str) -> Result<Answer, ApiError> {
+pub(super) async fn read(
+    server: &Server,
+    head: &Head,
+    caller: &Caller,
+    key: &str,
+) -> Result<Answer, ApiError> {
     let query = head.query();
     let namespace = head.namespace();
+    if let Some(mount) = server.mount(&namespace, key) {
+        return mounted::read(server, mount, head, caller, key).await;
+    }
     if query.has("keys") {
         return names(server, head, namespace, key).await;
     }
@@ -90,7 +99,15 @@ async fn list(
     Ok(answer.at(index, &head.options))
 }
 
-/// Names only. The historic misspelling of the separator is still sent by some.
+/// The historic misspelling is still sent by some.
+pub(super) fn separator<'a>(query: &'a Query<'_>) -> &'a str {
+    let spelled = query.get("separator");
+    spelled
+        .or_else(|| query.get("seperator"))
+        .unwrap_or_default()
+}
+
+/// Names only.
 async fn names(
     server: &Server,
     head: &Head,
@@ -98,10 +115,7 @@ async fn names(
     prefix: &str,
 ) -> Result<Answer, ApiError> {
     let query = head.query();
-    let separator = query
-        .get("separator")
-        .or_else(|| query.get("seperator"))
-        .unwrap_or_default();
+    let separator = separator(&query);
     let key = WatchKey::KeyPrefix(Name::clone(&namespace), prefix.to_owned());
     let reader = news(server, head, key).await?;
     let index = kv::prefix_index(&reader, &namespace, prefix).map_err(fault)?;
@@ -118,6 +132,9 @@ pub(super) async fn write(server: &Server, call: Call, key: &str) -> Result<Answ
     let (head, caller, body) = call.into_parts();
     let namespace = head.namespace();
     caller.require(Right::Write, &namespace)?;
+    if let Some(mount) = server.mount(&namespace, key) {
+        return Err(mounted::not_here(mount, &head.method, key));
+    }
     if head.method == Method::DELETE {
         let removal = Removal::parse(&head.query(), key)?;
         return remove(server, namespace, key.to_owned(), removal).await;

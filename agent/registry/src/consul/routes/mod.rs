@@ -3,15 +3,17 @@
 mod agent;
 mod catalog;
 mod catalog_write;
+mod fallback;
 mod health;
 mod kv;
+mod mounted;
 mod session;
 mod snapshot;
 mod status;
 mod tokens;
 mod txn;
 
-use http::{Method, StatusCode};
+use http::Method;
 use state::tokens::Right;
 
 use super::{
@@ -36,18 +38,19 @@ pub(super) async fn read(server: &Server, head: Head, caller: Caller) -> Result<
             server,
             &head,
             rest,
-            health::read(server, &head, rest).await?,
+            health::read(server, &head, rest, &caller).await?,
         ),
         "catalog" => trusted(
             server,
             &head,
             rest,
-            catalog::read(server, &head, rest).await?,
+            catalog::read(server, &head, rest, &caller).await?,
         ),
         "agent" => agent::read(server, &head, rest).await,
-        "kv" => kv::read(server, &head, rest).await,
+        "kv" => kv::read(server, &head, &caller, rest).await,
         "session" => session::read(server, &head, rest).await,
         "snapshot" => snapshot::save(server, &head, &caller).await,
+        "txn" => Ok(Answer::method_not_allowed(&head.method, allowed(area))),
         _ => Ok(elsewhere(&head)),
     }
 }
@@ -69,18 +72,27 @@ pub(super) async fn write(server: &Server, call: Call) -> Result<Answer, ApiErro
         return tokens::write(server, call, rest).await;
     }
     match (&call.head.method, area) {
+        // The mesh is not ours, whatever is done to it.
+        (_, "agent") if rest.starts_with("connect/") => Ok(elsewhere(&call.head)),
+        (&Method::OPTIONS, area) if is_known(area) => Ok(Answer::options(allowed(area))),
         (&Method::PUT, "agent") => agent::write(server, call, rest).await,
         (&Method::PUT, "catalog") => catalog_write::write(server, call, rest).await,
         (&Method::PUT | &Method::DELETE, "kv") => kv::write(server, call, rest).await,
         (&Method::PUT, "session") => session::write(server, call, rest).await,
         (&Method::PUT, "txn") => txn::write(server, call).await,
         (&Method::PUT, "snapshot") => snapshot::restore(server, call).await,
-        (
-            method,
-            "health" | "status" | "agent" | "catalog" | "kv" | "session" | "txn" | "snapshot",
-        ) => Ok(Answer::method_not_allowed(method, allowed(area))),
+        (method, area) if is_known(area) => Ok(Answer::method_not_allowed(method, allowed(area))),
         _ => Ok(elsewhere(&call.head)),
     }
+}
+
+/// First parts of the paths that are answered.
+const AREAS: [&str; 8] = [
+    "health", "status", "agent", "catalog", "kv", "session", "txn", "snapshot",
+];
+
+fn is_known(area: &str) -> bool {
+    AREAS.contains(&area)
 }
 
 fn allowed(area: &str) -> &'static str {
@@ -97,34 +109,7 @@ fn split(path: &str) -> (&str, &str) {
     path.split_once('/').unwrap_or((path, ""))
 }
 
-/// Parts of Consul's API that golens has no use for.
-const ELSEWHERE: [&str; 16] = [
-    "acl",
-    "agent",
-    "catalog",
-    "config",
-    "connect",
-    "coordinate",
-    "discovery-chain",
-    "event",
-    "exported-services",
-    "health",
-    "imported-services",
-    "internal",
-    "operator",
-    "peering",
-    "peerings",
-    "query",
-];
-
-/// 501 for what Consul has and golens has not, 404 for what neither has.
+/// 501 for what golens has no use for, be it part of Consul's API or of nobody's.
 fn elsewhere(head: &Head) -> Answer {
-    let (area, _) = split(&head.path);
-    if ELSEWHERE.contains(&area) {
-        return Answer::text(
-            StatusCode::NOT_IMPLEMENTED,
-            format!("/v1/{} is not part of golens' Consul API", head.path),
-        );
-    }
-    Answer::text(StatusCode::NOT_FOUND, "404 page not found\n")
+    Answer::not_implemented(&format!("/v1/{}", head.path))
 }

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
-use http::{Method, StatusCode};
+use http::Method;
 use serde::{Deserialize, Serialize};
 use state::tokens::{NewToken, Right, Rights, Token};
 
@@ -45,7 +45,7 @@ pub(super) async fn write(server: &Server, call: Call, rest: &str) -> Result<Ans
             Answer::render(&revoked.await?, &head.options)
         }
         (method, ("tokens", _)) => Ok(Answer::method_not_allowed(method, "GET,POST,DELETE")),
-        _ => Ok(Answer::text(StatusCode::NOT_FOUND, "404 page not found\n")),
+        _ => Ok(super::elsewhere(&call.head)),
     }
 }
 

@@ -14,7 +14,7 @@ use super::{
 use crate::{
     Revision,
     model::{
-        Check, CheckSpec, DEFAULT_NAMESPACE, Instance, InstanceKey, Node, NodeEntry, Source,
+        Check, CheckSpec, DEFAULT_NAMESPACE, Instance, InstanceKey, Meta, Node, NodeEntry, Source,
         Status, Weights,
     },
 };
@@ -46,7 +46,7 @@ static INSTANCE: LazyLock<Instance> = LazyLock::new(|| Instance {
     socket_path: String::new(),
     tagged_addresses: BTreeMap::new(),
     tags: Vec::new(),
-    meta: BTreeMap::new(),
+    meta: Meta::default(),
     weights: Weights::default(),
     enable_tag_override: false,
     extra: serde_json::Map::new(),

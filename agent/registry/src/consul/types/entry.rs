@@ -12,7 +12,7 @@ use super::{
 };
 use crate::{
     consul::filter::{Select, Selected},
-    model::Instance,
+    model::{Instance, Meta},
 };
 
 /// An instance and where it runs: an entry of `/v1/health/service`.
@@ -124,7 +124,7 @@ struct CatalogJson<'a> {
     service_address: &'a str,
     service_tagged_addresses: AddressesJson<'a>,
     service_weights: WeightsJson,
-    service_meta: &'a BTreeMap<String, String>,
+    service_meta: &'a Meta,
     service_port: u16,
     #[serde(skip_serializing_if = "str::is_empty")]
     service_socket_path: &'a str,

@@ -7,10 +7,10 @@ use serde_json::Value;
 
 use crate::{
     consul::{
-        filter::{Select, Selected, map_entry, rest_of},
+        filter::{Select, Selected, meta_entry, rest_of},
         types::is_default,
     },
-    model::{DEFAULT_NAMESPACE, Instance, NamedPort, ServiceAddress, Weights},
+    model::{DEFAULT_NAMESPACE, Instance, Meta, NamedPort, ServiceAddress, Weights},
 };
 
 /// One instance, in the form that goes with its place in the API.
@@ -96,7 +96,7 @@ struct Json<'a> {
     id: &'a str,
     service: &'a str,
     tags: &'a [String],
-    meta: &'a BTreeMap<String, String>,
+    meta: &'a Meta,
     port: u16,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     ports: Vec<PortJson<'a>>,
@@ -208,7 +208,7 @@ impl<'a> Select<'a> for ServiceRow<'a> {
             return Selected::Unknown;
         };
         let found = match *field {
-            "Meta" => return map_entry(&instance.meta, rest),
+            "Meta" => return meta_entry(&instance.meta, rest),
             "TaggedAddresses" => return address(&instance.tagged_addresses, rest),
             "Weights" => return weight(instance.weights, rest),
             "Proxy" | "Connect" => return inside(instance.extra.get(*field), rest),

@@ -3,7 +3,7 @@
 use std::{
     fs,
     net::{SocketAddr, TcpListener},
-    path::PathBuf,
+    path::{Path, PathBuf},
     process::{Child, Command, Stdio},
 };
 
@@ -12,27 +12,67 @@ use registry::cluster::proto::{
     RangeRequest, kv_client::KvClient, lease_client::LeaseClient,
 };
 use registry::state;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tonic::transport::{Channel, Endpoint};
+
+use super::Certificates;
 
 /// Killed, and its folder removed, when it goes out of scope.
 pub(crate) struct Etcd {
     folder: PathBuf,
     pub(crate) address: SocketAddr,
     peer: SocketAddr,
+    security: Security,
     process: Child,
+}
+
+/// How etcd knows who calls.
+#[derive(Clone, Default)]
+pub(crate) struct Security {
+    /// Its certificate, with which clients must show one of the same authority.
+    pub(crate) certificates: Option<Certificates>,
+    /// Seconds after which a user's token that nobody uses has expired.
+    pub(crate) token_ttl: Option<u32>,
+}
+
+impl Security {
+    fn arguments(&self) -> Vec<String> {
+        let mut arguments = Vec::new();
+        if self.certificates.is_some() {
+            arguments.push("--client-cert-auth".to_owned());
+        }
+        let mut add = |option: &str, value: String| arguments.extend([option.to_owned(), value]);
+        if let Some(files) = &self.certificates {
+            let path = |path: &Path| path.display().to_string();
+            add("--cert-file", path(&files.server.0));
+            add("--key-file", path(&files.server.1));
+            add("--trusted-ca-file", path(&files.authority));
+        }
+        if let Some(seconds) = self.token_ttl {
+            add("--auth-token-ttl", seconds.to_string());
+        }
+        arguments
+    }
 }
 
 impl Etcd {
     pub(crate) async fn start() -> Self {
+        Self::start_with(|_| Security::default()).await
+    }
+
+    /// Starts one that is secured by files in its folder.
+    pub(crate) async fn start_with(security: impl FnOnce(&Path) -> Security) -> Self {
         let name = format!("golens-etcd-{}", state::random_hex::<8>().unwrap());
         let folder = std::env::temp_dir().join(name);
         fs::create_dir(&folder).unwrap();
         let (address, peer) = (free_address(), free_address());
-        let process = spawn(&folder, address, peer);
+        let security = security(&folder);
+        let process = spawn(&folder, address, peer, &security);
         let etcd = Self {
             folder,
             address,
             peer,
+            security,
             process,
         };
         etcd.ready().await;
@@ -47,7 +87,7 @@ impl Etcd {
 
     /// Starts it again, with what it had on disk.
     pub(crate) async fn restart(&mut self) {
-        self.process = spawn(&self.folder, self.address, self.peer);
+        self.process = spawn(&self.folder, self.address, self.peer, &self.security);
         self.ready().await;
     }
 
@@ -121,6 +161,48 @@ impl Etcd {
         (keys.collect(), answer.header.unwrap().revision)
     }
 
+    /// Makes `user`, who may use the keys of registries, and lets nobody else in from now on.
+    pub(crate) async fn let_in_only(&self, user: &str, password: &str) {
+        let range = r#""key":"L2dvbGVucy9yZWdpc3RyeS8=","range_end":"L2dvbGVucy9yZWdpc3RyeTA=""#;
+        for (path, body) in [
+            (
+                "user/add",
+                r#"{"name":"root","password":"root"}"#.to_owned(),
+            ),
+            ("role/add", r#"{"name":"root"}"#.to_owned()),
+            ("user/grant", r#"{"user":"root","role":"root"}"#.to_owned()),
+            (
+                "user/add",
+                format!(r#"{{"name":"{user}","password":"{password}"}}"#),
+            ),
+            ("role/add", r#"{"name":"registries"}"#.to_owned()),
+            (
+                "role/grant",
+                format!(r#"{{"name":"registries","perm":{{"permType":"READWRITE",{range}}}}}"#),
+            ),
+            (
+                "user/grant",
+                format!(r#"{{"user":"{user}","role":"registries"}}"#),
+            ),
+            ("enable", "{}".to_owned()),
+        ] {
+            self.post(&format!("/v3/auth/{path}"), &body).await;
+        }
+    }
+
+    /// Asks its JSON gateway.
+    async fn post(&self, path: &str, body: &str) {
+        let mut stream = tokio::net::TcpStream::connect(self.address).await.unwrap();
+        let length = body.len();
+        let request = format!(
+            "POST {path} HTTP/1.1\r\nHost: etcd\r\nConnection: close\r\nContent-Length: {length}\r\n\r\n{body}"
+        );
+        stream.write_all(request.as_bytes()).await.unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).await.unwrap();
+        assert!(answer.starts_with("HTTP/1.1 200"), "{path}: {answer}");
+    }
+
     async fn channel(&self) -> Channel {
         let endpoint = Endpoint::from_shared(format!("http://{}", self.address)).unwrap();
         endpoint.connect().await.unwrap()
@@ -128,6 +210,9 @@ impl Etcd {
 
     async fn ready(&self) {
         super::eventually("etcd answers", async || {
+            if self.security.certificates.is_some() {
+                return tokio::net::TcpStream::connect(self.address).await.is_ok();
+            }
             let endpoint = Endpoint::from_shared(format!("http://{}", self.address)).unwrap();
             let Ok(channel) = endpoint.connect().await else {
                 return false;
@@ -153,8 +238,12 @@ impl Drop for Etcd {
     }
 }
 
-fn spawn(folder: &std::path::Path, address: SocketAddr, peer: SocketAddr) -> Child {
-    let (client, peer) = (format!("http://{address}"), format!("http://{peer}"));
+fn spawn(folder: &Path, address: SocketAddr, peer: SocketAddr, security: &Security) -> Child {
+    let scheme = match security.certificates {
+        Some(_) => "https",
+        None => "http",
+    };
+    let (client, peer) = (format!("{scheme}://{address}"), format!("http://{peer}"));
     Command::new(binary())
         .arg("--data-dir")
         .arg(folder.join("data"))
@@ -176,6 +265,7 @@ fn spawn(folder: &std::path::Path, address: SocketAddr, peer: SocketAddr) -> Chi
             "--log-level",
             "error",
         ])
+        .args(security.arguments())
         // Tests do not ask what a power failure leaves.
         .args(["--unsafe-no-fsync"])
         .stdout(Stdio::null())

@@ -1,5 +1,6 @@
 //! etcd, a wire that can be cut, and nodes.
 
+mod certificates;
 mod etcd;
 mod node;
 mod wire;
@@ -7,7 +8,8 @@ mod wire;
 use std::time::{Duration, Instant};
 
 pub(crate) use self::{
-    etcd::Etcd,
+    certificates::Certificates,
+    etcd::{Etcd, Security},
     node::{Node, settings},
     wire::Wire,
 };

@@ -80,10 +80,12 @@ impl Node {
             port: 8080,
             ..Registration::new(self.key(namespace, id), service)
         };
-        let registered = self
-            .registry
-            .register(registration, &Caller::internal())
-            .await;
+        self.add(registration).await
+    }
+
+    pub(crate) async fn add(&self, registration: Registration) -> Revision {
+        let me = Caller::internal();
+        let registered = self.registry.register(registration, &me).await;
         registered.unwrap().revision
     }
 
@@ -123,6 +125,12 @@ impl Node {
     pub(crate) async fn will_see(&self, service: &str, wanted: &[&str]) {
         let what = format!("{} sees {wanted:?}", self.name);
         super::eventually(&what, async || self.sees(service) == wanted).await;
+    }
+
+    /// As [`will_see`](Self::will_see).
+    pub(crate) async fn will_see_all(&self, service: &str, wanted: Vec<String>) {
+        let wanted: Vec<_> = wanted.iter().map(String::as_str).collect();
+        self.will_see(service, &wanted).await;
     }
 
     pub(crate) async fn connected(&self) {

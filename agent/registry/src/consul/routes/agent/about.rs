@@ -99,6 +99,7 @@ fn stats(server: &Server) -> BTreeMap<&'static str, BTreeMap<&'static str, Strin
             ("resyncs", status.resyncs.to_string()),
             ("failures", status.failures.to_string()),
             ("refused", status.refused.to_string()),
+            ("kept_here", status.kept_here.to_string()),
             ("too_large", status.too_large.to_string()),
             ("protected", status.protected.to_string()),
             ("last_error", status.last_error),
@@ -112,6 +113,11 @@ fn stats(server: &Server) -> BTreeMap<&'static str, BTreeMap<&'static str, Strin
 
 /// The few numbers of Consul's telemetry that mean the same here.
 pub(super) fn metrics(server: &Server, head: &Head) -> Result<Answer, ApiError> {
+    // As Consul, where nobody turned it on: a scraper could read nothing of what follows.
+    if head.query().get("format") == Some("prometheus") {
+        let text = "Prometheus is not enabled since its retention time is not positive";
+        return Ok(Answer::text(StatusCode::UNSUPPORTED_MEDIA_TYPE, text));
+    }
     let statistics = server.registry().statistics();
     let host = hostname();
     let gauge = |name: String, value: u64| json!({"Name": name, "Value": value, "Labels": {}});

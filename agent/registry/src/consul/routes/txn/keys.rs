@@ -15,6 +15,8 @@ use crate::consul::{
 /// One operation on keys.
 pub(super) struct KeyOperation {
     step: Step,
+    /// The key, or what the keys begin with.
+    pub(super) key: String,
     pub(super) shows: Shows,
 }
 
@@ -61,6 +63,7 @@ impl KeyOperation {
             .decode(value)
             .map_err(|error| ApiError::bad_request(format!("Value of key {key:?}: {error}")))?;
         let index = Revision(index);
+        let touched = key.clone();
         let (step, shows) = match verb.as_str() {
             "set" => (Step::Put { key, value, flags }, Shows::Metadata),
             "cas" => {
@@ -104,7 +107,11 @@ impl KeyOperation {
             "delete-tree" => (Step::DeletePrefix { prefix: key }, Shows::Nothing),
             _ => return Err(ApiError::bad_request(format!("unknown KV verb {verb:?}"))),
         };
-        Ok(Self { step, shows })
+        Ok(Self {
+            step,
+            key: touched,
+            shows,
+        })
     }
 
     /// Whether it changes keys.

@@ -8,6 +8,7 @@ use http::StatusCode;
 use state::{WriteError, kv::Entry, tokens::Right};
 
 use self::{keys::KeyOperation, things::Found};
+use super::mounted;
 use crate::{
     Caller, RegistryError, Transaction,
     consul::{
@@ -74,6 +75,11 @@ pub(super) async fn write(server: &Server, call: Call) -> Result<Answer, ApiErro
         .collect::<Result<Vec<_>, _>>()?;
     for operation in &operations {
         allow(operation, &caller, &namespace)?;
+        if let Operation::Key(KeyOperation { key, .. }) = operation
+            && let Some(mount) = server.mount(&namespace, key)
+        {
+            return Err(mounted::not_here(mount, &head.method, key));
+        }
     }
     let run = {
         let (namespace, actor) = (Name::clone(&namespace), Name::clone(&caller.name));
