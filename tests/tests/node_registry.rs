@@ -6,7 +6,7 @@ use std::{net::TcpListener, time::Duration};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use tests::harness::{
-    Cgroup, Golens, InstanceRow, Program, RunDir, Settings, Spawn, Target, get, wait_for,
+    Cgroup, Golens, InstanceRow, Program, RunDir, Settings, Spawn, Target, get, request, wait_for,
     wait_until,
 };
 
@@ -40,19 +40,11 @@ fn await_ports(golens: &Golens, expected: &[u16]) -> Vec<InstanceRow> {
 
 /// Asks the Consul API of the agent; the answer's status.
 fn put(golens: &Golens, path: &str, body: &str) -> u16 {
-    use std::io::{Read as _, Write as _};
     let registry = golens.registry();
     let address = registry.address("http").expect("the registry answers");
-    let mut stream = std::net::TcpStream::connect(address).expect("connected");
-    let request = format!(
-        "PUT {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\nContent-Length: {}\r\n\r\n{body}",
-        body.len()
-    );
-    stream.write_all(request.as_bytes()).expect("sent");
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer).expect("answered");
-    let status = answer.split(' ').nth(1).expect("a status line");
-    status.parse().expect("a number")
+    request(address, "PUT", path, &[], body)
+        .expect("answered")
+        .status
 }
 
 #[test]

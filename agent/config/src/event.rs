@@ -3,13 +3,12 @@
 use std::{
     collections::VecDeque,
     sync::{Mutex, MutexGuard, PoisonError},
-    time::{SystemTime, UNIX_EPOCH},
 };
 
 use serde::Serialize;
 use tokio::sync::watch;
 
-use crate::{DocumentId, Problem, SourceId};
+use crate::{DocumentId, Problem, SourceId, clock::now_ms};
 
 /// Events that are kept.
 const KEPT: usize = 1_000;
@@ -169,13 +168,10 @@ impl Default for Events {
 impl Events {
     /// Notes an event and wakes who waits.
     pub fn note(&self, document: &DocumentId, what: Happened) -> Event {
-        let since = SystemTime::now()
-            .duration_since(UNIX_EPOCH)
-            .unwrap_or_default();
         let mut kept = self.lock();
         let event = Event {
             number: *self.newest.borrow() + 1,
-            time_ms: u64::try_from(since.as_millis()).unwrap_or(u64::MAX),
+            time_ms: now_ms(),
             document: document.clone(),
             what,
         };

@@ -9,6 +9,7 @@
 //! The crate knows nothing of the registry and of eBPF.
 #![forbid(unsafe_code)]
 
+mod clock;
 mod documents;
 mod event;
 mod format;
@@ -26,7 +27,7 @@ mod value;
 pub use documents::{BadId, DocumentId, Documents, Published};
 pub use event::{Event, Events, Happened, Stage};
 pub use format::{TextFile, TextFileError};
-pub use history::{Cause, Generation, Layer, Outcome, PartRecord};
+pub use history::{Archive, ArchiveError, Cause, Generation, Layer, Outcome, PartRecord, Position};
 pub use hooks::{
     Access, Check, Component, ComponentError, Decrypt, DecryptError, Denied, Mask, NoMask,
     Prepared, Right,
@@ -46,11 +47,11 @@ pub use value::{Change, Data, Diff, Entry, Mark, Origin, Place, Reveal, Value};
 
 pub mod apollo;
 pub mod caller;
-pub mod listen;
 mod mask;
 mod net;
 pub mod roles;
 pub mod secrets;
 
+pub use listen;
 pub use mask::Masker;
 pub use net::Trust;

@@ -14,8 +14,8 @@ use std::{
 
 use registry::{
     ByPeer, Caller, Limiter, Limits, Options, ProbeOptions, Registry,
-    consul::Listener,
     grpc::{self, Settings, v1, v1::registry_client::RegistryClient},
+    listen::Listener,
     model::{Addition, CheckSpec, InstanceKey, Node, Probe, Registration, Schedule, Status, Tls},
     state::{self, tokens::Rights},
 };

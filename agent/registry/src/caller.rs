@@ -1,30 +1,11 @@
 //! Who calls, and what they may do.
 
-use std::{fmt, net::SocketAddr, pin::Pin, sync::Arc};
+use std::{fmt, pin::Pin, sync::Arc};
 
+use listen::{Origin, Peer};
 use state::tokens::{Right, Rights};
 
 use crate::{CertificateRules, RegistryError, model::Name};
-
-/// Where a call comes from.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Peer {
-    /// A TCP connection from this address.
-    Tcp {
-        /// Address of the caller.
-        remote: SocketAddr,
-        /// Address that was called.
-        local: SocketAddr,
-    },
-    /// A Unix socket with the credentials the kernel vouches for.
-    Unix {
-        /// Process that connected.
-        pid: u32,
-        /// Its user.
-        uid: u32,
-    },
-}
 
 /// The name of a caller, once it is known.
 pub type Identified<'a> = Pin<Box<dyn Future<Output = Name> + Send + 'a>>;
@@ -68,15 +49,16 @@ pub(crate) struct Door {
 }
 
 impl Door {
-    /// Who has connected, and showed a certificate with these names.
-    pub(crate) async fn meet(&self, peer: &Peer, names: &[String]) -> Guest {
-        let name = self.identity.identify(peer).await;
+    /// Who has connected.
+    pub(crate) async fn meet(&self, origin: &Origin) -> Guest {
+        let name = self.identity.identify(&origin.peer).await;
+        let shown = origin.certificate.all();
         Guest {
-            name: match names.first() {
+            name: match shown.first() {
                 Some(shown) => format!("{shown} {name}").into(),
                 None => name,
             },
-            rights: self.certificates.rights(names),
+            rights: self.certificates.rights(&shown),
         }
     }
 }

@@ -7,7 +7,6 @@
 //! woken by somebody else's change.
 #![forbid(unsafe_code)]
 
-mod aside;
 mod caller;
 mod certificate;
 mod checks;
@@ -19,15 +18,13 @@ mod engine;
 mod error;
 pub mod grpc;
 mod limits;
-pub mod listen;
 pub mod model;
 mod resolve;
 pub mod standalone;
-pub mod tls;
 mod view;
 mod wheel;
 
-pub use caller::{ByPeer, Caller, CallerIdentity, Identified, Peer};
+pub use caller::{ByPeer, Caller, CallerIdentity, Identified};
 pub use certificate::{CertificateRule, CertificateRules};
 pub use checks::ProbeOptions;
 pub use degrade::{
@@ -37,6 +34,8 @@ pub use degrade::{
 pub use engine::{Changed, Options, Registry, Statistics, Transaction, WatchKey};
 pub use error::{OpenError, RegistryError};
 pub use limits::{Limited, Limiter, Limits, Wait};
+pub use listen;
+pub use listen::Peer;
 pub use resolve::{Fallback, Matched, ResolveCounts, Resolved, TagRule, TagRules, Tagged, Wish};
 pub use state;
 pub use state::Revision;

@@ -20,9 +20,9 @@ use tokio::{
 use crate::{
     CallerIdentity, Limiter, Limits, OpenError, Options, ProbeOptions, Registry, RegistryError,
     cluster::{self, Cluster, JoinError},
-    consul::{self, Listener, Reload, Server, Settings},
+    consul::{self, Reload, Server, Settings},
     dns, grpc,
-    listen::{Address, HTTP_1, HTTP_2, ListenError},
+    listen::{Address, HTTP_1, HTTP_2, ListenError, Listener},
 };
 
 /// Name of the state's file in its folder.

@@ -21,7 +21,8 @@ use hyper::{
 use hyper_util::rt::TokioIo;
 use registry::{
     ByPeer, CallerIdentity, Identified, Limiter, Limits, Options, Peer, ProbeOptions, Registry,
-    consul::{self, Listener, Server, Settings},
+    consul::{self, Server, Settings},
+    listen::Listener,
     state::{
         self,
         tokens::{self, NewToken, Right, Rights, TokenError},

@@ -14,7 +14,8 @@ use std::{
 
 use registry::{
     CallerIdentity, Identified, Options, Peer, ProbeOptions, Registry,
-    consul::{self, Listener, Server, Settings},
+    consul::{self, Server, Settings},
+    listen::Listener,
     state,
 };
 use tokio::{net::TcpListener, sync::watch};

@@ -79,6 +79,7 @@ async fn server() -> Server {
         goroutines: Box::new(Vec::new),
         counters: Box::new(|| BTreeMap::from([("ring_full".to_owned(), 3)])),
         config: Box::new(|| crate::documents::Report {
+            listeners: Vec::new(),
             documents: Vec::new(),
             events: Vec::new(),
         }),

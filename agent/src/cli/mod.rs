@@ -114,7 +114,7 @@ fn dispatch(verb: Verb, output: &mut Output) -> Result<ExitCode, CliError> {
         Verb::Goroutines(args) => goroutines::run(&args, output),
         Verb::Trace(args) => block_on(trace::run(args, output)),
         Verb::Doctor(args) => block_on(doctor::run(&args, output)),
-        Verb::Config(args) => block_on(config::run(&args, output)),
+        Verb::Config(args) => block_on(config::run(args, output)),
         Verb::Registry(args) => block_on(registry::run(args, output)),
         Verb::Compat(args) => Ok(compat::run(args)),
     }

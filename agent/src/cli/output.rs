@@ -143,6 +143,21 @@ pub enum CliError {
         /// Why.
         source: registry::RegistryError,
     },
+    /// The command line and what comes with it leave open what is meant.
+    #[error("{detail}")]
+    Unclear {
+        /// What to do.
+        detail: String,
+    },
+    /// Nothing says which keys to use.
+    #[error("no keys to seal or open values with: {detail}")]
+    NoKeys {
+        /// What is missing.
+        detail: String,
+    },
+    /// A value was not sealed or opened.
+    #[error(transparent)]
+    Secret(#[from] config::secrets::SealedFileError),
     /// The agent could not start or had to stop.
     #[error("golens cannot run")]
     Node {
@@ -173,6 +188,9 @@ impl CliError {
             Self::Agent { .. } => "agent",
             Self::Registry { .. } => "registry",
             Self::Token { .. } => "token",
+            Self::Unclear { .. } => "unclear",
+            Self::NoKeys { .. } => "no_keys",
+            Self::Secret(_) => "secret",
             Self::Node { .. } => "node",
         }
     }
@@ -210,6 +228,15 @@ impl Output {
     /// When the destination does not take it.
     pub fn line(&mut self, line: impl fmt::Display) -> Result<(), CliError> {
         writeln!(self.writer, "{line}")?;
+        Ok(())
+    }
+
+    /// Prints a text as it is.
+    ///
+    /// # Errors
+    /// When the destination does not take it.
+    pub fn text(&mut self, text: &str) -> Result<(), CliError> {
+        self.writer.write_all(text.as_bytes())?;
         Ok(())
     }
 

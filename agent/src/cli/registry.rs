@@ -13,10 +13,9 @@ use registry::{
     ByPeer, CertificateRule, CertificateRules, TagRule, TagRules,
     consul::Settings,
     dns,
-    listen::Address,
+    listen::{Address, TlsFiles},
     standalone::{Plan, Signals, Standalone, StartError},
     state::tokens::Rights,
-    tls::TlsFiles,
 };
 use tracing::info;
 

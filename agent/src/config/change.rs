@@ -35,6 +35,7 @@ const FILES: Change = Restart("certificates are read at the start");
 const SWITCH: Change = Restart("the registry is started with golens or not at all");
 const CLUSTER: Change = Restart("the cluster is joined at the start");
 const BOOT: Change = Restart("where settings come from is decided at the start");
+const KEYS: Change = Restart("keys are opened at the start");
 const LATER: Change = Restart("it is read at the start");
 
 macro_rules! settings {
@@ -139,6 +140,9 @@ settings! {
     config.tls.certificate => FILES,
     config.tls.key => FILES,
     config.tls.client_authority => FILES,
+    config.keys => KEYS,
+    config.access.roles => LATER,
+    config.access.bindings => LATER,
     config.sources => BOOT,
     config.documents => LATER,
 }
@@ -161,7 +165,8 @@ mod tests {
     use super::*;
     use crate::config::{Bytes, schema};
 
-    /// Settings of a schema: what has no settings of its own inside. Lists and mappings of users are one.
+    /// Settings of a schema: what has no settings of its own inside. Lists and mappings of users are one, and so
+    /// is a group that may be missing as a whole.
     fn leaves(path: &str, schema: &Json, found: &mut BTreeSet<String>) {
         let properties = schema.get("properties").and_then(Json::as_object);
         for (key, inner) in properties.into_iter().flatten() {
@@ -169,9 +174,12 @@ mod tests {
                 "" => key.clone(),
                 _ => format!("{path}.{key}"),
             };
+            let kinds = inner.get("type").and_then(Json::as_array);
+            let is_optional =
+                path.contains('.') && kinds.is_some_and(|kinds| kinds.contains(&"null".into()));
             match inner.get("properties") {
-                Some(_) => leaves(&path, inner, found),
-                None => drop(found.insert(path)),
+                Some(_) if !is_optional => leaves(&path, inner, found),
+                _ => drop(found.insert(path)),
             }
         }
     }

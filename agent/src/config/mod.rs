@@ -1,5 +1,7 @@
 //! The agent's own configuration: one file per section, all with working defaults.
 
+mod access;
+mod address;
 mod change;
 mod cluster;
 mod exporters;
@@ -15,6 +17,8 @@ mod units;
 mod validate;
 mod watcher;
 
+pub use access::{AccessSettings, KeySettings, Role, RoleBinding, Vault};
+pub(crate) use address::addresses;
 pub use change::{Change, SETTINGS, Setting};
 pub use cluster::{RegistryBreaker, RegistryEtcd, RegistryFreshness};
 pub use exporters::{LogMode, Loki, Otlp, OtlpProtocol};

@@ -28,7 +28,7 @@ impl Serialize for Interval {
 /// A value that appears in no output: headers carry tokens.
 #[derive(Clone, PartialEq, Eq, Deserialize)]
 #[serde(transparent)]
-pub struct Secret(String);
+pub struct Secret(zeroize::Zeroizing<String>);
 
 impl Secret {
     /// The value, for the request it belongs to.
@@ -40,7 +40,7 @@ impl Secret {
 
 impl From<String> for Secret {
     fn from(text: String) -> Self {
-        Self(text)
+        Self(text.into())
     }
 }
 

@@ -16,6 +16,7 @@ impl Config {
         otlp(&self.otlp, &mut found);
         loki(&self.loki, &mut found);
         found.0.extend(self.registry.validate());
+        found.0.extend(self.config.validate());
         found.0
     }
 }

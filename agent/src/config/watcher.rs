@@ -1,11 +1,13 @@
 //! Documents of the node's services, and further sources of golens' own settings.
 
-use std::{net::SocketAddr, path::PathBuf};
+use std::{collections::BTreeSet, net::SocketAddr, path::PathBuf};
+
+use ::config::DocumentId;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Secret, TlsFiles};
+use super::{AccessSettings, KeySettings, Problem, Secret, TlsFiles};
 
 /// The config watcher: documents that programs of this node read from golens.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -22,6 +24,10 @@ pub struct ConfigWatcher {
     pub apollo_tls: Vec<SocketAddr>,
     /// Certificates of the encrypted addresses.
     pub tls: TlsFiles,
+    /// Which keys open sealed values (`ENC[...]`); without them, such values stay as they are.
+    pub keys: Option<KeySettings>,
+    /// Who may see and change documents.
+    pub access: AccessSettings,
     /// Where golens' own settings come from beside the file, the environment and the command line. Read from
     /// the file that golens is started with, and once.
     pub sources: Vec<DocumentSource>,
@@ -38,9 +44,44 @@ impl Default for ConfigWatcher {
             apollo: vec![loopback(8511)],
             apollo_tls: Vec::new(),
             tls: TlsFiles::default(),
+            keys: None,
+            access: AccessSettings::default(),
             sources: Vec::new(),
             documents: Vec::new(),
         }
+    }
+}
+
+impl ConfigWatcher {
+    /// Every value that cannot work.
+    pub(crate) fn validate(&self) -> Vec<Problem> {
+        let mut problems = self.access.validate();
+        problems.extend(self.keys.as_ref().and_then(KeySettings::validate));
+        problems.extend(
+            crate::documents::endpoints(self)
+                .err()
+                .into_iter()
+                .flatten(),
+        );
+        problems.extend(self.names());
+        problems
+    }
+
+    /// Names that no document can have, or that two have.
+    fn names(&self) -> Vec<Problem> {
+        let mut problems = Vec::new();
+        let mut seen = BTreeSet::from([DocumentId::own()]);
+        for (at, document) in self.documents.iter().enumerate() {
+            let path = format!("config.documents[{at}]");
+            match DocumentId::new(&document.namespace, &document.name) {
+                Err(error) => problems.push(Problem::new(path, error.to_string())),
+                Ok(id) if !seen.insert(id.clone()) => {
+                    problems.push(Problem::new(path, format!("{id} is there already")));
+                }
+                Ok(_) => {}
+            }
+        }
+        problems
     }
 }
 

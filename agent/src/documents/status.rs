@@ -5,9 +5,14 @@ use std::{collections::BTreeMap, time::Instant};
 use ::config::{Event, Stage, Status, Watcher};
 use serde::Serialize;
 
+use super::listener::Listeners;
+use crate::services::ListenerReport;
+
 /// Every document of this node, and what happened to them; for `/api/v1/config`.
 #[derive(Debug, Serialize)]
 pub struct Report {
+    /// Where they are served.
+    pub listeners: Vec<ListenerReport>,
     /// By name.
     pub documents: Vec<DocumentReport>,
     /// The last events, the newest last. Secrets are masked.
@@ -45,10 +50,11 @@ pub struct LostReport {
 }
 
 /// How all documents are doing.
-pub(crate) fn report(watcher: &Watcher) -> Report {
+pub(crate) fn report(watcher: &Watcher, listeners: &Listeners) -> Report {
     let now = Instant::now();
     let status = watcher.status();
     Report {
+        listeners: listeners.report(),
         documents: status
             .iter()
             .map(|(id, status)| document(id.to_string(), status, now))

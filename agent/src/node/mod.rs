@@ -58,13 +58,13 @@ use crate::{
     config::{self, Config},
     correlate::Correlator,
     discovery::{Opener, Procfs, Scanner, ScopeRules},
-    documents,
+    documents::{self, Listeners, Serving},
     export::{Exporters, Fanout},
     identity::Node,
     probe::{Kernel, Slots},
     recent::Recent,
     resolve::Resolver,
-    services::{PortUse, Services, Status, Targets},
+    services::{Callers, PortUse, Services, Status, Surroundings, Targets},
     telemetry::Telemetry,
 };
 
@@ -124,6 +124,7 @@ struct Agent {
     background: tokio::task::JoinSet<()>,
     server: tokio::task::JoinHandle<std::io::Result<()>>,
     services: Services,
+    documents: Serving,
     pump: Pump,
     exporters: Arc<Exporters>,
     /// Followed until the end.
@@ -235,25 +236,37 @@ impl Agent {
             profiles,
         );
         let listed = Arc::clone(&table);
-        let targets = Targets {
+        let targets = Arc::new(Targets {
             list: Box::new(move || listed.subjects()),
             changes: table.changes(),
             settled: {
                 let ready = Arc::clone(&ready);
                 Box::new(move || ready.load(std::sync::atomic::Ordering::Acquire))
             },
-        };
+        });
+        let callers = Arc::new(Callers::start(Arc::clone(&targets)));
         let services = Services::start(
             &config.registry,
-            host,
-            targets,
-            ports,
+            host.clone(),
+            Surroundings {
+                targets,
+                callers: Arc::clone(&callers),
+                ports,
+                mount: settings.shelf().keys(&config.config),
+            },
             Arc::clone(&telemetry),
         );
         let registry = services.status();
+        let documents = Serving::start(
+            &config.config,
+            settings.shelf().clone(),
+            callers,
+            Arc::clone(&registry),
+            host,
+        );
         let server = serve(
             config,
-            settings.watcher().clone(),
+            (settings.watcher().clone(), documents.listeners().clone()),
             &table,
             kernel,
             telemetry,
@@ -271,6 +284,7 @@ impl Agent {
             background,
             server,
             services,
+            documents,
             pump,
             exporters,
             _settings: settings,
@@ -346,6 +360,7 @@ impl Agent {
         self.background.shutdown().await;
         // Before the targets go: they are not gone because golens is.
         self.services.end();
+        self.documents.end();
         self.stop.send_replace(true);
         if let Err(error) = self.supervisor.await {
             tracing::error!(%error, "the supervisor ended with a panic");
@@ -354,7 +369,11 @@ impl Agent {
         if let Err(error) = tokio::task::spawn_blocking(move || pump.stop()).await {
             tracing::error!(%error, "the event thread could not be joined");
         }
-        tokio::join!(self.exporters.shutdown(), self.services.ended());
+        tokio::join!(
+            self.exporters.shutdown(),
+            self.services.ended(),
+            self.documents.ended(),
+        );
         match tokio::time::timeout(SERVER_STOP, &mut self.server).await {
             Ok(Ok(Ok(()))) => {}
             Ok(Ok(Err(error))) => tracing::warn!(%error, "the HTTP server failed"),
@@ -373,7 +392,7 @@ impl Agent {
 )]
 async fn serve(
     config: &Config,
-    watcher: Watcher,
+    (watcher, listeners): (Watcher, Listeners),
     table: &Arc<Table>,
     kernel: Arc<Kernel>,
     telemetry: Arc<Telemetry>,
@@ -394,7 +413,7 @@ async fn serve(
         targets: Box::new(move || table.reports(&kernel)),
         goroutines: Box::new(move || of_goroutines.goroutines()),
         counters: Box::new(move || counters.totals()),
-        config: Box::new(move || documents::report(&watcher)),
+        config: Box::new(move || documents::report(&watcher, &listeners)),
         registry,
         ready,
     };

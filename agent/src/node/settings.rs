@@ -8,8 +8,8 @@ use std::{
 };
 
 use ::config::{
-    Component, ComponentError, DocumentId, FileSource, Handle, Happened, Hooks, Prepared, Problem,
-    Reading, Source, Value, Watcher, read_once,
+    Archive, Component, ComponentError, DocumentId, FileSource, Handle, Happened, Hooks, Prepared,
+    Problem, Reading, Source, Value, Watcher, read_once,
 };
 use futures_util::future::BoxFuture;
 use state::{MemoryEngine, Options, Store};
@@ -17,9 +17,9 @@ use state::{MemoryEngine, Options, Store};
 use super::NodeError;
 use crate::{
     cli::RunArgs,
-    config::{self, Change, Config, ConfigError, Live, LiveSender, Overrides},
+    config::{self, Change, Config, ConfigError, ConfigWatcher, Live, LiveSender, Overrides},
     doctor::error_chain,
-    documents,
+    documents::{self, Guard, Shelf},
     export::{self, Exporters},
     recent::Recent,
     telemetry::Telemetry,
@@ -32,9 +32,9 @@ const FILE: &str = "state.redb";
 
 /// The settings, and what follows them.
 pub(super) struct Settings {
-    /// Of all documents of this node, of which the settings are the first.
-    watcher: Watcher,
     live: Live,
+    /// What all documents of this node are watched with, and for whom.
+    shelf: Shelf,
     /// Ended when this is dropped.
     _watched: Handle,
 }
@@ -45,14 +45,21 @@ impl Settings {
     /// # Errors
     /// When there are none that can be used, with all mistakes.
     pub(super) async fn start(args: &RunArgs, parts: Parts) -> Result<Self, NodeError> {
-        let watcher = Watcher::new(open(args).await?, Hooks::default());
+        let store = open(args).await?;
+        let archive = Archive::new(Arc::clone(&store));
         let defaults = defaults(args);
         let file = args.config.as_deref();
         if let Some(file) = file {
-            must_be_there(file, &watcher).await?;
+            must_be_there(file, &archive).await?;
         }
         let mut sources = config::sources(&defaults, file);
-        sources.extend(further(&sources).await?);
+        let first = first(&sources, &archive).await;
+        sources.extend(further(&first)?);
+        let guard = Guard::start(&first, &store).map_err(|error| {
+            let path = "config.keys".parse().unwrap_or_default();
+            mistake(path, "keys", error_chain(&error))
+        })?;
+        let watcher = Watcher::new(Arc::clone(&store), guard.hooks.clone());
         let overrides = overrides(args);
         let live = Arc::default();
         let follower = Follower {
@@ -66,7 +73,11 @@ impl Settings {
         match live.get() {
             Some(live) => Ok(Self {
                 live: live.live(),
-                watcher,
+                shelf: Shelf {
+                    watcher,
+                    guard: Arc::new(guard),
+                    store,
+                },
                 _watched: watched,
             }),
             None => Err(ConfigError {
@@ -78,7 +89,12 @@ impl Settings {
 
     /// What watches the settings, and whatever else is watched.
     pub(super) fn watcher(&self) -> &Watcher {
-        &self.watcher
+        &self.shelf.watcher
+    }
+
+    /// What other documents are watched with.
+    pub(super) fn shelf(&self) -> &Shelf {
+        &self.shelf
     }
 
     /// The settings in effect.
@@ -140,46 +156,58 @@ fn overrides(args: &RunArgs) -> Overrides {
 }
 
 /// A file that is named and not there is a mistake, unless it was there before: then it was lost.
-async fn must_be_there(file: &Path, watcher: &Watcher) -> Result<(), NodeError> {
+async fn must_be_there(file: &Path, archive: &Archive) -> Result<(), NodeError> {
     let source = FileSource::new(file);
     let reason = match source.read().await {
         Ok(Reading::Present(_)) => return Ok(()),
         Ok(Reading::Absent) => "is not there".to_owned(),
         Err(error) => error.reason,
     };
-    let history = watcher.history(&DocumentId::own()).unwrap_or_default();
+    let history = archive.generations(&DocumentId::own()).unwrap_or_default();
     let last = history.last();
     let mut layers = last.into_iter().flat_map(|generation| &generation.layers);
     if layers.any(|layer| layer.source == source.id()) {
         return Ok(());
     }
     let message = format!("{}: {reason}", file.display());
-    let problem = Problem::new(::config::Path::root(), "source", message);
-    Err(ConfigError {
-        problems: vec![problem],
-    }
-    .into())
+    Err(mistake(::config::Path::root(), "source", message).into())
 }
 
-/// The further sources that the first ones name. Of those that cannot be read, nothing is known yet; what is
-/// wrong with them is told when all are read.
-async fn further(sources: &[Arc<dyn Source>]) -> Result<Vec<Arc<dyn Source>>, NodeError> {
-    let plain = ::config::Definition::new(DocumentId::own(), sources.to_vec());
-    let Ok(document) = read_once(&plain, &Hooks::default(), None).await else {
-        return Ok(Vec::new());
-    };
-    let named = Config::watcher(&document).sources;
-    let mut further = Vec::new();
-    for (nth, settings) in named.iter().enumerate() {
-        let made = documents::source(settings, None).map_err(|error| {
-            let path = format!("config.sources[{nth}]");
-            let path = path.parse().unwrap_or_default();
-            let problems = vec![Problem::new(path, "source", error.to_string())];
-            ConfigError { problems }
-        });
-        further.push(made?);
+fn mistake(path: ::config::Path, rule: &str, message: String) -> ConfigError {
+    ConfigError {
+        problems: vec![Problem::new(path, rule, message)],
     }
-    Ok(further)
+}
+
+/// What the first sources say of further ones and of keys, before anything is opened. When they cannot be
+/// read, what they said last; what is wrong with them is told when all are read.
+async fn first(sources: &[Arc<dyn Source>], archive: &Archive) -> ConfigWatcher {
+    let plain = ::config::Definition::new(DocumentId::own(), sources.to_vec());
+    if let Ok(document) = read_once(&plain, &Hooks::default(), None).await {
+        return Config::watcher(&document);
+    }
+    let id = DocumentId::own();
+    let Ok(position) = archive.position(&id) else {
+        return ConfigWatcher::default();
+    };
+    let last = archive.document(&id, position.serving).await;
+    last.map_or_else(|_| ConfigWatcher::default(), |last| Config::watcher(&last))
+}
+
+/// The further sources that the first ones name.
+fn further(first: &ConfigWatcher) -> Result<Vec<Arc<dyn Source>>, ConfigError> {
+    let named = first.sources.iter().enumerate();
+    let made = named.map(|(nth, settings)| {
+        documents::source(settings, None).map_err(|error| {
+            let path = format!("config.sources[{nth}]");
+            mistake(
+                path.parse().unwrap_or_default(),
+                "source",
+                error.to_string(),
+            )
+        })
+    });
+    made.collect()
 }
 
 /// Why there are no settings.

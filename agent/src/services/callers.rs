@@ -6,13 +6,14 @@
 
 use std::{
     collections::{HashMap, HashSet, VecDeque},
-    io,
     net::{IpAddr, SocketAddr},
     sync::Arc,
     thread,
     time::{Duration, Instant},
 };
 
+use ::config::caller::{Proof, Reader};
+use futures_util::future::BoxFuture;
 use registry::{CallerIdentity, Identified, Peer, model::Name};
 use tokio::sync::{mpsc, oneshot};
 
@@ -32,19 +33,28 @@ const NAMESPACES: Duration = Duration::from_secs(2);
 
 /// Tells callers apart by process.
 #[derive(Debug)]
-pub(super) struct Callers {
-    questions: mpsc::Sender<Question>,
+pub struct Callers {
+    /// Whoever looks for processes; nobody does when there could be no thread for it.
+    questions: Option<mpsc::Sender<Question>>,
+}
+
+/// What is known of a caller.
+#[derive(Clone, Debug)]
+struct Known {
+    name: Name,
+    user: Option<u32>,
 }
 
 #[derive(Debug)]
 struct Question {
     peer: Peer,
-    answer: oneshot::Sender<Name>,
+    answer: oneshot::Sender<Known>,
 }
 
 impl Callers {
-    /// Starts the thread; it ends with the last clone of what it answers to.
-    pub(super) fn start(targets: Arc<Targets>) -> io::Result<Self> {
+    /// Starts the thread; it ends with what it answers to.
+    #[must_use]
+    pub fn start(targets: Arc<Targets>) -> Self {
         let (questions, asked) = mpsc::channel(WAITING);
         let finder = Finder {
             procfs: Procfs::default(),
@@ -55,35 +65,64 @@ impl Callers {
             namespaces_at: None,
             rested_at: Instant::now(),
         };
-        thread::Builder::new()
+        let started = thread::Builder::new()
             .name("callers".to_owned())
-            .spawn(move || finder.answer(asked))?;
-        Ok(Self { questions })
+            .spawn(move || finder.answer(asked));
+        if let Err(error) = &started {
+            tracing::error!(%error, "callers are told apart by connection only");
+        }
+        Self {
+            questions: started.is_ok().then_some(questions),
+        }
+    }
+
+    async fn known(&self, peer: Peer) -> Known {
+        let (answer, answered) = oneshot::channel();
+        let asked = self.questions.as_ref().is_some_and(|questions| {
+            let question = Question { peer, answer };
+            questions.try_send(question).is_ok()
+        });
+        if !asked {
+            return unknown(&peer);
+        }
+        match tokio::time::timeout(PATIENCE, answered).await {
+            Ok(Ok(known)) => known,
+            _ => unknown(&peer),
+        }
     }
 }
 
 impl CallerIdentity for Callers {
     fn identify(&self, peer: &Peer) -> Identified<'_> {
         let peer = *peer;
+        Box::pin(async move { self.known(peer).await.name })
+    }
+}
+
+impl ::config::caller::CallerIdentity for Callers {
+    fn identify<'a>(&'a self, peer: &'a Peer) -> BoxFuture<'a, Reader> {
         Box::pin(async move {
-            let (answer, answered) = oneshot::channel();
-            if self.questions.try_send(Question { peer, answer }).is_err() {
-                return unknown(&peer);
-            }
-            match tokio::time::timeout(PATIENCE, answered).await {
-                Ok(Ok(name)) => name,
-                _ => unknown(&peer),
-            }
+            let known = self.known(*peer).await;
+            let name = known.name.to_string();
+            let user = known.user.map(|uid| Proof::Process(format!("uid:{uid}")));
+            let mut proofs = vec![Proof::Process(name.clone())];
+            proofs.extend(user);
+            Reader { name, proofs }
         })
     }
 }
 
 /// A caller of whom only the connection is known: it shares its budget with nobody.
-fn unknown(peer: &Peer) -> Name {
+fn unknown(peer: &Peer) -> Known {
     match peer {
-        Peer::Tcp { remote, .. } => format!("connection {remote}").into(),
-        Peer::Unix { pid, uid } => format!("pid {pid} uid {uid}").into(),
-        _ => "unknown".into(),
+        Peer::Tcp { remote, .. } => Known {
+            name: format!("connection {remote}").into(),
+            user: None,
+        },
+        Peer::Unix { pid, uid } => Known {
+            name: format!("pid {pid} uid {uid}").into(),
+            user: Some(*uid),
+        },
     }
 }
 
@@ -115,9 +154,9 @@ impl Finder {
             let owners = self.owners(inodes.iter().copied().flatten().collect());
             for (question, inode) in questions.into_iter().zip(inodes) {
                 let owner = inode.and_then(|inode| owners.get(&inode).copied());
-                let name = self.name(&question.peer, owner);
+                let known = self.known(&question.peer, owner);
                 // Whoever hung up needs no name.
-                drop(question.answer.send(name));
+                drop(question.answer.send(known));
             }
         }
     }
@@ -219,18 +258,30 @@ impl Finder {
         self.recent.truncate(RECENT);
     }
 
-    fn name(&self, peer: &Peer, owner: Option<u32>) -> Name {
-        let pid = match *peer {
-            Peer::Unix { pid, .. } if pid != 0 => Some(pid),
-            _ => owner,
-        };
-        if let Some(pid) = pid {
-            return self.process(pid);
+    fn known(&self, peer: &Peer, owner: Option<u32>) -> Known {
+        match *peer {
+            Peer::Unix { pid, uid } if pid != 0 => Known {
+                name: self.process(pid),
+                user: Some(uid),
+            },
+            _ => match owner {
+                Some(pid) => Known {
+                    name: self.process(pid),
+                    user: self.procfs.user(pid).ok(),
+                },
+                None => self.without_process(peer),
+            },
         }
+    }
+
+    fn without_process(&self, peer: &Peer) -> Known {
         match *peer {
             // Somebody in a pod of this node, whom nobody observes.
             Peer::Tcp { remote, .. } if self.namespaces.contains_key(&canonical(remote).ip()) => {
-                format!("address {}", canonical(remote).ip()).into()
+                Known {
+                    name: format!("address {}", canonical(remote).ip()).into(),
+                    user: None,
+                }
             }
             _ => unknown(peer),
         }
@@ -273,7 +324,7 @@ mod tests {
             changes,
             settled,
         };
-        Callers::start(Arc::new(targets)).expect("a thread")
+        Callers::start(Arc::new(targets))
     }
 
     #[tokio::test]
@@ -283,14 +334,22 @@ mod tests {
         let local = listener.local_addr().expect("known");
         let client = TcpStream::connect(local).expect("connected");
         let remote = client.local_addr().expect("known");
-        let name = callers.identify(&Peer::Tcp { remote, local }).await;
+        let name = CallerIdentity::identify(&callers, &Peer::Tcp { remote, local }).await;
         let own = std::process::id();
         assert!(
             name.starts_with("process golens-") && name.ends_with(&format!(" pid {own}")),
             "{name}"
         );
-        let unix = callers.identify(&Peer::Unix { pid: own, uid: 0 }).await;
+        let unix = CallerIdentity::identify(&callers, &Peer::Unix { pid: own, uid: 0 }).await;
         assert_eq!(unix, name);
+        let peer = Peer::Tcp { remote, local };
+        let reader = ::config::caller::CallerIdentity::identify(&callers, &peer);
+        let user = Procfs::default().user(own).expect("is there");
+        let proofs = [
+            Proof::Process(name.to_string()),
+            Proof::Process(format!("uid:{user}")),
+        ];
+        assert_eq!(reader.await.proofs, proofs);
     }
 
     #[tokio::test]
@@ -301,7 +360,7 @@ mod tests {
             local: local.parse().expect("an address"),
         };
         assert_eq!(
-            &*callers().identify(&peer).await,
+            &*CallerIdentity::identify(&callers(), &peer).await,
             "connection 192.0.2.7:4711"
         );
     }

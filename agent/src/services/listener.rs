@@ -6,7 +6,7 @@ use registry::{
     CallerIdentity, Limiter, Registry,
     consul::{self, Server},
     dns, grpc,
-    listen::ListenError,
+    listen::{ListenError, Listener},
 };
 use tokio::sync::watch;
 
@@ -32,8 +32,8 @@ pub(super) struct Served {
 
 /// Where one address is bound.
 enum Bound {
-    Http(consul::Listener),
-    Grpc(consul::Listener),
+    Http(Listener),
+    Grpc(Listener),
     Dns(dns::Sockets),
 }
 

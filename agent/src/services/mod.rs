@@ -28,22 +28,24 @@ mod status;
 
 use std::{sync::Arc, time::Duration};
 
-use registry::{ByPeer, CallerIdentity, Limiter, Registry, consul};
+use registry::{
+    Limiter, Registry,
+    consul::{self, KeyMount},
+};
 use tokio::{
     sync::watch,
     task::{JoinHandle, JoinSet},
 };
 
-use self::{
-    callers::Callers, discovered::Discovered, listener::Served, plan::Endpoint, status::State,
-};
 pub use self::{
+    callers::Callers,
     cluster::ClusterReport,
     discovered::{Found, Outcome},
     documents::{DocumentKeys, Introduce},
     ports::PortUse,
     status::{Event, ListenerReport, Report, State as RegistryState, Status},
 };
+use self::{discovered::Discovered, listener::Served, plan::Endpoint, status::State};
 use crate::{
     config, discovery::ProcessId, doctor::error_chain, identity::Resource, telemetry::Telemetry,
 };
@@ -74,6 +76,18 @@ pub struct Targets {
     pub settled: Box<dyn Fn() -> bool + Send + Sync>,
 }
 
+/// What the registry has from the rest of the agent.
+pub struct Surroundings {
+    /// The processes that are observed.
+    pub targets: Arc<Targets>,
+    /// Who calls.
+    pub callers: Arc<Callers>,
+    /// What ports are used for.
+    pub ports: Arc<PortUse>,
+    /// Documents that are shown as keys, if there are any.
+    pub mount: Option<Arc<dyn KeyMount>>,
+}
+
 /// The running registry.
 #[derive(Debug)]
 pub struct Services {
@@ -88,8 +102,7 @@ impl Services {
     pub fn start(
         config: &config::Registry,
         host: String,
-        targets: Targets,
-        ports: Arc<PortUse>,
+        around: Surroundings,
         telemetry: Arc<Telemetry>,
     ) -> Self {
         let state = match config.enabled {
@@ -101,8 +114,7 @@ impl Services {
         let half = Half {
             config: config.clone(),
             host,
-            targets: Arc::new(targets),
-            ports,
+            around,
             status: Arc::clone(&status),
             telemetry,
         };
@@ -142,8 +154,7 @@ impl Services {
 struct Half {
     config: config::Registry,
     host: String,
-    targets: Arc<Targets>,
-    ports: Arc<PortUse>,
+    around: Surroundings,
     status: Arc<Status>,
     telemetry: Arc<Telemetry>,
 }
@@ -172,7 +183,10 @@ impl Half {
     async fn run(&self, mut stop: watch::Receiver<bool>) {
         // Checked with the settings.
         let endpoints = plan::endpoints(&self.config).unwrap_or_default();
-        let settings = plan::settings(&self.config);
+        let settings = consul::Settings {
+            mount: self.around.mount.clone(),
+            ..plan::settings(&self.config)
+        };
         let registry = loop {
             match self.open(&settings).await {
                 Ok(registry) => break registry,
@@ -201,8 +215,8 @@ impl Half {
                 complete,
                 registry,
                 settings: self.config.discovery.clone(),
-                targets: Arc::clone(&self.targets),
-                ports: Arc::clone(&self.ports),
+                targets: Arc::clone(&self.around.targets),
+                ports: Arc::clone(&self.around.ports),
                 status: Arc::clone(&self.status),
             };
             tasks.spawn(discovered.run(stop));
@@ -233,17 +247,6 @@ impl Half {
         Ok(registry)
     }
 
-    /// Who calls: the process, where that can be found out.
-    fn identity(&self) -> Arc<dyn CallerIdentity> {
-        match Callers::start(Arc::clone(&self.targets)) {
-            Ok(callers) => Arc::new(callers),
-            Err(error) => {
-                tracing::error!(%error, "callers of the registry are told apart by connection only");
-                Arc::new(ByPeer)
-            }
-        }
-    }
-
     fn listen(
         &self,
         endpoints: Vec<Endpoint>,
@@ -255,7 +258,7 @@ impl Half {
             registry: registry.clone(),
             settings,
             names: plan::names(&self.config),
-            identity: self.identity(),
+            identity: Arc::clone(&self.around.callers) as _,
             limiter: Arc::new(Limiter::new(plan::limits(&self.config))),
             status: Arc::clone(&self.status),
         };

@@ -16,10 +16,9 @@ use registry::{
         self,
         tokens::{Right, Rights},
     },
-    tls::TlsFiles,
 };
 
-use crate::config::{self, Problem, RegistryPolicy, RegistryRight};
+use crate::config::{self, Problem, RegistryPolicy, RegistryRight, addresses};
 
 /// Any address outside of this machine's networks: connecting a datagram socket to it sends nothing, but tells
 /// which own address the way there begins at.
@@ -60,32 +59,24 @@ impl Endpoint {
 pub(super) fn endpoints(config: &config::Registry) -> Result<Vec<Endpoint>, Vec<Problem>> {
     let mut problems = Vec::new();
     let mut endpoints = Vec::new();
-    let mut plain = |path: &str, texts: &[String], endpoint: fn(Address) -> Endpoint| {
-        for (at, text) in texts.iter().enumerate() {
-            match text.parse() {
-                Ok(address) => endpoints.push(endpoint(address)),
-                Err(_) => problems.push(Problem::new(
-                    format!("registry.{path}[{at}]"),
-                    format!("`{text}` is no address such as 127.0.0.1:8500 or unix:///run/x.sock"),
-                )),
-            }
-        }
-    };
+    let mut plain =
+        |path: &str, texts: &[String], endpoint: fn(Address) -> Endpoint| match addresses(
+            &format!("registry.{path}"),
+            texts,
+        ) {
+            Ok(found) => endpoints.extend(found.into_iter().map(endpoint)),
+            Err(wrong) => problems.extend(wrong),
+        };
     plain("http", &config.http, Endpoint::Http);
     plain("grpc", &config.grpc, Endpoint::Grpc);
-    match (&config.tls.certificate, &config.tls.key) {
-        (Some(certificate), Some(key)) => {
-            let files = TlsFiles {
-                certificate: certificate.clone(),
-                key: key.clone(),
-                client_authority: config.tls.client_authority.clone(),
-            };
+    match config.tls.pair() {
+        Some(files) => {
             let encrypted = |address: &SocketAddr| Address::Tls(*address, files.clone());
             endpoints.extend(config.https.iter().map(encrypted).map(Endpoint::Http));
             endpoints.extend(config.grpc_tls.iter().map(encrypted).map(Endpoint::Grpc));
         }
-        _ if config.https.is_empty() && config.grpc_tls.is_empty() => {}
-        _ => problems.push(Problem::new(
+        None if config.https.is_empty() && config.grpc_tls.is_empty() => {}
+        None => problems.push(Problem::new(
             "registry.tls",
             "encrypted addresses need a certificate and its key",
         )),

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use super::registry::ListenerRow;
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -57,6 +58,8 @@ pub struct ProbeRow {
 /// `/api/v1/config`.
 #[derive(Clone, Debug, Deserialize)]
 pub struct ConfigRow {
+    /// Where documents are served.
+    pub listeners: Vec<ListenerRow>,
     /// By name.
     pub documents: Vec<DocumentRow>,
     /// What happened, the newest last.

@@ -44,7 +44,7 @@ pub use goroutines::{
     Alike, Dump, GoroutineGroup, GoroutineProfile, Kind, Place, SourceLine, go_tool_pprof,
     golens_goroutines, goroutine_profile, read_dump,
 };
-pub use http::{Response, get};
+pub use http::{Response, get, request};
 pub use load::{Load, LoadSummary, RunningLoad};
 pub use metrics::{Metrics, Sample};
 pub use network::{Link, Network};

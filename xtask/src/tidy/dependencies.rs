@@ -8,19 +8,21 @@ use serde::Deserialize;
 use crate::{build::cargo, paths::Paths, run::output};
 
 /// Crate, and the crates of the workspace it may use. Nothing uses `tests` or `xtask`.
-const MAY_USE: [(&str, &[&str]); 8] = [
+const MAY_USE: [(&str, &[&str]); 9] = [
     (
         "golens",
         &[
             "agent-ebpf",
             "golens-config",
+            "golens-listen",
             "golens-registry",
             "golens-state",
             "symbols",
         ],
     ),
-    ("golens-config", &["golens-state"]),
-    ("golens-registry", &["golens-state"]),
+    ("golens-config", &["golens-listen", "golens-state"]),
+    ("golens-listen", &[]),
+    ("golens-registry", &["golens-listen", "golens-state"]),
     ("golens-state", &[]),
     ("agent-ebpf", &[]),
     ("symbols", &[]),

@@ -3,6 +3,7 @@
 //! A generation is kept as the bytes of its sources, still sealed. Whoever goes back to it takes the same
 //! way through the pipeline as new content.
 
+mod archive;
 mod record;
 mod rows;
 
@@ -10,6 +11,8 @@ use state::Table;
 
 use crate::DocumentId;
 
+pub(crate) use archive::unpinned;
+pub use archive::{Archive, ArchiveError, Position};
 pub use record::{Cause, Generation, Layer, Outcome, PartRecord};
 pub(crate) use rows::{
     Standing, content_hash, generation, generations, layers, put, served, set_outcome,

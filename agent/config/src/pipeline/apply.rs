@@ -2,7 +2,7 @@
 
 use std::{
     sync::{Arc, OnceLock},
-    time::{Instant, SystemTime, UNIX_EPOCH},
+    time::Instant,
 };
 
 use state::{WriteError, audit};
@@ -10,6 +10,7 @@ use state::{WriteError, audit};
 use super::{Contents, Rejection, build::whole, run::Run};
 use crate::{
     Diff, Happened, Prepared, Problem, Published, Stage, Value,
+    clock::now_ms,
     history::{self, Cause, Generation, Outcome},
 };
 
@@ -175,11 +176,4 @@ fn audited(document: &str, number: u64, why: &Why) -> audit::Event {
         target: document.to_owned(),
         outcome: format!("generation {number}{from}: {}", why.reason),
     }
-}
-
-fn now_ms() -> u64 {
-    let since = SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .unwrap_or_default();
-    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
 }

@@ -32,6 +32,16 @@ pub(super) async fn build(
     }
 }
 
+/// The document that `contents` make, with sealed values as they are, and whatever its schema says.
+pub(crate) async fn build_kept(
+    id: &DocumentId,
+    contents: &[(SourceId, Content)],
+) -> Result<Value, Vec<Problem>> {
+    let definition = Definition::new(id.clone(), Vec::new());
+    let built = build(&definition, &Hooks::default(), contents, None).await;
+    built.map_err(|rejection| rejection.problems)
+}
+
 /// Every mistake in a document, in the order of their places.
 fn validate(definition: &Definition, hooks: &Hooks, document: &Value) -> Vec<Problem> {
     let schema = definition.schema.as_ref();

@@ -105,12 +105,7 @@ impl Run {
             pin: None,
             ..self.standing
         };
-        let event = audit::Event {
-            actor: actor.to_owned(),
-            action: "config.unpin".to_owned(),
-            target: id.to_string(),
-            outcome: format!("generation {pinned} is no longer pinned: {reason}"),
-        };
+        let event = history::unpinned(&id, pinned, actor, reason);
         let write = self.shared.store.write(move |tx| {
             history::set_standing(tx, &id, standing)?;
             audit::append(tx, event)?;

@@ -14,6 +14,7 @@ mod once;
 mod run;
 mod watcher;
 
+pub(crate) use build::build_kept;
 pub use command::CommandError;
 pub use definition::{Definition, Timing};
 pub use once::{Refused, read_once};

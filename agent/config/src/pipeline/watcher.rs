@@ -151,6 +151,12 @@ impl Watcher {
 }
 
 impl Handle {
+    /// Which document it is.
+    #[must_use]
+    pub fn id(&self) -> &DocumentId {
+        &self.id
+    }
+
     /// Goes back to generation `to`: a new generation with its content, and a pin, so that the sources do
     /// not undo it. Returns the new generation's number.
     ///

@@ -107,6 +107,34 @@ impl Policy {
         }
     }
 
+    /// For a node without roles: every program of it sees every document, and root alone changes them and
+    /// sees the audit log.
+    #[must_use]
+    pub fn of_the_node() -> Self {
+        let all = || vec!["*".to_owned()];
+        let everybody = Role {
+            name: "everybody".to_owned(),
+            read: all(),
+            decrypt: true,
+            ..Role::default()
+        };
+        let root = Role {
+            name: "root".to_owned(),
+            write: all(),
+            generate_keys: true,
+            audit: true,
+            ..everybody.clone()
+        };
+        let bound = |who: &str, role: &Role| Binding {
+            who: who.to_owned(),
+            role: role.name.clone(),
+        };
+        Self {
+            bindings: vec![bound("*", &everybody), bound("process:uid:0", &root)],
+            roles: vec![everybody, root],
+        }
+    }
+
     /// What is wrong with it: bindings of roles that do not exist, roles of one name.
     #[must_use]
     pub fn faults(&self) -> Vec<String> {

@@ -16,7 +16,7 @@ pub enum SealedFileError {
     #[error(transparent)]
     File(#[from] TextFileError),
     /// One value cannot be sealed or opened.
-    #[error("{path}: {source}")]
+    #[error("{path} cannot be sealed or opened")]
     Value {
         /// Which.
         path: Path,

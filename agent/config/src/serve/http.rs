@@ -11,6 +11,7 @@ use std::{
 };
 
 use ::http::{Response, StatusCode, header};
+use futures_util::future::BoxFuture;
 use state::Revision;
 
 use crate::{Access, Denied, DocumentId, Documents, Mask, Published, Reveal, Right};
@@ -35,6 +36,20 @@ pub struct Serving<'a, Caller: ?Sized> {
     pub access: &'a dyn Access<Caller>,
     /// What is hidden from those who ask for `masked`.
     pub mask: &'a dyn Mask,
+    /// Hears of refusals and of secrets that were seen.
+    pub witness: &'a dyn Witness<Caller>,
+}
+
+/// Notes who was refused, and who saw secrets.
+pub trait Witness<Caller: ?Sized>: Send + Sync {
+    /// `caller` used `right`, or was `denied` it.
+    fn note<'a>(
+        &'a self,
+        caller: &'a Caller,
+        right: Right,
+        document: &'a DocumentId,
+        denied: Option<&'a Denied>,
+    ) -> BoxFuture<'a, ()>;
 }
 
 impl<Caller: ?Sized> Serving<'_, Caller> {
@@ -60,7 +75,7 @@ impl<Caller: ?Sized> Serving<'_, Caller> {
     ) -> Result<Response<String>, Refusal> {
         let id = id_of(path)?;
         let asked = Asked::of(query)?;
-        self.access.check(caller, Right::Read, &id)?;
+        self.check(caller, Right::Read, &id).await?;
         if let Some(seen) = asked.index {
             let deadline = Instant::now() + asked.wait;
             // Whether it changed or the time is up: the answer is what there is.
@@ -76,9 +91,18 @@ impl<Caller: ?Sized> Serving<'_, Caller> {
             false => Reveal::Plain,
         };
         if !asked.masked && document.value.has_secrets() {
-            self.access.check(caller, Right::Reveal, &id)?;
+            self.check(caller, Right::Reveal, &id).await?;
+            self.witness.note(caller, Right::Reveal, &id, None).await;
         }
         Ok(found(&document, reveal))
+    }
+
+    async fn check(&self, caller: &Caller, right: Right, id: &DocumentId) -> Result<(), Refusal> {
+        let Err(denied) = self.access.check(caller, right, id) else {
+            return Ok(());
+        };
+        self.witness.note(caller, right, id, Some(&denied)).await;
+        Err(Refusal::Denied(denied))
     }
 }
 
@@ -87,12 +111,6 @@ enum Refusal {
     Bad(String),
     Denied(Denied),
     None(Revision),
-}
-
-impl From<Denied> for Refusal {
-    fn from(denied: Denied) -> Self {
-        Self::Denied(denied)
-    }
 }
 
 /// What a query asks for.

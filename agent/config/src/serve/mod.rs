@@ -2,3 +2,6 @@
 
 pub mod http;
 pub mod keys;
+mod server;
+
+pub use server::Server;

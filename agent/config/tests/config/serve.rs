@@ -1,12 +1,12 @@
 //! Documents over HTTP: waiting, rights and answers.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use crate::support::{Folder, Node, definition, running};
 use config::{
     Access, Decrypt, DecryptError, Denied, DocumentId, Happened, Hooks, NoMask, Path, Right,
     Secret, Watcher,
-    serve::http::{GENERATION, INDEX, Serving},
+    serve::http::{GENERATION, INDEX, Serving, Witness},
 };
 use futures_util::future::BoxFuture;
 use http::{Response, StatusCode};
@@ -25,11 +25,41 @@ impl Access<str> for ByName {
     }
 }
 
+/// What was noted, as `caller right document` and `denied` where it was.
+#[derive(Default)]
+struct Notes(Mutex<Vec<String>>);
+
+impl Witness<str> for Notes {
+    fn note<'a>(
+        &'a self,
+        caller: &'a str,
+        right: Right,
+        document: &'a DocumentId,
+        denied: Option<&'a Denied>,
+    ) -> BoxFuture<'a, ()> {
+        let denied = denied.map_or("", |_| " denied");
+        let note = format!("{caller} {right:?} {document}{denied}");
+        self.0.lock().expect("no panic").push(note);
+        Box::pin(std::future::ready(()))
+    }
+}
+
 async fn get(node: &Node, caller: &str, path: &str, query: &str) -> Response<String> {
+    get_noted(node, caller, path, query, &Notes::default()).await
+}
+
+async fn get_noted(
+    node: &Node,
+    caller: &str,
+    path: &str,
+    query: &str,
+    notes: &Notes,
+) -> Response<String> {
     let serving = Serving {
         documents: node.watcher.documents(),
         access: &ByName,
         mask: &NoMask,
+        witness: notes,
     };
     serving.answer(caller, path, query).await
 }
@@ -135,10 +165,16 @@ async fn secrets_are_for_those_who_may_see_them() {
     node.watcher = Watcher::new(Arc::clone(&node.store), hooks);
     let handle = node.watcher.watch(definition(&file)).await;
     assert_eq!(node.next().await, Happened::Applied { generation: 1 });
-    let plain = get(&node, "reveal", "/v1/config/dev/app", "").await;
+    let notes = Notes::default();
+    let plain = get_noted(&node, "reveal", "/v1/config/dev/app", "", &notes).await;
     assert_eq!(plain.body(), "{\"name\":\"hunter2\",\"port\":1}");
-    let denied = get(&node, "read", "/v1/config/dev/app", "").await;
+    let denied = get_noted(&node, "read", "/v1/config/dev/app", "", &notes).await;
     assert_eq!(denied.status(), StatusCode::FORBIDDEN);
+    let noted = notes.0.lock().expect("no panic").clone();
+    assert_eq!(
+        noted,
+        ["reveal Reveal dev/app", "read Reveal dev/app denied"]
+    );
     let masked = get(&node, "read", "/v1/config/dev/app", "masked").await;
     assert_eq!(masked.body(), "{\"name\":\"***\",\"port\":1}");
 

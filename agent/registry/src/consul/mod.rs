@@ -19,11 +19,10 @@ mod types;
 
 use std::sync::Arc;
 
+use listen::{Listener, Shutdown, http1};
 use tokio::task::JoinSet;
 
-pub(crate) use self::http::ending;
 pub use self::{
-    http::{Listener, Shutdown},
     mount::{KeyMount, Keys},
     server::Server,
     settings::{OWN_SERVICE, Reload, SERF_CHECK, Settings, VERSION},
@@ -35,10 +34,10 @@ use crate::{
 
 /// Answers on all `listeners` until `shutdown` turns true; held long polls are then answered at once.
 pub async fn serve(listeners: Vec<Listener>, server: Server, shutdown: Shutdown) {
-    let server = Arc::new(server);
+    let server = Arc::new(server::Served(server));
     let mut tasks = JoinSet::new();
     for listener in listeners {
-        tasks.spawn(http::accept(
+        tasks.spawn(http1::serve(
             listener,
             Arc::clone(&server),
             shutdown.clone(),

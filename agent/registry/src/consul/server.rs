@@ -10,11 +10,12 @@ use bytes::Bytes;
 use http::{Method, Request, Response, StatusCode, request::Parts};
 use http_body_util::Full;
 use hyper::body::Incoming;
+use listen::{Origin, Shutdown, ending, http1::Handler};
 use state::tokens::Rights;
 
 use super::{
     error::ApiError,
-    http::{Answer, Call, Handler, Head, Shutdown, ending},
+    http::{Answer, Call, Head},
     mount::KeyMount,
     options::Options,
     routes,
@@ -212,9 +213,14 @@ impl Server {
     }
 }
 
-impl Handler for Server {
-    fn door(&self) -> &Door {
-        &self.door
+/// A server as connections see it.
+pub(super) struct Served(pub(super) Server);
+
+impl Handler for Served {
+    type Guest = Guest;
+
+    async fn meet(&self, origin: Origin) -> Guest {
+        self.0.door.meet(&origin).await
     }
 
     async fn handle(
@@ -222,18 +228,19 @@ impl Handler for Server {
         request: Request<Incoming>,
         guest: Guest,
     ) -> Response<Full<Bytes>> {
+        let Self(server) = &*self;
         let (parts, body) = request.into_parts();
         // Where everybody may do everything, nobody is refused.
-        let asked = (*self.settings.anonymous != Rights::all())
+        let asked = (*server.settings.anonymous != Rights::all())
             .then(|| (parts.method.clone(), parts.uri.path().to_owned()));
-        let answer = self.answer(parts, body, &guest).await;
+        let answer = server.answer(parts, body, &guest).await;
         let answer = answer.unwrap_or_else(Answer::from);
         if answer.status == StatusCode::FORBIDDEN
             && let Some((method, path)) = asked
         {
-            self.note_denial(&guest.name, &method, &path).await;
+            server.note_denial(&guest.name, &method, &path).await;
         }
-        answer.with_policy(self.policy()).into_response()
+        answer.with_policy(server.policy()).into_response()
     }
 }
 

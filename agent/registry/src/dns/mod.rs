@@ -18,15 +18,17 @@ mod udp;
 use std::{io, net::SocketAddr, str::FromStr, sync::Arc, time::Duration};
 
 use hickory_proto::rr::Name;
+use listen::Shutdown;
+use rustix::net::sockopt::set_socket_recv_buffer_size;
 use state::tokens::Rights;
 use thiserror::Error;
 use tokio::{
     net::{TcpListener, UdpSocket},
     task::JoinSet,
 };
+use tracing::debug;
 
 pub use self::resolver::Resolver;
-use crate::consul::Shutdown;
 
 /// How names are answered.
 #[derive(Clone, Debug)]
@@ -102,6 +104,10 @@ pub struct Sockets {
     address: SocketAddr,
 }
 
+/// Bytes of questions that wait until they are read. The usual size holds less than 300, which a node's
+/// programs ask at once when they start together.
+const RECEIVE_BUFFER: usize = 4 << 20;
+
 /// With port 0 a free port of UDP is taken, which may be taken for TCP: this many are tried.
 const TRIES: usize = 16;
 
@@ -115,6 +121,10 @@ impl Sockets {
         loop {
             let udp = UdpSocket::bind(address).await?;
             let taken = udp.local_addr()?;
+            // The kernel gives what it allows; less than this is no reason not to answer.
+            if let Err(error) = set_socket_recv_buffer_size(&udp, RECEIVE_BUFFER) {
+                debug!(%error, %taken, "questions wait in a buffer of the usual size");
+            }
             tries -= 1;
             match TcpListener::bind(taken).await {
                 Ok(tcp) => {

@@ -12,7 +12,7 @@ use tokio::{
 use tracing::{debug, warn};
 
 use super::{Resolver, resolver::Transport};
-use crate::consul::{Shutdown, ending};
+use listen::{Shutdown, ending};
 
 /// Connections at a time; further ones wait for their turn.
 const MOST_CONNECTIONS: usize = 512;

@@ -6,7 +6,7 @@ use tokio::net::UdpSocket;
 use tracing::debug;
 
 use super::{Resolver, resolver::Transport};
-use crate::consul::{Shutdown, ending};
+use listen::{Shutdown, ending};
 
 /// Bytes of the largest question that is read: a name has at most 255, and EDNS options add a little.
 const LARGEST: usize = 4096;

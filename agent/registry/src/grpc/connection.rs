@@ -5,20 +5,13 @@ use std::time::Duration;
 use http::Request;
 use hyper::{body::Incoming, server::conn::http2, service::service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
-use tokio::task::JoinSet;
+use listen::{Aside, Listener, Origin, Shutdown, Stream, ending};
 use tonic::service::Routes;
 use tower_service::Service;
-use tracing::{debug, warn};
+use tracing::debug;
 
 use super::together::Opened;
-use crate::{
-    aside::Aside,
-    caller::{Door, Guest},
-    consul::{
-        Listener, Shutdown,
-        http::{ACCEPT_PAUSE, DRAIN, Stream, ending, next, secured},
-    },
-};
+use crate::caller::{Door, Guest};
 
 /// A connection whose other end is gone is noticed after this, even if nothing is to be said.
 const PING_INTERVAL: Duration = Duration::from_secs(30);
@@ -30,35 +23,16 @@ const SEND_BUFFER: usize = 16 * 1024;
 /// Streams of one connection: a client that follows every service of a node uses one for each.
 const MOST_STREAMS: u32 = 4_096;
 
-/// Accepts connections until `shutdown`, then lets those that are open finish.
-pub(super) async fn accept(listener: Listener, routes: Routes, door: Door, mut shutdown: Shutdown) {
-    let mut connections = JoinSet::new();
-    loop {
-        tokio::select! {
-            () = ending(&mut shutdown) => break,
-            Some(_ended) = connections.join_next() => {}
-            accepted = next(&listener) => match accepted {
-                Ok((stream, peer)) => {
-                    let tls = listener.encryption();
-                    let (routes, door, shutdown) = (routes.clone(), door.clone(), shutdown.clone());
-                    connections.spawn(async move {
-                        if let Some((stream, names)) = secured(stream, &peer, tls).await {
-                            let guest = door.meet(&peer, &names).await;
-                            serve(stream, guest, routes, shutdown).await;
-                        }
-                    });
-                }
-                Err(error) => {
-                    warn!(%error, "cannot accept a connection");
-                    tokio::time::sleep(ACCEPT_PAUSE).await;
-                }
-            },
+/// Answers whoever connects, until `shutdown`; streams are then ended.
+pub(super) async fn accept(listener: Listener, routes: Routes, door: Door, shutdown: Shutdown) {
+    let serve = move |stream, origin: Origin, shutdown| {
+        let (routes, door) = (routes.clone(), door.clone());
+        async move {
+            let guest = door.meet(&origin).await;
+            serve(stream, guest, routes, shutdown).await;
         }
-    }
-    let drained = async { while connections.join_next().await.is_some() {} };
-    if tokio::time::timeout(DRAIN, drained).await.is_err() {
-        debug!("connections are closed with open streams");
-    }
+    };
+    listen::accept(listener, shutdown, serve).await;
 }
 
 /// Serves a connection until it ends. Not an `async fn`: that would keep room for the connection in the

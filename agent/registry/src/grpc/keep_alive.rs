@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use futures_util::stream;
+use listen::{Shutdown, ending};
 use tonic::{Status as Refusal, Streaming};
 
 use super::{
@@ -13,7 +14,6 @@ use super::{
 };
 use crate::{
     Registry, RegistryError,
-    consul::{Shutdown, http::ending},
     model::{CheckKey, InstanceKey, Status},
 };
 

@@ -19,17 +19,14 @@ mod write;
 
 use std::sync::Arc;
 
+use listen::{Listener, Shutdown};
 use state::tokens::Rights;
 use tokio::task::JoinSet;
 use tonic::service::Routes;
 use tonic_reflection::server as reflection;
 
 use self::{access::Access, server::registry_server::RegistryServer, service::Service};
-use crate::{
-    CallerIdentity, CertificateRules, Limiter, Registry,
-    caller::Door,
-    consul::{Listener, Shutdown},
-};
+use crate::{CallerIdentity, CertificateRules, Limiter, Registry, caller::Door};
 
 /// The messages and services of `proto/golens/registry/v1`.
 #[expect(

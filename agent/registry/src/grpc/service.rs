@@ -3,6 +3,7 @@
 use std::pin::Pin;
 
 use futures_util::Stream;
+use listen::Shutdown;
 use tonic::{Request, Response, Status, Streaming};
 
 use super::{
@@ -10,7 +11,6 @@ use super::{
 };
 use crate::{
     Registry, Wish,
-    consul::Shutdown,
     model::{Health, Name, ServiceKey},
 };
 

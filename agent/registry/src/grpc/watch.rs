@@ -11,6 +11,7 @@ use std::{
 
 use bytes::Bytes;
 use futures_util::stream;
+use listen::{Aside, Shutdown, ending};
 use prost::Message;
 use state::{Subscription, tokens::Right};
 use tonic::Status;
@@ -25,8 +26,6 @@ use super::{
 };
 use crate::{
     Entry, Registry, Rendering, Revision, ServiceView, Wait, WatchKey,
-    aside::Aside,
-    consul::{Shutdown, http::ending},
     model::{InstanceKey, Name, ServiceKey},
 };
 

@@ -9,8 +9,8 @@ use std::{
 
 use registry::{
     ByPeer, Limiter, Limits, OpenError, Options, ProbeOptions, Registry, TagRules,
-    consul::Listener,
     grpc::{self, Settings, v1, v1::registry_client::RegistryClient},
+    listen::Listener,
     model::Node,
     state::{self, tokens::Rights},
 };

@@ -1,6 +1,8 @@
 //! `golens config`: check a configuration, show the effective one, or explain where values come from.
 
 mod document;
+mod keys;
+mod secrets;
 
 use std::{
     path::{Path, PathBuf},
@@ -59,6 +61,12 @@ enum ConfigVerb {
         #[arg(long)]
         explain: bool,
     },
+    /// Seal a secret, so that it can lie in a file, in Git or in Apollo, and opens in its place only.
+    Encrypt(secrets::EncryptArgs),
+    /// Open sealed values.
+    Decrypt(secrets::DecryptArgs),
+    /// Take new keys into use: wrap data keys again, or seal values again.
+    Rewrap(secrets::RewrapArgs),
     /// Print the JSON Schema (2020-12) of golens' own settings.
     Schema,
     /// Print the settings in effect as YAML.
@@ -73,28 +81,31 @@ enum ConfigVerb {
 }
 
 /// Runs the verb.
-pub(super) async fn run(args: &ConfigArgs, output: &mut Output) -> Result<ExitCode, CliError> {
-    match &args.verb {
+pub(super) async fn run(args: ConfigArgs, output: &mut Output) -> Result<ExitCode, CliError> {
+    match args.verb {
         ConfigVerb::Check {
             layers,
             rules,
             json,
-        } => match layers.own_settings(rules) {
-            Some(file) => check(file, *json, output).await,
-            None => document::check(layers, rules, *json, output).await,
+        } => match layers.own_settings(&rules) {
+            Some(file) => check(file, json, output).await,
+            None => document::check(&layers, &rules, json, output).await,
         },
         ConfigVerb::Get {
             path,
             layers,
             explain,
-        } => document::get(layers, path, *explain, output).await,
+        } => document::get(&layers, &path, explain, output).await,
+        ConfigVerb::Encrypt(args) => secrets::encrypt(args, output).await,
+        ConfigVerb::Decrypt(args) => secrets::decrypt(args, output).await,
+        ConfigVerb::Rewrap(args) => secrets::rewrap(args, output).await,
         ConfigVerb::Schema => {
             output.json(&config::schema())?;
             Ok(ExitCode::SUCCESS)
         }
         ConfigVerb::Show { config, json } => {
             let config = config::load(config.as_deref()).await?;
-            if *json {
+            if json {
                 output.json(&config)?;
             } else {
                 let text =

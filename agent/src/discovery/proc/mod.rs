@@ -150,6 +150,15 @@ impl Procfs {
         })
     }
 
+    /// The user that a process runs as.
+    ///
+    /// # Errors
+    /// `NotFound` for ended processes.
+    pub fn user(&self, pid: u32) -> io::Result<u32> {
+        use std::os::unix::fs::MetadataExt as _;
+        Ok(fs::metadata(self.root.join(pid.to_string()))?.uid())
+    }
+
     /// The key of the executable, from the file's metadata alone.
     ///
     /// # Errors

@@ -12,13 +12,16 @@ use bytes::Bytes;
 use http::{HeaderMap, Method, Request, Response, StatusCode, header::AUTHORIZATION};
 use http_body_util::Full;
 use hyper::body::Incoming;
+use listen::{
+    Listener, Origin, Peer, Shutdown,
+    http1::{self, Handler},
+};
 
 use self::{answer::Answer, request::Asked};
 use super::{AccessKeys, Board, keys::Refused};
 use crate::{
     Access, Denied, DocumentId, Right,
-    caller::{Identity, Proof, Reader},
-    listen::{Handler, Listener, Origin, Shutdown, accept},
+    caller::{CallerIdentity, Door, NoTokens, Proof, Reader},
     roles::Ledger,
 };
 
@@ -44,7 +47,7 @@ impl Default for Settings {
 pub struct Server {
     board: Arc<Board>,
     settings: Settings,
-    identity: Identity,
+    door: Door,
     access: Arc<dyn Access<Reader>>,
     ledger: Option<Ledger>,
     keys: ArcSwap<AccessKeys>,
@@ -66,14 +69,15 @@ impl Server {
     pub fn new(
         board: Arc<Board>,
         settings: Settings,
-        identity: Identity,
+        identity: Arc<dyn CallerIdentity>,
         access: Arc<dyn Access<Reader>>,
         ends: Shutdown,
     ) -> Self {
         Self {
             board,
             settings,
-            identity,
+            // Apollo's clients sign where others show a token.
+            door: Door::new(identity, Arc::new(NoTokens)),
             access,
             ledger: None,
             keys: ArcSwap::default(),
@@ -98,10 +102,10 @@ impl Server {
     /// Answers whoever connects, until it is to end.
     pub async fn serve(self: Arc<Self>, listener: Listener) {
         let ends = self.ends.clone();
-        accept(listener, self, ends).await;
+        http1::serve(listener, Arc::new(Served(self)), ends).await;
     }
 
-    async fn answer(&self, request: Request<Incoming>, origin: &Origin) -> Answer {
+    async fn answer(&self, request: Request<Incoming>, guest: &Guest) -> Answer {
         // A held poll keeps what it asked, and not hyper's headers.
         let (parts, body) = request.into_parts();
         drop(body);
@@ -111,12 +115,12 @@ impl Server {
         let Some(asked) = Asked::parse(&parts.uri) else {
             return Answer::text(StatusCode::NOT_FOUND, "no such path");
         };
-        let reader = match self.reader(&asked, &parts.headers, origin) {
+        let reader = match self.reader(&asked, &parts.headers, &guest.reader) {
             Ok(reader) => reader,
             Err(refusal) => return refusal,
         };
         match asked {
-            Asked::Services => answer::services(&self.settings.node, &parts.headers, &origin.peer),
+            Asked::Services => answer::services(&self.settings.node, &parts.headers, &guest.peer),
             Asked::Config(asked) => self.config(&asked, &reader).await,
             Asked::Notifications(asked) => {
                 drop(parts);
@@ -126,14 +130,8 @@ impl Server {
     }
 
     /// Who asks; an error is the answer.
-    fn reader(
-        &self,
-        asked: &Asked,
-        headers: &HeaderMap,
-        origin: &Origin,
-    ) -> Result<Reader, Answer> {
-        let mut reader = self.identity.identify(&origin.peer);
-        reader.proofs.extend_from_slice(&origin.proofs);
+    fn reader(&self, asked: &Asked, headers: &HeaderMap, guest: &Reader) -> Result<Reader, Answer> {
+        let mut reader = guest.clone();
         let (app, signed) = match asked {
             Asked::Services => return Ok(reader),
             Asked::Config(asked) => (&asked.app, &asked.signed),
@@ -195,12 +193,30 @@ impl Server {
     }
 }
 
-impl Handler for Server {
+/// Who is at the other end of a connection.
+struct Guest {
+    peer: Peer,
+    reader: Reader,
+}
+
+/// A server as connections see it.
+struct Served(Arc<Server>);
+
+impl Handler for Served {
+    type Guest = Arc<Guest>;
+
+    async fn meet(&self, origin: Origin) -> Arc<Guest> {
+        Arc::new(Guest {
+            peer: origin.peer,
+            reader: self.0.door.meet(&origin).await,
+        })
+    }
+
     async fn handle(
         self: Arc<Self>,
         request: Request<Incoming>,
-        origin: Origin,
+        guest: Arc<Guest>,
     ) -> Response<Full<Bytes>> {
-        self.answer(request, &origin).await.into()
+        self.0.answer(request, &guest).await.into()
     }
 }

@@ -17,7 +17,7 @@ use super::{
     answer::Answer,
     request::Notifications,
 };
-use crate::listen::ending;
+use listen::ending;
 
 /// Namespaces that one client may ask for, as many as an application of Apollo may have.
 const MOST: usize = 200;

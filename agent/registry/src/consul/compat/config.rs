@@ -12,7 +12,7 @@ use serde_json::{Map, Value};
 use super::CompatError;
 use crate::{
     consul::{fold, types::ServiceDefinition},
-    tls::TlsFiles,
+    listen::TlsFiles,
 };
 
 /// An agent as its files describe it. Other keys of Consul are ignored.

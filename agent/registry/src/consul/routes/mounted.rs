@@ -3,6 +3,7 @@
 use std::time::Instant;
 
 use http::{Method, StatusCode};
+use listen::ending;
 use state::kv;
 
 use super::kv::{HARMLESS, PLAIN, separator};
@@ -10,7 +11,7 @@ use crate::{
     Caller, Revision,
     consul::{
         error::ApiError,
-        http::{Answer, Head, ending},
+        http::{Answer, Head},
         mount::{KeyMount, Keys},
         server::{Server, random},
         types::kv::KvRow,

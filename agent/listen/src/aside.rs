@@ -9,7 +9,7 @@ type Event<T> = Pin<Box<dyn Future<Output = T> + Send>>;
 /// Waits for rare events without looking at them again each time that something else wakes the task: only an
 /// event that came is polled. A shutdown that thousands of tasks wait for would cost each of their wakes a
 /// lock that they all share.
-pub(crate) struct Aside<T>(FuturesUnordered<Event<T>>);
+pub struct Aside<T>(FuturesUnordered<Event<T>>);
 
 impl<T> fmt::Debug for Aside<T> {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -19,19 +19,19 @@ impl<T> fmt::Debug for Aside<T> {
 
 impl<T> Aside<T> {
     /// Waits for `event`.
-    pub(crate) fn of(event: impl Future<Output = T> + Send + 'static) -> Self {
+    pub fn of(event: impl Future<Output = T> + Send + 'static) -> Self {
         let aside = Self(FuturesUnordered::new());
         aside.add(event);
         aside
     }
 
     /// Waits for `event` as well.
-    pub(crate) fn add(&self, event: impl Future<Output = T> + Send + 'static) {
+    pub fn add(&self, event: impl Future<Output = T> + Send + 'static) {
         self.0.push(Box::pin(event));
     }
 
     /// The next event that comes; never returns when there is none to wait for.
-    pub(crate) async fn next(&mut self) -> T {
+    pub async fn next(&mut self) -> T {
         match self.0.next().await {
             Some(event) => event,
             None => pending().await,

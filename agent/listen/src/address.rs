@@ -12,15 +12,12 @@ use std::{
 use thiserror::Error;
 use tokio::net::{TcpListener, TcpSocket, UnixListener};
 
-use crate::{
-    consul::Listener,
-    tls::{TlsError, TlsFiles, server_config},
-};
+use crate::{Listener, TlsError, TlsFiles, server_config};
 
-/// ALPN name of HTTP/1.1, which Consul's API is spoken over.
-pub(crate) const HTTP_1: &str = "http/1.1";
+/// ALPN name of HTTP/1.1.
+pub const HTTP_1: &str = "http/1.1";
 /// ALPN name of HTTP/2, which gRPC is spoken over.
-pub(crate) const HTTP_2: &str = "h2";
+pub const HTTP_2: &str = "h2";
 
 /// `127.0.0.1:8500` or `unix:///run/golens/consul.sock`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -52,7 +49,7 @@ pub enum ListenError {
 
 impl ListenError {
     /// For `map_err`: the kernel refused `address`.
-    pub(crate) fn bind(address: String) -> impl FnOnce(io::Error) -> Self {
+    pub fn bind(address: String) -> impl FnOnce(io::Error) -> Self {
         |source| Self::Bind { address, source }
     }
 }
@@ -79,7 +76,7 @@ impl fmt::Display for Address {
 }
 
 impl Address {
-    /// Binds it for Consul's API, see [`bind`](Self::bind).
+    /// Binds it for HTTP/1.1, see [`bind`](Self::bind).
     ///
     /// # Errors
     /// As `bind`.
