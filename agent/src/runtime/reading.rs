@@ -57,10 +57,8 @@ impl RuntimeReading {
 /// How many figures there are.
 const FIGURES: usize = Figure::ALL.len();
 
-/// A number, or why there is none, for each figure.
-///
-/// # Layout     by figure, numbers apart from absences: a reading with all of them stays below 1 KB, which the
-///              allocator hands from the reading before to the next one
+/// A number, or why there is none, for each figure. Numbers and reasons lie apart, so that a reading with all
+/// of them stays below 1 KB, which the allocator hands from the reading before to the next one.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Numbers {
     values: [u64; FIGURES],
