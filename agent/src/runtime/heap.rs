@@ -8,11 +8,16 @@ use super::{
     memory::{Copied, Place},
 };
 
-/// Where in the copy the generations and the sizes of the classes are.
+/// Objects by size: allocated and freed ones.
+pub(super) type BySize = [Arc<SizeCounts>; 2];
+
+/// Where in the copy the generations and the sizes of the classes are, and what was counted the last time.
 #[derive(Debug)]
 pub(super) struct HeapCopy {
     facts: HeapFacts,
     generations: usize,
+    only_rises: bool,
+    last: Option<([Objects; 2], BySize)>,
     /// None where the release is known to have [`SIZES`].
     sizes: Option<usize>,
 }
@@ -48,12 +53,6 @@ impl SizeCounts {
         let small = self.small.iter().map(|(_, count)| *count);
         small.fold(self.large, u64::wrapping_add)
     }
-
-    /// Whether it is made of these.
-    fn is(&self, objects: Objects, small: impl Iterator<Item = (u16, u64)>) -> bool {
-        (self.large, self.bytes) == (objects.large, objects.bytes)
-            && small.eq(self.small.iter().copied())
-    }
 }
 
 /// Objects that were allocated, or freed.
@@ -82,11 +81,13 @@ pub(super) struct HeapTotals {
 }
 
 impl HeapCopy {
-    /// `at` tells where in the copy an address is.
-    pub(super) fn new(facts: &HeapFacts, base: u64, at: impl Fn(u64) -> usize) -> Self {
+    /// For Go 1.`minor`; `at` tells where in the copy an address is.
+    pub(super) fn new(facts: &HeapFacts, minor: u32, base: u64, at: impl Fn(u64) -> usize) -> Self {
         Self {
             generations: at(base.wrapping_add(facts.stats)),
             sizes: facts.sizes.map(|sizes| at(base.wrapping_add(sizes))),
+            only_rises: minor >= 19,
+            last: None,
             facts: facts.clone(),
         }
     }
@@ -129,37 +130,30 @@ impl HeapCopy {
         totals.can_be().then_some(totals)
     }
 
-    /// Allocated and freed objects by size. What is the same as the last time is shared with it.
-    pub(super) fn by_size(
-        &self,
-        copied: Copied<'_>,
-        totals: &HeapTotals,
-        last: [Option<&Arc<SizeCounts>>; 2],
-    ) -> [Arc<SizeCounts>; 2] {
-        let [allocated, freed] = last;
-        let facts = &self.facts;
-        [
-            self.sizes(copied, facts.small_alloc_count, totals.allocated, allocated),
-            self.sizes(copied, facts.small_free_count, totals.freed, freed),
-        ]
+    /// Allocated and freed objects by size; shared with the last time when all sums are the same. No count falls
+    /// from Go 1.19 on, so that with the same sums all counts are the same.
+    pub(super) fn by_size(&mut self, copied: Copied<'_>, totals: &HeapTotals) -> BySize {
+        let objects = [totals.allocated, totals.freed];
+        if let Some((known, sizes)) = &self.last
+            && *known == objects
+            && self.only_rises
+        {
+            return sizes.clone();
+        }
+        let sizes = [
+            self.sizes(copied, self.facts.small_alloc_count, totals.allocated),
+            self.sizes(copied, self.facts.small_free_count, totals.freed),
+        ];
+        self.last = Some((objects, sizes.clone()));
+        sizes
     }
 
-    fn sizes(
-        &self,
-        copied: Copied<'_>,
-        small: u32,
-        objects: Objects,
-        last: Option<&Arc<SizeCounts>>,
-    ) -> Arc<SizeCounts> {
-        let small = || self.small(copied, small);
-        match last {
-            Some(last) if last.is(objects, small()) => Arc::clone(last),
-            _ => Arc::new(SizeCounts {
-                small: small().collect(),
-                large: objects.large,
-                bytes: objects.bytes,
-            }),
-        }
+    fn sizes(&self, copied: Copied<'_>, small: u32, objects: Objects) -> Arc<SizeCounts> {
+        Arc::new(SizeCounts {
+            small: self.small(copied, small).collect(),
+            large: objects.large,
+            bytes: objects.bytes,
+        })
     }
 
     fn objects(&self, copied: Copied<'_>, small: u32, (large, bytes): (u64, u64)) -> Objects {

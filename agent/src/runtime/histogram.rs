@@ -64,7 +64,7 @@ impl Distribution {
     }
 }
 
-/// The histograms of a reading; those that did not change are shared with the reading before.
+/// The histograms of a reading; what did not change is shared with the reading before.
 pub type Times = BTreeMap<Distribution, Arc<TimeCounts>>;
 
 /// Counts of times.
@@ -82,22 +82,6 @@ pub struct TimeCounts {
 }
 
 impl TimeCounts {
-    /// Takes the counts out of a copied histogram. One that is the same as the last time is shared with it.
-    fn read(facts: &HistogramFacts, copied: Copied<'_>, last: Option<&Arc<Self>>) -> Arc<Self> {
-        let at = |offset: u32| copied.u64_at(usize::try_from(offset).unwrap_or(usize::MAX));
-        let counts = || {
-            let start = usize::try_from(facts.counts).unwrap_or(usize::MAX);
-            copied.numbers(start, usize::try_from(facts.buckets).unwrap_or_default())
-        };
-        let (underflow, overflow) = (at(facts.underflow), facts.overflow.map_or(0, at));
-        // No count ever goes back: with the same sum, all of them are the same.
-        let sum = counts().fold(underflow.wrapping_add(overflow), u64::wrapping_add);
-        match last {
-            Some(last) if last.count() == sum => Arc::clone(last),
-            _ => Arc::new(Self::new(counts().collect(), underflow, overflow)),
-        }
-    }
-
     /// A histogram from its counts.
     #[must_use]
     pub fn new(counts: Vec<u64>, underflow: u64, overflow: u64) -> Self {
@@ -147,11 +131,14 @@ impl TimeCounts {
     }
 }
 
-/// Where in the copy the histograms are.
+/// Where in the copy the histograms are, and what they were the last time.
 #[derive(Debug)]
 pub(super) struct Histograms {
     facts: HistogramFacts,
-    offsets: Vec<(Distribution, usize)>,
+    each: Vec<(Distribution, usize)>,
+    /// How many times each has counted; before the first reading none.
+    counted: Vec<u64>,
+    last: Arc<Times>,
 }
 
 impl Histograms {
@@ -160,8 +147,10 @@ impl Histograms {
         let offset =
             |(one, address): (&Distribution, &u64)| (*one, at(base.wrapping_add(*address)));
         Self {
-            offsets: facts.places.iter().map(offset).collect(),
+            each: facts.places.iter().map(offset).collect(),
             facts: facts.clone(),
+            counted: Vec::new(),
+            last: Arc::default(),
         }
     }
 
@@ -171,19 +160,54 @@ impl Histograms {
         addresses.map(move |address| (base.wrapping_add(*address), facts.length()))
     }
 
-    /// The histograms, given those of the last time.
-    pub(super) fn times(&self, copied: Copied<'_>, last: &Times) -> Times {
-        let offsets = self.offsets.iter();
-        offsets
-            .map(|(one, offset)| {
-                let copied = copied.from(*offset);
-                (*one, TimeCounts::read(&self.facts, copied, last.get(one)))
-            })
-            .collect()
+    /// The histograms of a copy. No count ever goes back: where their sum is the same, all of them are.
+    pub(super) fn times(&mut self, copied: Copied<'_>) -> Arc<Times> {
+        let each = self.each.iter();
+        let sums = each.map(|(_, offset)| self.facts.sum(copied.from(*offset)));
+        if !sums.clone().eq(self.counted.iter().copied()) {
+            self.counted = sums.collect();
+            self.last = Arc::new(self.read(copied));
+        }
+        Arc::clone(&self.last)
+    }
+
+    fn read(&self, copied: Copied<'_>) -> Times {
+        let each = self.each.iter().zip(&self.counted);
+        each.map(|((one, offset), sum)| {
+            let counts = match self.last.get(one) {
+                Some(last) if last.count() == *sum => Arc::clone(last),
+                _ => Arc::new(self.facts.read(copied.from(*offset))),
+            };
+            (*one, counts)
+        })
+        .collect()
     }
 }
 
 impl HistogramFacts {
+    /// All counts of a copied histogram together.
+    fn sum(&self, copied: Copied<'_>) -> u64 {
+        let outside = self.outside(copied);
+        let all = self.counts(copied).chain(outside);
+        all.fold(0, u64::wrapping_add)
+    }
+
+    fn read(&self, copied: Copied<'_>) -> TimeCounts {
+        let [underflow, overflow] = self.outside(copied);
+        TimeCounts::new(self.counts(copied).collect(), underflow, overflow)
+    }
+
+    fn counts<'c>(&self, copied: Copied<'c>) -> impl Iterator<Item = u64> + use<'c> {
+        let start = usize::try_from(self.counts).unwrap_or(usize::MAX);
+        copied.numbers(start, usize::try_from(self.buckets).unwrap_or_default())
+    }
+
+    /// Times below and past all buckets.
+    fn outside(&self, copied: Copied<'_>) -> [u64; 2] {
+        let at = |offset: u32| copied.u64_at(usize::try_from(offset).unwrap_or(usize::MAX));
+        [at(self.underflow), self.overflow.map_or(0, at)]
+    }
+
     /// Bytes of one histogram.
     fn length(&self) -> usize {
         let last = self.underflow.max(self.overflow.unwrap_or(0));

@@ -1,6 +1,9 @@
 //! `process_vm_readv`: many places of another process's memory in one system call.
 
-use std::{cell::Cell, io};
+use std::{
+    cell::{Cell, RefCell},
+    io,
+};
 
 use super::ReadError;
 
@@ -13,6 +16,8 @@ pub(super) type Place = (u64, usize);
 thread_local! {
     /// System calls made so far.
     static CALLS: Cell<u64> = const { Cell::new(0) };
+    /// The places of a call as the kernel wants them.
+    static REMOTE: RefCell<Vec<libc::iovec>> = const { RefCell::new(Vec::new()) };
 }
 
 /// How many times this thread has read another process's memory.
@@ -42,15 +47,25 @@ fn length(places: &[Place]) -> usize {
 }
 
 fn copy_at_once(pid: u32, places: &[Place], buffer: &mut [u8]) -> Result<(), ReadError> {
-    let remote: Vec<libc::iovec> = places
-        .iter()
-        .map(|(address, length)| libc::iovec {
+    REMOTE.with_borrow_mut(|remote| {
+        remote.clear();
+        remote.extend(places.iter().map(|(address, length)| libc::iovec {
             iov_base: std::ptr::without_provenance_mut(
                 usize::try_from(*address).unwrap_or(usize::MAX),
             ),
             iov_len: *length,
-        })
-        .collect();
+        }));
+        call(pid, places, remote, buffer)
+    })
+}
+
+/// Copies what `remote` describes, which are the places.
+fn call(
+    pid: u32,
+    places: &[Place],
+    remote: &[libc::iovec],
+    buffer: &mut [u8],
+) -> Result<(), ReadError> {
     let local = libc::iovec {
         iov_base: buffer.as_mut_ptr().cast(),
         iov_len: buffer.len(),

@@ -79,7 +79,7 @@ impl Plan {
             heap: facts
                 .heap
                 .as_ref()
-                .map(|heap| HeapCopy::new(heap, base, at)),
+                .map(|heap| HeapCopy::new(heap, facts.minor, base, at)),
             histograms: facts
                 .histograms
                 .as_ref()

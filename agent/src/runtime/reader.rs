@@ -3,8 +3,7 @@
 use std::{cell::RefCell, sync::Arc};
 
 use super::{
-    Absence, Figure, Numbers, ReadError, RingCycle, RuntimeFacts, RuntimeReading, SizeCounts,
-    Times,
+    Absence, Figure, Numbers, ReadError, RingCycle, RuntimeFacts, RuntimeReading,
     gc::{GcHistory, GcPieces, RingNews},
     heap::HeapTotals,
     memory,
@@ -34,14 +33,6 @@ pub struct Reader {
     history: GcHistory,
     /// Pauses of the last cycles, as of the last cycle that was seen.
     recent: Arc<[u64]>,
-    last: Last,
-}
-
-/// What later readings share as long as it does not change.
-#[derive(Debug, Default)]
-struct Last {
-    times: Times,
-    sizes: Option<[Arc<SizeCounts>; 2]>,
 }
 
 /// Which parts of a copy are of one moment, and the sums that showed it.
@@ -85,7 +76,6 @@ impl Reader {
             witness: None,
             history: GcHistory::default(),
             recent: Arc::default(),
-            last: Last::default(),
             process,
         })
     }
@@ -247,14 +237,16 @@ impl Reader {
             ),
         };
         let numbers = Numbers::new(|figure: Figure| figure.of(&view));
-        self.last.take(plan, steady, copy);
-        let [allocated, freed] = match &self.last.sizes {
-            Some(sizes) if steady.heap.is_ok() => sizes.each_ref().map(|one| Some(Arc::clone(one))),
+        let sizes = match (&mut self.plan.heap, &steady.heap) {
+            (Some(heap), Ok(totals)) => heap.by_size(copy.whole, totals).map(Some),
             _ => [None, None],
         };
+        let [allocated, freed] = sizes;
+        let histograms = self.plan.histograms.as_mut();
+        let times = histograms.map(|all| all.times(copy.whole));
         RuntimeReading {
             numbers,
-            times: self.last.times.clone(),
+            times: times.unwrap_or_default(),
             gc_cycles: u64::from(shown.cycles),
             new_gc_cycles: news.cycles,
             gc_pauses_lost: news.lost,
@@ -264,20 +256,6 @@ impl Reader {
             read_at,
             allocated,
             freed,
-        }
-    }
-}
-
-impl Last {
-    /// Keeps what the copy has of it.
-    fn take(&mut self, plan: &Plan, steady: &Steady, copy: Parts<'_>) {
-        if let Some(histograms) = &plan.histograms {
-            self.times = histograms.times(copy.whole, &self.times);
-        }
-        if let (Some(heap), Ok(totals)) = (&plan.heap, &steady.heap) {
-            let last = self.sizes.as_ref();
-            let last = last.map_or([None, None], |sizes| sizes.each_ref().map(Some));
-            self.sizes = Some(heap.by_size(copy.whole, totals, last));
         }
     }
 }

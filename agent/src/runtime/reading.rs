@@ -13,7 +13,7 @@ pub struct RuntimeReading {
     /// All numbers.
     pub numbers: Numbers,
     /// The runtime's own histograms, as far as the release has them.
-    pub times: Times,
+    pub times: Arc<Times>,
     /// Allocated objects by size.
     pub allocated: Option<Arc<SizeCounts>>,
     /// Freed objects by size.
@@ -54,15 +54,39 @@ impl RuntimeReading {
     }
 }
 
-/// A number, or why there is none, for each figure.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Numbers(Vec<Result<u64, Absence>>);
+/// How many figures there are.
+const FIGURES: usize = Figure::ALL.len();
+
+/// A number, or why there is none, for each figure. Numbers and reasons lie apart, so that a reading with all
+/// of them stays below 1 KB, which the allocator hands from the reading before to the next one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Numbers {
+    values: [u64; FIGURES],
+    absent: [Option<Absence>; FIGURES],
+}
+
+impl Default for Numbers {
+    fn default() -> Self {
+        Self {
+            values: [0; FIGURES],
+            absent: [Some(Absence::Unknown); FIGURES],
+        }
+    }
+}
 
 impl Numbers {
     /// Asks for each figure once.
     #[must_use]
-    pub fn new(of: impl FnMut(Figure) -> Result<u64, Absence>) -> Self {
-        Self(Figure::ALL.iter().copied().map(of).collect())
+    pub fn new(mut of: impl FnMut(Figure) -> Result<u64, Absence>) -> Self {
+        let mut numbers = Self::default();
+        let places = numbers.values.iter_mut().zip(&mut numbers.absent);
+        for (figure, (value, absent)) in Figure::ALL.iter().zip(places) {
+            match of(*figure) {
+                Ok(known) => (*value, *absent) = (known, None),
+                Err(reason) => *absent = Some(reason),
+            }
+        }
+        numbers
     }
 
     /// The number in the figure's unit.
@@ -70,19 +94,52 @@ impl Numbers {
     /// # Errors
     /// Why there is none.
     pub fn get(&self, figure: Figure) -> Result<u64, Absence> {
-        let found = self.0.get(figure as usize);
-        found.copied().unwrap_or(Err(Absence::Unknown))
+        let place = figure as usize;
+        match self.absent.get(place).copied().flatten() {
+            Some(reason) => Err(reason),
+            None => self.values.get(place).copied().ok_or(Absence::Unknown),
+        }
     }
 
     /// The same numbers with one of them replaced.
     #[must_use]
-    pub fn with(self, figure: Figure, value: u64) -> Self {
-        Self::new(|one| {
-            if one == figure {
-                Ok(value)
-            } else {
-                self.get(one)
-            }
-        })
+    pub fn with(mut self, figure: Figure, value: u64) -> Self {
+        let place = figure as usize;
+        if let (Some(known), Some(absent)) =
+            (self.values.get_mut(place), self.absent.get_mut(place))
+        {
+            (*known, *absent) = (value, None);
+        }
+        self
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_figure_has_its_number_or_its_reason() {
+        let numbers = Numbers::new(|figure| match figure {
+            Figure::Goroutines => Ok(7),
+            Figure::MaxProcs => Err(Absence::Moving),
+            _ => Err(Absence::Release),
+        });
+        assert_eq!(numbers.get(Figure::Goroutines), Ok(7));
+        assert_eq!(numbers.get(Figure::MaxProcs), Err(Absence::Moving));
+        let numbers = numbers.with(Figure::MaxProcs, 4);
+        assert_eq!(numbers.get(Figure::MaxProcs), Ok(4));
+        assert_eq!(numbers.get(Figure::CgoCalls), Err(Absence::Release));
+        let none = Numbers::default();
+        assert_eq!(none.get(Figure::Goroutines), Err(Absence::Unknown));
+    }
+
+    #[test]
+    fn a_reading_is_small() {
+        assert!(
+            size_of::<RuntimeReading>() < 1_000,
+            "{}",
+            size_of::<RuntimeReading>()
+        );
     }
 }

@@ -220,10 +220,10 @@ mod tests {
                 .with(Figure::GcCycles, 3)
                 .with(Figure::GcPauseTotal, 63_000)
                 .with(Figure::HeapGoal, 4 << 20),
-            times: BTreeMap::from([(
+            times: std::sync::Arc::new(BTreeMap::from([(
                 Distribution::SchedulingLatency,
                 TimeCounts::new((0..160).map(|bucket| bucket % 3).collect(), 0, 1).into(),
-            )]),
+            )])),
             gc_cycles: 3,
             new_gc_cycles: testing::ring_cycles([21_000]),
             gc_pause_total_ns: 63_000,
