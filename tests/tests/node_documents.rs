@@ -24,6 +24,7 @@ fn settings(run: &RunDir, nobody: &Cgroup) -> Settings {
         .with_registry(run)
         .kept_in(&run.path().join("state"))
         .set("config.http", json!(["127.0.0.1:0"]))
+        .set("config.grpc", json!(["127.0.0.1:0"]))
         .set("config.apollo", json!(["127.0.0.1:0"]))
         .set("config.documents", json!([document]))
 }

@@ -135,6 +135,8 @@ settings! {
     registry.discovery.exclude_services => LATER,
     config.http => ADDRESS,
     config.https => ADDRESS,
+    config.grpc => ADDRESS,
+    config.grpc_tls => ADDRESS,
     config.apollo => ADDRESS,
     config.apollo_tls => ADDRESS,
     config.tls.certificate => FILES,

@@ -18,6 +18,10 @@ pub struct ConfigWatcher {
     pub http: Vec<String>,
     /// The same with encryption.
     pub https: Vec<SocketAddr>,
+    /// Addresses of documents over gRPC.
+    pub grpc: Vec<String>,
+    /// The same with encryption.
+    pub grpc_tls: Vec<SocketAddr>,
     /// Addresses for clients of Apollo.
     pub apollo: Vec<String>,
     /// The same with encryption.
@@ -41,6 +45,8 @@ impl Default for ConfigWatcher {
         Self {
             http: vec![loopback(8510)],
             https: Vec::new(),
+            grpc: vec![loopback(8512)],
+            grpc_tls: Vec::new(),
             apollo: vec![loopback(8511)],
             apollo_tls: Vec::new(),
             tls: TlsFiles::default(),

@@ -2,13 +2,14 @@
 
 use std::{
     collections::BTreeMap,
+    net::SocketAddr,
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
 
 use ::config::{
     apollo,
-    listen::{Address, HTTP_1, Listener, Shutdown, TlsFiles, ending},
+    listen::{Address, HTTP_1, HTTP_2, Listener, Shutdown, ending},
     serve::{self, control::Control},
 };
 
@@ -45,19 +46,27 @@ impl Listeners {
 pub(super) enum Protocol {
     /// golens' own, over HTTP.
     Documents(Arc<serve::Server>),
+    /// golens' own, over gRPC.
+    Grpc(Arc<serve::Server>),
     /// Apollo's.
     Apollo(Arc<apollo::Server>),
     /// What people ask and order.
     Control(Arc<Control>),
 }
 
-/// The addresses of golens' own protocol and those of Apollo's.
+/// The addresses of the documents, by protocol.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(crate) struct Endpoints {
+    pub(super) http: Vec<Address>,
+    pub(super) grpc: Vec<Address>,
+    pub(super) apollo: Vec<Address>,
+}
+
+/// Reads them from the settings.
 ///
 /// # Errors
 /// Every one that cannot be, with its place.
-pub(crate) fn endpoints(
-    settings: &ConfigWatcher,
-) -> Result<(Vec<Address>, Vec<Address>), Vec<Problem>> {
+pub(crate) fn endpoints(settings: &ConfigWatcher) -> Result<Endpoints, Vec<Problem>> {
     let mut problems = Vec::new();
     let mut plain = |path: &str, texts: &[String]| {
         addresses(&format!("config.{path}"), texts).unwrap_or_else(|wrong| {
@@ -65,22 +74,32 @@ pub(crate) fn endpoints(
             Vec::new()
         })
     };
-    let mut http = plain("http", &settings.http);
-    let mut apollo = plain("apollo", &settings.apollo);
-    match settings.tls.pair() {
-        Some(files) => {
-            let encrypted = |address| Address::Tls(address, TlsFiles::clone(&files));
-            http.extend(settings.https.iter().copied().map(encrypted));
-            apollo.extend(settings.apollo_tls.iter().copied().map(encrypted));
+    let mut endpoints = Endpoints {
+        http: plain("http", &settings.http),
+        grpc: plain("grpc", &settings.grpc),
+        apollo: plain("apollo", &settings.apollo),
+    };
+    let encrypted = [
+        (&mut endpoints.http, &settings.https),
+        (&mut endpoints.grpc, &settings.grpc_tls),
+        (&mut endpoints.apollo, &settings.apollo_tls),
+    ];
+    let files = settings.tls.pair();
+    for (all, addresses) in encrypted {
+        match &files {
+            Some(files) => {
+                let address = |address: &SocketAddr| Address::Tls(*address, files.clone());
+                all.extend(addresses.iter().map(address));
+            }
+            None if addresses.is_empty() => {}
+            None => problems.push(Problem::new(
+                "config.tls",
+                "encrypted addresses need a certificate and its key",
+            )),
         }
-        None if settings.https.is_empty() && settings.apollo_tls.is_empty() => {}
-        None => problems.push(Problem::new(
-            "config.tls",
-            "encrypted addresses need a certificate and its key",
-        )),
     }
     match problems.is_empty() {
-        true => Ok((http, apollo)),
+        true => Ok(endpoints),
         false => Err(problems),
     }
 }
@@ -100,7 +119,7 @@ pub(super) async fn keep(
         reason,
     };
     let listener = loop {
-        match address.clone().bind(HTTP_1).await {
+        match address.clone().bind(protocol.alpn()).await {
             Ok((listener, address)) => {
                 tracing::info!(%address, protocol = protocol.name(), "documents are served");
                 listeners.note(number, report(&address, None));
@@ -125,14 +144,27 @@ impl Protocol {
     fn name(&self) -> &'static str {
         match self {
             Self::Documents(_) => "http",
+            Self::Grpc(_) => "grpc",
             Self::Apollo(_) => "apollo",
             Self::Control(_) => "control",
         }
     }
 
+    fn alpn(&self) -> &'static str {
+        match self {
+            Self::Grpc(_) => HTTP_2,
+            _ => HTTP_1,
+        }
+    }
+
     async fn serve(self, listener: Listener, stop: Shutdown) {
         match self {
-            Self::Documents(server) => server.serve(listener, stop).await,
+            Self::Documents(server) => server.serve_http(listener, stop).await,
+            Self::Grpc(server) => {
+                if let Err(error) = server.serve_grpc(listener, stop).await {
+                    tracing::error!(%error, "documents are not served over gRPC");
+                }
+            }
             Self::Apollo(server) => server.serve(listener).await,
             Self::Control(server) => server.serve(listener, stop).await,
         }

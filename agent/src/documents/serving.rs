@@ -220,12 +220,17 @@ impl Half {
 
     fn listen(&self, board: Option<&Arc<Board>>, stop: &Shutdown) -> JoinSet<()> {
         // Checked with the settings.
-        let (http, apollo) = endpoints(&self.settings).unwrap_or_default();
-        let documents = Protocol::Documents(Arc::new(self.documents()));
-        let mut all: Vec<_> = http.into_iter().map(|it| (it, documents.clone())).collect();
+        let endpoints = endpoints(&self.settings).unwrap_or_default();
+        let mut all = Vec::new();
+        let mut add = |addresses: Vec<Address>, protocol: Protocol| {
+            all.extend(addresses.into_iter().map(|it| (it, protocol.clone())));
+        };
+        let documents = Arc::new(self.documents());
+        add(endpoints.http, Protocol::Documents(Arc::clone(&documents)));
+        add(endpoints.grpc, Protocol::Grpc(documents));
         if let Some(board) = board {
             let releases = Protocol::Apollo(Arc::new(self.apollo(board, stop.clone())));
-            all.extend(apollo.into_iter().map(|it| (it, releases.clone())));
+            add(endpoints.apollo, releases);
         }
         let mut tasks = JoinSet::new();
         for (number, (address, protocol)) in all.into_iter().enumerate() {

@@ -1,6 +1,7 @@
 //! Documents for the programs of the node.
 
 pub mod control;
+pub mod grpc;
 pub mod http;
 pub mod keys;
 mod server;

@@ -1,4 +1,4 @@
-//! The documents of a node over HTTP, for programs of any kind.
+//! The documents of a node, for programs of any kind; here over HTTP.
 
 use std::{fmt, sync::Arc};
 
@@ -19,7 +19,7 @@ use crate::{
     roles::Ledger,
 };
 
-/// Answers [`http`](super::http) on listeners.
+/// Answers [`http`](super::http) and [`grpc`](super::grpc) on listeners.
 pub struct Server {
     /// The documents.
     pub documents: Arc<Documents>,
@@ -41,7 +41,7 @@ impl fmt::Debug for Server {
 
 impl Server {
     /// Answers whoever connects, until `shutdown`. Who waits for news is then told to come again.
-    pub async fn serve(self: Arc<Self>, listener: Listener, shutdown: Shutdown) {
+    pub async fn serve_http(self: Arc<Self>, listener: Listener, shutdown: Shutdown) {
         let served = Served {
             server: self,
             shutdown: shutdown.clone(),

@@ -135,7 +135,7 @@ async fn what_is_not_there_or_not_allowed_says_so() {
 }
 
 /// Opens `sealed:x` as `x`.
-struct Prefix;
+pub(crate) struct Prefix;
 
 impl Decrypt for Prefix {
     fn is_sealed(&self, text: &str) -> bool {
