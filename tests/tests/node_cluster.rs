@@ -83,9 +83,9 @@ fn cluster(golens: &Golens) -> ClusterRow {
 
 /// Asks the Consul API: the index and the answer.
 fn consul(golens: &Golens, path: &str) -> Value {
-    let registry = golens.registry();
-    let address = registry.address("http").expect("the registry answers");
-    get(address, path).expect("answered").json()
+    get(&golens.registry_at("http"), path)
+        .expect("answered")
+        .json()
 }
 
 #[test]
@@ -196,9 +196,8 @@ fn a_restart_of_an_agent_goes_unnoticed_elsewhere() {
 /// Head and body of the Consul API's answer, as text.
 fn ask(golens: &Golens, method: &str, path: &str, body: &str) -> String {
     use std::io::{Read as _, Write as _};
-    let registry = golens.registry();
-    let address = registry.address("http").expect("the registry answers");
-    let mut stream = std::net::TcpStream::connect(address).expect("connected");
+    let address = golens.registry_at("http");
+    let mut stream = std::net::TcpStream::connect(&address).expect("connected");
     let length = body.len();
     let request = format!(
         "{method} {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\nContent-Length: {length}\r\n\r\n{body}"

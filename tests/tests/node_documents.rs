@@ -60,11 +60,7 @@ fn a_change_is_read_by_whoever_hears_of_it() {
     let (run, nobody) = (RunDir::new(), Cgroup::new());
     let golens = settings(&run, &nobody).start(&run);
     let (http, apollo) = (address(&golens, "http"), address(&golens, "apollo"));
-    let registry = golens.registry();
-    let keys = registry
-        .address("http")
-        .expect("the registry answers")
-        .to_owned();
+    let keys = golens.registry_at("http");
 
     let path = "/v1/config/shop/app.yaml";
     let first = get(&http, path).expect("answered");
@@ -174,8 +170,7 @@ fn documents_are_for_those_whose_role_says_so() {
         (403, "the token is not valid\n")
     );
 
-    let registry = golens.registry();
-    let keys = registry.address("http").expect("the registry answers");
+    let keys = &golens.registry_at("http");
     let wish = json!({"rights": {"default": "read"}}).to_string();
     let issued = request(keys, "POST", "/v1/golens/tokens", &[], &wish).expect("answered");
     let secret = issued.json::<Value>()["secret"]

@@ -40,9 +40,7 @@ fn await_ports(golens: &Golens, expected: &[u16]) -> Vec<InstanceRow> {
 
 /// Asks the Consul API of the agent; the answer's status.
 fn put(golens: &Golens, path: &str, body: &str) -> u16 {
-    let registry = golens.registry();
-    let address = registry.address("http").expect("the registry answers");
-    request(address, "PUT", path, &[], body)
+    request(&golens.registry_at("http"), "PUT", path, &[], body)
         .expect("answered")
         .status
 }
@@ -149,9 +147,8 @@ fn a_registration_is_critical_while_no_process_listens_there() {
     wait_until("the registration to win", PATIENCE, || is("passing"));
     first.kill();
     wait_until("it to be critical", PATIENCE, || is("critical"));
-    let registry = golens.registry();
     let path = "/v1/health/service/web?passing";
-    let passing = get(registry.address("http").expect("it answers"), path);
+    let passing = get(&golens.registry_at("http"), path);
     assert_eq!(passing.expect("answered").body.trim(), "[]");
     let _second = Spawn::new(Target::new("listens").build())
         .args(["-listen", &address])
@@ -231,7 +228,7 @@ fn a_taken_port_stops_nothing_and_is_taken_when_it_is_free() {
     assert!(!listener.listening);
     let reason = listener.reason.as_deref().unwrap_or_default();
     assert!(reason.contains("cannot listen on"), "{reason}");
-    assert!(registry.address("dns").is_some(), "the others answer");
+    let _others_answer = golens.registry_at("dns");
     drop(other);
     wait_until("the port to be taken over", PATIENCE, || {
         golens.registry().address("http") == Some(taken.as_str())
@@ -303,11 +300,7 @@ fn each_process_behind_one_address_has_a_budget_of_its_own() {
             json!({"requests_per_second": 1, "burst": BURST}),
         )
         .start(&run);
-    wait_until("the registry to answer", PATIENCE, || {
-        golens.registry().listeners.iter().all(|row| row.listening)
-    });
-    let registry = golens.registry();
-    let tcp = registry.address("http").expect("the registry answers");
+    let tcp = &golens.registry_at("http");
 
     let refused = ask(&greedy, "tcp", tcp, 10 * BURST);
     assert!(refused.ok >= BURST, "{refused:?}");
@@ -350,14 +343,10 @@ fn tags_that_nobody_well_has_are_an_event_and_a_metric() {
             json!([{"tag": "debug-*", "callers": ["service john"]}]),
         )
         .start(&run);
-    wait_until("the registry to answer", PATIENCE, || {
-        golens.registry().address("http").is_some()
-    });
     register(&golens, "base", &[]);
     register(&golens, "new", &["canary"]);
     register(&golens, "john", &["debug-john"]);
-    let registry = golens.registry();
-    let address = registry.address("http").expect("it answers");
+    let address = &golens.registry_at("http");
     let resolve = |tag: &str| {
         let path = format!("/v1/health/service/web?fallback&tag={tag}");
         let answer = get(address, &path).expect("answered");

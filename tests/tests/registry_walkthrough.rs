@@ -25,13 +25,13 @@ fn a_service_lives_with_the_nodes_registry() {
         .with_registry(&run)
         .set("registry.dns_zones", json!(["consul", "cluster.local"]))
         .start(&run);
-    let address = |protocol| {
-        wait_for("the registry to answer", Duration::from_secs(10), || {
-            golens.registry().address(protocol).map(str::to_owned)
-        })
-    };
     let mut program = Spawn::new(Target::new("consul/walkthrough").build())
-        .args(["-consul", &address("http"), "-dns", &address("dns")])
+        .args([
+            "-consul",
+            &golens.registry_at("http"),
+            "-dns",
+            &golens.registry_at("dns"),
+        ])
         .in_cgroup(&cgroup)
         .start(&run);
     wait_until("the program to end", Duration::from_secs(60), || {

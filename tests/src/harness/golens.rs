@@ -134,6 +134,17 @@ impl Golens {
         self.api("registry", "")
     }
 
+    /// Where its registry answers, as soon as it does: it starts beside everything else.
+    ///
+    /// # Panics
+    /// When it does not in time.
+    #[must_use]
+    pub fn registry_at(&self, protocol: &str) -> String {
+        wait_for("the registry to answer", PATIENCE, || {
+            self.registry().address(protocol).map(str::to_owned)
+        })
+    }
+
     /// What its registry holds, without the service that stands for Consul itself.
     #[must_use]
     pub fn instances(&self) -> Vec<InstanceRow> {
