@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use serde_json::json;
-use tests::harness::{Cgroup, RunDir, Settings, Spawn, Target, wait_for, wait_until};
+use tests::harness::{Cgroup, RunDir, Settings, Spawn, Target, wait_until};
 
 /// What the program says when it has done all of it.
 const STEPS: [&str; 9] = [
