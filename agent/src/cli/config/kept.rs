@@ -1,6 +1,6 @@
 //! What is kept of documents: asked of the running agent, or read from its folder when none runs.
 
-use std::path::Path;
+use std::{io::ErrorKind, path::Path};
 
 use ::config::{
     Archive, ArchiveError, Diff, DocumentId, Generation,
@@ -38,14 +38,15 @@ impl Kept {
     /// What is kept in the state folder of an agent.
     pub(super) async fn at(state: &Path) -> Result<Self, CliError> {
         let socket = socket(state);
-        if tokio::net::UnixStream::connect(&socket).await.is_ok() {
+        if answers(&socket).await? {
             // There is no TLS at a socket, but the client wants a provider chosen before it is built.
             let _already_chosen = rustls::crypto::ring::default_provider().install_default();
             let client = reqwest::Client::builder().unix_socket(socket).no_proxy();
             return Ok(Self::Agent(client.build().map_err(failed)?));
         }
         let file = state.join(FOLDER).join(FILE);
-        if !file.exists() {
+        let exists = file.try_exists();
+        if !exists.map_err(|error| failed(format_args!("{}: {error}", file.display())))? {
             return Err(failed(format_args!(
                 "no agent has run with this state: {} is not there; name the folder with --state",
                 file.display()
@@ -162,6 +163,19 @@ impl Kept {
             Self::Agent(client) => ask(client, Method::GET, "audit/verify", None).await,
             Self::Folder(archive) => archive.verify_audit().map_err(failed),
         }
+    }
+}
+
+/// Whether an agent answers at a socket. When only others may ask, the state is not free to be read either.
+async fn answers(socket: &Path) -> Result<bool, CliError> {
+    match tokio::net::UnixStream::connect(socket).await {
+        Ok(_stream) => Ok(true),
+        Err(error) if error.kind() == ErrorKind::PermissionDenied => Err(failed(format_args!(
+            "cannot ask the agent at {}: {error}; ask as the user that golens runs as",
+            socket.display()
+        ))),
+        // None has run, or one has ended and left its socket.
+        Err(_) => Ok(false),
     }
 }
 
