@@ -68,7 +68,9 @@ pub(crate) fn run(paths: &Paths, options: &Options) -> Result<()> {
             command
                 .current_dir(&paths.root)
                 .env("GOLENS_ETCD", setup::etcd(paths)?);
-            let cases = measure_with(command, "golens-registry", "registry", &[])?;
+            let mut cases = measure_with(command, "golens-registry", "registry", &[])?;
+            let agent = with_agent(paths)?;
+            cases.extend(measure_with(agent, "tests", "node_registry", &[])?);
             let markdown = registry::markdown(&machine, &cases);
             ("registry", report::json(&machine, &cases)?, markdown)
         }
@@ -80,14 +82,7 @@ pub(crate) fn run(paths: &Paths, options: &Options) -> Result<()> {
             ("symbols", report::json(&machine, &cases)?, markdown)
         }
         Subject::Runtime => {
-            let optimised = build::Options {
-                release: true,
-                ..build::Options::default()
-            };
-            let built = build::run(paths, &setup::bpf(paths)?, &optimised)?;
-            let mut command = build::host_cargo(paths, &built.object);
-            command.env("GOLENS_BIN", &built.agent);
-            let cases = measure_with(command, "tests", "runtime", &[])?;
+            let cases = measure_with(with_agent(paths)?, "tests", "runtime", &[])?;
             let markdown = runtime::markdown(&machine, &cases);
             ("runtime", report::json(&machine, &cases)?, markdown)
         }
@@ -109,6 +104,18 @@ pub(crate) fn run(paths: &Paths, options: &Options) -> Result<()> {
         say(format_args!("    {}", path.display()));
     }
     Ok(())
+}
+
+/// Builds the agent, and returns what starts benchmarks that start it.
+fn with_agent(paths: &Paths) -> Result<Command> {
+    let optimised = build::Options {
+        release: true,
+        ..build::Options::default()
+    };
+    let built = build::run(paths, &setup::bpf(paths)?, &optimised)?;
+    let mut command = build::host_cargo(paths, &built.object);
+    command.env("GOLENS_BIN", &built.agent);
+    Ok(command)
 }
 
 /// Runs a benchmark and reads a case from every line.

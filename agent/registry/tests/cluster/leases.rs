@@ -92,7 +92,10 @@ async fn the_instances_of_a_dead_node_vanish_with_its_leases() {
     let only = registry::model::ServiceKey::new("default", "only");
     assert!(b.registry.trust(Some(&only)).protected);
     b.will_see("only", &[]).await;
-    assert!(!b.registry.trust(Some(&only)).protected);
+    eventually("the mark is gone", async || {
+        !b.registry.trust(Some(&only)).protected
+    })
+    .await;
     eventually("the node is gone", async || b.registry.node("a").is_none()).await;
     a.end();
     b.end();

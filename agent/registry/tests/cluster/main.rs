@@ -10,5 +10,6 @@
 mod common;
 mod failures;
 mod leases;
+mod members;
 mod security;
 mod sharing;

@@ -73,6 +73,13 @@ pub(super) fn run(folder: &Path) -> io::Result<Vec<Case>> {
         stream,
     )?;
     let many = follow.streams("change to 20,000 watchers, gRPC", MANY, &mut bench, stream)?;
+    let mut tags = Changes::of_tags(server.grpc)?;
+    let tagged = follow.streams(
+        "SetTags to 1,000 watchers, gRPC",
+        THOUSAND,
+        &mut tags,
+        stream,
+    )?;
     let polls = Follow {
         address: server.http,
         ..follow
@@ -85,6 +92,7 @@ pub(super) fn run(folder: &Path) -> io::Result<Vec<Case>> {
     Ok(vec![
         goal(thousand, 10.0),
         goal(many, 100.0),
+        goal(tagged, 100.0),
         goal(polls, 10.0),
     ])
 }
@@ -97,6 +105,13 @@ fn watch() -> Template {
     Grpc::message(&request, 1)
 }
 
+fn watched() -> v1::InstanceId {
+    v1::InstanceId {
+        id: "watched-1".to_owned(),
+        ..v1::InstanceId::default()
+    }
+}
+
 /// One connection that changes what is watched, each time to something new.
 pub(super) struct Changes {
     fleet: Fleet<Grpc>,
@@ -106,10 +121,7 @@ pub(super) struct Changes {
 impl Changes {
     fn new(address: SocketAddr) -> io::Result<Self> {
         let instance = v1::Instance {
-            id: Some(v1::InstanceId {
-                id: "watched-1".to_owned(),
-                ..v1::InstanceId::default()
-            }),
+            id: Some(watched()),
             service: "watched".to_owned(),
             address: "10.0.0.1".to_owned(),
             port: 8080,
@@ -122,6 +134,16 @@ impl Changes {
         };
         let request = Grpc::message(&request, 1);
         Self::by(address, "/golens.registry.v1.Registry/Register", &request)
+    }
+
+    /// Gives the instance that is there other tags.
+    fn of_tags(address: SocketAddr) -> io::Result<Self> {
+        let request = v1::SetTagsRequest {
+            id: Some(watched()),
+            tags: vec![format!("step-{NUMBER}")],
+        };
+        let request = Grpc::message(&request, 1);
+        Self::by(address, "/golens.registry.v1.Registry/SetTags", &request)
     }
 
     /// Changes by another call.

@@ -1,4 +1,4 @@
-//! A real etcd with one member, on loopback and in a folder of its own.
+//! A real etcd with one member or some, on loopback, each in a folder of its own.
 
 use std::{
     fs,
@@ -19,11 +19,26 @@ use super::Certificates;
 
 /// Killed, and its folder removed, when it goes out of scope.
 pub(crate) struct Etcd {
-    folder: PathBuf,
     pub(crate) address: SocketAddr,
-    peer: SocketAddr,
-    security: Security,
+    member: Member,
     process: Child,
+}
+
+/// What one member is started with, each time.
+struct Member {
+    folder: PathBuf,
+    address: SocketAddr,
+    peer: Peer,
+    /// All members, itself as well.
+    all: Vec<Peer>,
+    security: Security,
+}
+
+/// A member as the others know it.
+#[derive(Clone)]
+struct Peer {
+    name: String,
+    address: SocketAddr,
 }
 
 /// How etcd knows who calls.
@@ -62,21 +77,36 @@ impl Etcd {
 
     /// Starts one that is secured by files in its folder.
     pub(crate) async fn start_with(security: impl FnOnce(&Path) -> Security) -> Self {
-        let name = format!("golens-etcd-{}", state::random_hex::<8>().unwrap());
-        let folder = std::env::temp_dir().join(name);
-        fs::create_dir(&folder).unwrap();
-        let (address, peer) = (free_address(), free_address());
-        let security = security(&folder);
-        let process = spawn(&folder, address, peer, &security);
-        let etcd = Self {
-            folder,
-            address,
-            peer,
-            security,
-            process,
-        };
+        let peer = Peer::new("default".to_owned());
+        let mut member = Member::new(peer.clone(), vec![peer]);
+        member.security = security(&member.folder);
+        let etcd = member.start();
         etcd.ready().await;
         etcd
+    }
+
+    /// Starts a cluster of `count` members.
+    pub(crate) async fn start_members(count: usize) -> Vec<Self> {
+        let names = (1..=count).map(|number| format!("member-{number}"));
+        let peers: Vec<_> = names.map(Peer::new).collect();
+        let members = peers
+            .iter()
+            .map(|peer| Member::new(peer.clone(), peers.clone()).start());
+        let members: Vec<_> = members.collect();
+        for member in &members {
+            member.ready().await;
+        }
+        members
+    }
+
+    /// Whether the other members follow this one.
+    pub(crate) async fn is_leader(&self) -> bool {
+        let status = self.post("/v3/maintenance/status", "{}").await;
+        let id = |name: &str| {
+            let (_, rest) = status.split_once(&format!("\"{name}\":\""))?;
+            rest.split('"').next()
+        };
+        id("leader").is_some() && id("leader") == id("member_id")
     }
 
     /// Ends it as a crash does.
@@ -87,8 +117,13 @@ impl Etcd {
 
     /// Starts it again, with what it had on disk.
     pub(crate) async fn restart(&mut self) {
-        self.process = spawn(&self.folder, self.address, self.peer, &self.security);
+        self.rejoin();
         self.ready().await;
+    }
+
+    /// The same for a member that cannot answer before others are back.
+    pub(crate) fn rejoin(&mut self) {
+        self.process = self.member.spawn();
     }
 
     /// Stops it in its tracks: connections stay open, and nothing is answered.
@@ -191,7 +226,7 @@ impl Etcd {
     }
 
     /// Asks its JSON gateway.
-    async fn post(&self, path: &str, body: &str) {
+    async fn post(&self, path: &str, body: &str) -> String {
         let mut stream = tokio::net::TcpStream::connect(self.address).await.unwrap();
         let length = body.len();
         let request = format!(
@@ -201,6 +236,7 @@ impl Etcd {
         let mut answer = String::new();
         stream.read_to_string(&mut answer).await.unwrap();
         assert!(answer.starts_with("HTTP/1.1 200"), "{path}: {answer}");
+        answer
     }
 
     async fn channel(&self) -> Channel {
@@ -208,9 +244,10 @@ impl Etcd {
         endpoint.connect().await.unwrap()
     }
 
-    async fn ready(&self) {
+    /// Waits until it answers.
+    pub(crate) async fn ready(&self) {
         super::eventually("etcd answers", async || {
-            if self.security.certificates.is_some() {
+            if self.member.security.certificates.is_some() {
                 return tokio::net::TcpStream::connect(self.address).await.is_ok();
             }
             let endpoint = Endpoint::from_shared(format!("http://{}", self.address)).unwrap();
@@ -230,7 +267,7 @@ impl Etcd {
 impl Drop for Etcd {
     fn drop(&mut self) {
         let killed = self.process.kill().and_then(|()| self.process.wait());
-        let removed = fs::remove_dir_all(&self.folder);
+        let removed = fs::remove_dir_all(&self.member.folder);
         if !std::thread::panicking() {
             killed.unwrap();
             removed.unwrap();
@@ -238,40 +275,69 @@ impl Drop for Etcd {
     }
 }
 
-fn spawn(folder: &Path, address: SocketAddr, peer: SocketAddr, security: &Security) -> Child {
-    let scheme = match security.certificates {
-        Some(_) => "https",
-        None => "http",
-    };
-    let (client, peer) = (format!("{scheme}://{address}"), format!("http://{peer}"));
-    Command::new(binary())
-        .arg("--data-dir")
-        .arg(folder.join("data"))
-        .args([
-            "--listen-client-urls",
-            &client,
-            "--advertise-client-urls",
-            &client,
-        ])
-        .args([
-            "--listen-peer-urls",
-            &peer,
-            "--initial-advertise-peer-urls",
-            &peer,
-        ])
-        .args([
-            "--initial-cluster",
-            &format!("default={peer}"),
-            "--log-level",
-            "error",
-        ])
-        .args(security.arguments())
-        // Tests do not ask what a power failure leaves.
-        .args(["--unsafe-no-fsync"])
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .spawn()
-        .unwrap()
+impl Peer {
+    fn new(name: String) -> Self {
+        let address = free_address();
+        Self { name, address }
+    }
+
+    fn url(&self) -> String {
+        format!("http://{}", self.address)
+    }
+}
+
+impl Member {
+    /// One with a folder of its own.
+    fn new(peer: Peer, all: Vec<Peer>) -> Self {
+        let name = format!("golens-etcd-{}", state::random_hex::<8>().unwrap());
+        let folder = std::env::temp_dir().join(name);
+        fs::create_dir(&folder).unwrap();
+        Self {
+            folder,
+            address: free_address(),
+            peer,
+            all,
+            security: Security::default(),
+        }
+    }
+
+    fn start(self) -> Etcd {
+        Etcd {
+            address: self.address,
+            process: self.spawn(),
+            member: self,
+        }
+    }
+
+    fn spawn(&self) -> Child {
+        let scheme = match self.security.certificates {
+            Some(_) => "https",
+            None => "http",
+        };
+        let client = format!("{scheme}://{}", self.address);
+        let own = self.peer.url();
+        let all = self
+            .all
+            .iter()
+            .map(|peer| format!("{}={}", peer.name, peer.url()));
+        let all = all.collect::<Vec<_>>().join(",");
+        Command::new(binary())
+            .args(["--name", &self.peer.name])
+            .arg("--data-dir")
+            .arg(self.folder.join("data"))
+            .args(["--listen-client-urls", &client])
+            .args(["--advertise-client-urls", &client])
+            .args(["--listen-peer-urls", &own])
+            .args(["--initial-advertise-peer-urls", &own])
+            .args(["--initial-cluster", &all, "--log-level", "error"])
+            .args(self.security.arguments())
+            // Tests do not ask what a power failure leaves.
+            .args(["--unsafe-no-fsync"])
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap()
+    }
 }
 
 fn binary() -> PathBuf {
