@@ -14,6 +14,7 @@ pub mod doctor;
 pub mod documents;
 pub mod event;
 pub mod export;
+pub mod heap;
 pub mod identity;
 pub mod logs;
 pub mod node;

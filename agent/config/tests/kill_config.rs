@@ -5,7 +5,11 @@
     reason = "a test without cargo's harness says itself how it ended"
 )]
 
-#[expect(dead_code, reason = "shared with tests that use all of it")]
+#[expect(
+    dead_code,
+    unused_imports,
+    reason = "shared with tests that use all of it"
+)]
 #[path = "config/support/mod.rs"]
 mod support;
 

@@ -98,6 +98,10 @@ impl Agollo {
     }
 }
 
+fn url(node: &Node) -> String {
+    format!("http://{}", node.address)
+}
+
 fn cache(name: &str) -> PathBuf {
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("agollo-{name}"));
     drop(std::fs::remove_dir_all(&folder));
@@ -116,7 +120,7 @@ async fn it_loads_and_hears_of_changes() {
     )
     .await;
     let mut agollo = Agollo::start(
-        &node.url(),
+        &url(&node),
         "application,app.yaml",
         "",
         "",
@@ -184,7 +188,7 @@ async fn it_gets_the_gray_release_and_signs() {
         configurations: [("a".to_owned(), "2".to_owned())].into(),
     }];
     node.publish("application", main).await;
-    let (url, key) = (node.url(), secret.expose());
+    let (url, key) = (url(&node), secret.expose());
     let mut gray = Agollo::start(&url, "application", "canary", key, &cache("gray"));
     assert_eq!(
         gray.next().await,
@@ -205,7 +209,7 @@ async fn it_starts_from_its_cache_without_the_node() {
     let node = Node::start().await;
     node.publish("application", release("r1", &[("a", "1")]))
         .await;
-    let (url, folder) = (node.url(), cache("restart"));
+    let (url, folder) = (url(&node), cache("restart"));
     let mut first = Agollo::start(&url, "application", "", "", &folder);
     let loaded = line("loaded", "application", &[("a", "1")]);
     assert_eq!(first.next().await, loaded);

@@ -82,6 +82,12 @@ impl Golens {
         self.pid
     }
 
+    /// Where its API listens.
+    #[must_use]
+    pub fn address(&self) -> &str {
+        &self.address
+    }
+
     /// What it has printed.
     #[must_use]
     pub fn output(&self) -> String {

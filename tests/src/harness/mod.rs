@@ -16,6 +16,7 @@ mod golens;
 mod goroutines;
 mod http;
 mod load;
+mod memory;
 mod metrics;
 mod network;
 mod page;
@@ -46,6 +47,7 @@ pub use goroutines::{
 };
 pub use http::{Response, get, request};
 pub use load::{Load, LoadSummary, RunningLoad};
+pub use memory::{files_with, found_in_memory};
 pub use metrics::{Metrics, Sample};
 pub use network::{Link, Network};
 pub use page::Page;

@@ -8,3 +8,4 @@ mod access;
 mod client;
 mod node;
 mod protocol;
+mod upstream;

@@ -81,10 +81,6 @@ impl Node {
         }
     }
 
-    pub(crate) fn url(&self) -> String {
-        format!("http://{}", self.address)
-    }
-
     pub(crate) async fn publish(&self, namespace: &str, release: Release) {
         let key = Key::new("shop", "default", namespace).unwrap();
         self.board.publish(key, release).await.unwrap();

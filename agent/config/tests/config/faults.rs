@@ -1,59 +1,37 @@
-//! What can go wrong with a document, what is told, and that the running generation is untouched.
+//! The twelve faults: each is told by one exact event, and the running generation is untouched.
+//!
+//! ```text
+//! broken_syntax          Rejected at parse       file, line and column
+//! schema_error           Rejected at validate    every mistake at once
+//! missing_key            Rejected at validate    which one
+//! key_service_down       Rejected at decrypt     tried again, and applied once it is back
+//! truncated_file         Rejected at parse
+//! hundred_swaps_a_second Applied, in order       never a mixture (long_swaps: for ten seconds)
+//! rollback               RolledBack              a generation that cannot be gone back to changes nothing
+//! pin                    Held                    sources wait
+//! sub_path_mount         Applied by the clock    no event of the kernel tells of it
+//! removed_file           SourceLost, SourceBack
+//! inotify_overflow       Applied                 only the overflow tells of it
+//! wrong_role             none                    403 and an entry of the audit log
+//! ```
 
-use std::{
-    fs,
-    path::Path,
-    process::Command,
-    sync::{
-        Arc,
-        atomic::{AtomicBool, AtomicU64, Ordering},
-    },
-    time::Duration,
+use std::{env, fs, io, os::unix::fs::PermissionsExt, process::Command, sync::Arc, time::Duration};
+
+use crate::{
+    key_service::KeyService,
+    support::{Folder, Node, Pace, Served, ask, definition, id, refused, running, shown, swapped},
 };
-
-use crate::support::{Folder, Node, at, definition, id, running};
 use config::{
-    Component, ComponentError, FileSource, Happened, Prepared, Problem, SourceId, Stage, Value,
-    VersionRule,
+    CommandError, FileSource, Happened, Hooks, Kind, Masker, SourceId, Stage,
+    roles::{Binding, Policy},
+    secrets::{KeyFile, Keyring, Keys, Secrets},
 };
-use futures_util::future::BoxFuture;
+use inotify::{EventMask, Inotify, WatchMask};
 use serde_json::json;
-
-/// Asserts that the next event is a refusal at `stage`, that generation 1 is in force, and returns the
-/// mistakes.
-async fn refused(node: &mut Node, stage: Stage) -> Vec<Problem> {
-    let Happened::Rejected {
-        stage: at,
-        problems,
-        running,
-    } = node.next().await
-    else {
-        panic!("is no refusal");
-    };
-    assert_eq!((at, running), (stage, Some(1)), "{problems:?}");
-    assert_eq!(node.document(), json!({"port": 1}));
-    assert_eq!(node.generation(), 1);
-    let status = node.watcher.status();
-    let status = status.get(&id()).expect("has a status");
-    assert!(!status.last_change_ok);
-    let stages = Stage::ALL.iter().zip(status.refused);
-    let counted: Vec<_> = stages.filter(|(_, count)| *count > 0).collect();
-    assert_eq!(counted, [(&stage, 1)]);
-    let entries = state::audit::latest(&node.store.read().expect("reads"), 1).expect("reads");
-    assert_eq!(entries[0].action, "config.refuse");
-    problems
-}
-
-fn shown(problems: &[Problem], file: &Path) -> Vec<String> {
-    let file = file.display().to_string();
-    let shown = problems
-        .iter()
-        .map(|it| it.to_string().replace(&file, "app.yaml"));
-    shown.collect()
-}
+use state::audit;
 
 #[tokio::test]
-async fn broken_syntax_is_refused_with_its_place() {
+async fn broken_syntax() {
     let folder = Folder::new();
     let (mut node, _handle, file) = running(&folder).await;
     folder.write("app.yaml", "port: 2\nname: [\n");
@@ -70,7 +48,7 @@ async fn broken_syntax_is_refused_with_its_place() {
 }
 
 #[tokio::test]
-async fn what_breaks_the_schema_is_refused_with_all_mistakes() {
+async fn schema_error() {
     let folder = Folder::new();
     let (mut node, _handle, file) = running(&folder).await;
     folder.write("app.yaml", "port: 70000\nnmae: x\n");
@@ -85,7 +63,7 @@ async fn what_breaks_the_schema_is_refused_with_all_mistakes() {
 }
 
 #[tokio::test]
-async fn a_missing_key_is_refused() {
+async fn missing_key() {
     let folder = Folder::new();
     let (mut node, _handle, file) = running(&folder).await;
     folder.write("app.yaml", "name: x\n");
@@ -93,45 +71,192 @@ async fn a_missing_key_is_refused() {
     assert_eq!(shown(&problems, &file), ["app.yaml:1:1: port: is missing"]);
 }
 
+/// New sealed values wait for the key service; the running one is not asked for again, also beside a change.
 #[tokio::test]
-async fn an_emptied_file_is_refused() {
+async fn key_service_down() {
     let folder = Folder::new();
-    let (mut node, _handle, file) = running(&folder).await;
-    fs::write(&file, "").expect("emptied");
-    let problems = refused(&mut node, Stage::Read).await;
-    assert_eq!(problems[0].rule, "emptied");
+    let key = folder.write("kek", &"01".repeat(32));
+    fs::set_permissions(&key, fs::Permissions::from_mode(0o400)).expect("for us alone");
+    let service = KeyService::new(KeyFile::new(key));
+    let ring = folder.0.join("keys.json");
+    let keys = Keys::with_ring(&ring, Keyring::default(), Arc::new(service.clone()));
+    let keys = Arc::new(keys.kept_for(Duration::ZERO));
+    keys.rotate().await.expect("a key");
+    let seal = async |text: &str| keys.seal("dev", "name", text).await.expect("sealed");
+    let (first, second) = (seal("hunter2").await, seal("other").await);
+    let masker = Arc::new(Masker::new());
+    let hooks = Hooks {
+        decrypt: Some(Arc::new(Secrets::new(keys, Arc::clone(&masker)))),
+        mask: masker,
+    };
+    let mut node = Node::with(&folder, hooks);
+    let file = folder.write("app.yaml", &format!("port: 1\nname: {first}\n"));
+    let mut definition = definition(&file);
+    definition.timing.retry = Duration::from_millis(100);
+    let _handle = node.watcher.watch(definition).await;
+    assert_eq!(node.next().await, Happened::Applied { generation: 1 });
+
+    service.set_down(true);
+    folder.write("app.yaml", &format!("port: 2\nname: {first}\n"));
+    assert_eq!(node.next().await, Happened::Applied { generation: 2 });
+    folder.write("app.yaml", &format!("port: 3\nname: {second}\n"));
+    let problems = refused(&mut node, Stage::Decrypt).await;
+    let problems = shown(&problems, &file);
+    assert_eq!(problems.len(), 1);
+    let place = "app.yaml:2:7: name: cannot be decrypted: ";
+    assert!(
+        problems[0].starts_with(place) && problems[0].contains("connection refused"),
+        "{problems:?}"
+    );
+    assert_eq!(node.document(), json!({"port": 2, "name": "hunter2"}));
+
+    service.set_down(false);
+    let applied = loop {
+        match node.next().await {
+            Happened::Rejected { stage, .. } => assert_eq!(stage, Stage::Decrypt),
+            other => break other,
+        }
+    };
+    assert_eq!(applied, Happened::Applied { generation: 3 });
+    assert_eq!(node.document(), json!({"port": 3, "name": "other"}));
 }
 
 #[tokio::test]
-async fn a_file_that_is_cut_off_is_refused() {
+async fn truncated_file() {
     let folder = Folder::new();
     let (mut node, _handle, file) = running(&folder).await;
     fs::write(&file, "{\"port\": 2, \"name").expect("cut off");
+    let problems = refused(&mut node, Stage::Parse).await;
+    let shown = shown(&problems, &file);
+    assert!(
+        shown.len() == 1 && shown[0].starts_with("app.yaml:1:"),
+        "{shown:?}"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn hundred_swaps_a_second() {
+    let pace = Pace {
+        swaps: 100,
+        every: Duration::from_millis(10),
+    };
+    swapped(pace).await;
+}
+
+/// A generation that was in force before the schema became stricter, or was never there, is not gone back to.
+#[tokio::test]
+async fn rollback() {
+    let folder = Folder::new();
+    let (mut node, handle, _file) = running(&folder).await;
+    folder.write("app.yaml", "port: 2\n");
+    assert_eq!(node.next().await, Happened::Applied { generation: 2 });
+    let of_before = node.watcher.documents().get(&id()).expect("in force");
+    let missing = handle.rollback(77, "ann", "too new").await;
+    assert!(matches!(
+        missing,
+        Err(CommandError::NoGeneration { number: 77 })
+    ));
+    node.nothing_else();
+    node.untouched();
+
+    let done = handle.rollback(1, "ann", "too new").await;
+    assert_eq!(done.expect("goes back"), 3);
+    assert_eq!(node.next().await, Happened::Applied { generation: 3 });
+    let rolled_back = Happened::RolledBack {
+        generation: 3,
+        to: 1,
+        actor: "ann".to_owned(),
+    };
+    assert_eq!(node.next().await, rolled_back);
+    assert_eq!(node.document(), json!({"port": 1}));
+    // Whoever reads the generation of before reads it to its end.
+    assert_eq!(
+        of_before.value.to_json(config::Reveal::Plain),
+        json!({"port": 2})
+    );
+}
+
+#[tokio::test]
+async fn pin() {
+    let folder = Folder::new();
+    let (mut node, handle, _file) = running(&folder).await;
+    handle.rollback(1, "ann", "as it is").await.expect("pinned");
+    assert_eq!(node.next().await, Happened::Applied { generation: 2 });
+    let pinned = node.next().await;
+    assert!(matches!(pinned, Happened::RolledBack { .. }), "{pinned:?}");
+    folder.write("app.yaml", "port: 2\n");
+    assert_eq!(node.next().await, Happened::Held { pinned: 2 });
+    node.untouched();
+
+    let done = handle.unpin("bob", "follow again").await;
+    assert_eq!(done.expect("follows"), 3);
+    let unpinned = Happened::Unpinned {
+        actor: "bob".to_owned(),
+    };
+    assert_eq!(node.next().await, unpinned);
+    assert_eq!(node.next().await, Happened::Applied { generation: 3 });
+    assert_eq!(node.document(), json!({"port": 2}));
+}
+
+/// Names the folder to the test's own process with mounts of its own.
+const MOUNTS: &str = "GOLENS_CONFIG_MOUNTS";
+
+/// A file that is mounted by itself, as `subPath` does, keeps its inode and gives no event where it is mounted;
+/// only the clock finds what was written into it. The test runs itself again, with mounts that nobody else sees.
+#[test]
+fn sub_path_mount() {
+    if env::var_os(MOUNTS).is_some() {
+        return mounted();
+    }
+    let folder = Folder::new();
+    let status = Command::new("unshare")
+        .args(["--mount", "--propagation", "private"])
+        .arg(env::current_exe().expect("a path"))
+        .args(["--exact", "faults::sub_path_mount", "--nocapture"])
+        .env(MOUNTS, &folder.0)
+        .status();
+    assert!(status.expect("unshare runs").success(), "needs root");
+    let seen = fs::read_to_string(folder.0.join("pod/app.yaml")).expect("is there");
+    assert_eq!(seen, "", "mounted for everybody");
+}
+
+#[tokio::main(flavor = "current_thread")]
+async fn mounted() {
+    // The one who started this removes it.
+    let folder = std::mem::ManuallyDrop::new(Folder(env::var_os(MOUNTS).expect("set").into()));
+    for name in ["volume", "pod"] {
+        fs::create_dir(folder.0.join(name)).expect("a folder");
+    }
+    let volume = folder.write("volume/app.yaml", "port: 1\n");
+    let file = folder.write("pod/app.yaml", "");
+    let bound = Command::new("mount")
+        .arg("--bind")
+        .args([&volume, &file])
+        .status();
+    assert!(bound.expect("mount runs").success(), "needs root");
+
+    let mut node = Node::start(&folder);
+    let mut definition = definition(&file);
+    let source = FileSource::new(&file).with_poll(Duration::from_millis(100));
+    definition.sources = vec![Arc::new(source)];
+    let _handle = node.watcher.watch(definition).await;
+    assert_eq!(node.next().await, Happened::Applied { generation: 1 });
+    // kubelet would rename a new file over the old one: the mount still shows the old one, and so does golens.
+    folder.write("volume/app.yaml", "port: 2\n");
+    fs::write(&file, "port: 3\n").expect("written through the mount");
+    assert_eq!(node.next().await, Happened::Applied { generation: 2 });
+    assert_eq!(node.document(), json!({"port": 3}));
+    fs::write(&file, "port: [\n").expect("broken through the mount");
     refused(&mut node, Stage::Parse).await;
 }
 
 #[tokio::test]
-async fn the_same_content_is_not_tried_again() {
-    let folder = Folder::new();
-    let (mut node, _handle, _file) = running(&folder).await;
-    folder.write("app.yaml", "port: many\n");
-    refused(&mut node, Stage::Validate).await;
-    // Written again, twice, under other inodes; then something new, which is told next.
-    for times in 1..=2 {
-        folder.write("app.yaml", "port: many\n");
-        node.until(|status| status.not_tried_again >= times).await;
-    }
-    folder.write("app.yaml", "port: 2\n");
-    assert_eq!(node.next().await, Happened::Applied { generation: 2 });
-}
-
-#[tokio::test]
-async fn a_removed_file_stays_in_force_until_it_is_back() {
+async fn removed_file() {
     let folder = Folder::new();
     let (mut node, _handle, file) = running(&folder).await;
     fs::remove_file(&file).expect("removed");
     let source = SourceId {
-        kind: config::Kind::File,
+        kind: Kind::File,
         name: file.display().to_string(),
     };
     let lost = Happened::SourceLost {
@@ -139,7 +264,7 @@ async fn a_removed_file_stays_in_force_until_it_is_back() {
         reason: "is gone".to_owned(),
     };
     assert_eq!(node.next().await, lost);
-    assert_eq!(node.document(), json!({"port": 1}));
+    node.untouched();
     assert_eq!(node.watcher.status()[&id()].lost[0].0, source);
     folder.write("app.yaml", "port: 3\n");
     assert_eq!(node.next().await, Happened::SourceBack { source });
@@ -148,206 +273,107 @@ async fn a_removed_file_stays_in_force_until_it_is_back() {
     assert!(node.watcher.status()[&id()].lost.is_empty());
 }
 
-#[tokio::test]
-async fn a_swapped_config_map_is_applied() {
+/// The kernel's queue is full of events about other files when the file changes: only the overflow tells. A
+/// second queue on the same folder shows that this is so.
+#[tokio::test(flavor = "current_thread")]
+async fn inotify_overflow() {
     let folder = Folder::new();
-    let map = folder.swap(
-        "map",
-        "a",
-        &[("app.yaml", "port: 1"), ("name.toml", "name = 'a'")],
-    );
-    let mut node = Node::start(&folder);
-    let _handle = node.watcher.watch(definition(&map)).await;
-    assert_eq!(node.next().await, Happened::Applied { generation: 1 });
-    folder.swap(
-        "map",
-        "b",
-        &[("app.yaml", "port: 2"), ("name.toml", "name = 'b'")],
-    );
-    assert_eq!(node.next().await, Happened::Applied { generation: 2 });
-    assert_eq!(node.document(), json!({"port": 2, "name": "b"}));
-    let published = node.watcher.documents().get(&id()).expect("in force");
-    let origin = &published.value.get(&at("port")).expect("is there").origin;
-    assert_eq!(origin.place.version, "..b");
-    assert_eq!(
-        origin.place.name,
-        map.join("app.yaml").display().to_string()
-    );
-}
+    let (mut node, _handle, file) = running(&folder).await;
+    let mut second = Inotify::init().expect("a queue");
+    let watched = second.watches().add(&folder.0, WatchMask::ALL_EVENTS);
+    watched.expect("watched");
 
-/// A file that is mounted by itself, as `subPath` does, gives no events and keeps its inode; only the clock
-/// finds what was written into it.
-#[tokio::test]
-async fn a_file_mounted_by_itself_is_read_by_the_clock() {
-    let folder = Folder::new();
-    let hidden = folder.write("hidden.yaml", "port: 1\n");
-    let mounted = folder.write("mounted.yaml", "");
-    let mount = |arguments: &[&str]| {
-        let done = Command::new(arguments[0]).args(&arguments[1..]).status();
-        assert!(done.expect("runs").success(), "{arguments:?}: needs root");
-    };
-    let (from, to) = (hidden.display().to_string(), mounted.display().to_string());
-    mount(&["mount", "--bind", &from, &to]);
-    let mut node = Node::start(&folder);
-    let mut definition = definition(&mounted);
-    let source = FileSource::new(&mounted).with_poll(Duration::from_millis(100));
-    definition.sources = vec![Arc::new(source)];
-    let handle = node.watcher.watch(definition).await;
-    let first = node.next().await;
-    // Renamed over: the mount still shows the old inode, and golens what the mount shows.
-    folder.write("hidden.yaml", "port: 2\n");
-    fs::write(&mounted, "port: 3\n").expect("written through the mount");
-    let second = node.next().await;
-    drop(handle);
-    mount(&["umount", &to]);
-    assert_eq!(first, Happened::Applied { generation: 1 });
-    assert_eq!(second, Happened::Applied { generation: 2 });
-    assert_eq!(node.document(), json!({"port": 3}));
-}
-
-#[tokio::test]
-async fn a_major_version_is_refused() {
-    let folder = Folder::new();
-    let file = folder.write("app.yaml", "port: 1\nversion: 1.0.0\n");
-    let mut node = Node::start(&folder);
-    let mut definition = definition(&file);
-    definition.versions = Some(VersionRule {
-        path: at("version"),
-        accepted_major: 1,
-    });
-    let _handle = node.watcher.watch(definition).await;
-    assert_eq!(node.next().await, Happened::Applied { generation: 1 });
-    folder.write("app.yaml", "port: 1\nversion: 2.0.0\n");
-    let Happened::Rejected {
-        stage, problems, ..
-    } = node.next().await
-    else {
-        panic!("is no refusal");
-    };
-    assert_eq!(stage, Stage::Version);
-    assert_eq!(
-        problems[0]
-            .origin
-            .as_ref()
-            .and_then(|it| it.mark)
-            .map(|it| it.line),
-        Some(2)
-    );
-    assert_eq!(node.document(), json!({"port": 1, "version": "1.0.0"}));
-    folder.write("app.yaml", "port: 2\nversion: 1.1.0\n");
-    assert_eq!(node.next().await, Happened::Applied { generation: 2 });
-}
-
-/// A component that takes the port, refuses 13, and is unwell with 14.
-#[derive(Default)]
-struct Listener {
-    port: Arc<AtomicU64>,
-    is_sick: AtomicBool,
-}
-
-impl Component for Listener {
-    fn name(&self) -> &'static str {
-        "listener"
+    // Nobody reads events meanwhile: this is the only thread.
+    let most = fs::read_to_string("/proc/sys/fs/inotify/max_queued_events").expect("a limit");
+    let most: usize = most.trim().parse().expect("a number");
+    let (a, b) = (folder.0.join("noise-a"), folder.0.join("noise-b"));
+    fs::write(&a, "").expect("noise");
+    for _ in 0..=most / 4 {
+        fs::rename(&a, &b).expect("noise");
+        fs::rename(&b, &a).expect("noise");
     }
+    fs::write(&file, "port: 2\n").expect("the change");
+    node.untouched();
 
-    fn prepare<'a>(
-        &'a self,
-        _: Option<&'a Value>,
-        next: &'a Value,
-    ) -> BoxFuture<'a, Result<Box<dyn Prepared>, Vec<ComponentError>>> {
-        let port = next.get(&at("port")).and_then(|port| match &port.data {
-            config::Data::Number(port) => port.as_u64(),
-            _ => None,
-        });
-        let port = port.expect("the schema says so");
-        let shared = Arc::clone(&self.port);
-        self.is_sick.store(port == 14, Ordering::Relaxed);
-        Box::pin(async move {
-            match port {
-                13 => Err(vec![ComponentError {
-                    path: at("port"),
-                    reason: "13 is taken".to_owned(),
-                }]),
-                port => Ok(Box::new(Ready { port, shared }) as Box<dyn Prepared>),
+    assert_eq!(node.next().await, Happened::Applied { generation: 2 });
+    assert_eq!(node.document(), json!({"port": 2}));
+    node.nothing_else();
+    let (told, overflowed) = drained(&mut second, "app.yaml");
+    assert!(overflowed && !told, "{overflowed} {told}");
+}
+
+/// Whether a queue has an event about `name`, and whether events were lost.
+fn drained(queue: &mut Inotify, name: &str) -> (bool, bool) {
+    let (mut told, mut overflowed) = (false, false);
+    let mut buffer = vec![0; 64 * 1024];
+    loop {
+        match queue.read_events(&mut buffer) {
+            Ok(events) => {
+                for event in events {
+                    told |= event.name.is_some_and(|it| it == name);
+                    overflowed |= event.mask.contains(EventMask::Q_OVERFLOW);
+                }
             }
-        })
-    }
-
-    fn health(&self) -> Result<(), ComponentError> {
-        match self.is_sick.load(Ordering::Relaxed) {
-            true => Err(ComponentError {
-                path: at("port"),
-                reason: "nobody can connect".to_owned(),
-            }),
-            false => Ok(()),
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => return (told, overflowed),
+            Err(error) => panic!("{error}"),
         }
     }
 }
 
-struct Ready {
-    port: u64,
-    shared: Arc<AtomicU64>,
-}
-
-impl Prepared for Ready {
-    fn commit(self: Box<Self>) {
-        self.shared.store(self.port, Ordering::Relaxed);
-    }
-}
-
-async fn with_listener(
-    folder: &Folder,
-    window: Duration,
-) -> (Node, config::Handle, Arc<AtomicU64>) {
-    let file = folder.write("app.yaml", "port: 1\n");
-    let mut node = Node::start(folder);
-    let listener = Listener::default();
-    let port = Arc::clone(&listener.port);
-    let mut definition = definition(&file);
-    definition.components = vec![Arc::new(listener)];
-    definition.timing.health_window = window;
-    let handle = node.watcher.watch(definition).await;
-    assert_eq!(node.next().await, Happened::Applied { generation: 1 });
-    assert_eq!(port.load(Ordering::Relaxed), 1);
-    (node, handle, port)
-}
-
+/// An auditor reads and changes nothing; somebody without a role does not even read.
 #[tokio::test]
-async fn what_a_component_refuses_changes_nothing() {
+async fn wrong_role() {
     let folder = Folder::new();
-    let (mut node, _handle, port) = with_listener(&folder, Duration::from_secs(3_600)).await;
-    let file = folder.write("app.yaml", "port: 13\n");
-    let problems = refused(&mut node, Stage::Prepare).await;
-    let told = "app.yaml:1:7: port: listener: 13 is taken";
-    assert_eq!(shown(&problems, &file), [told]);
-    assert_eq!(port.load(Ordering::Relaxed), 1);
-}
-
-#[tokio::test]
-async fn what_does_not_work_well_is_taken_back() {
-    let folder = Folder::new();
-    let (mut node, handle, port) = with_listener(&folder, Duration::from_millis(200)).await;
-    assert_eq!(node.next().await, Happened::ProvedGood { generation: 1 });
-    folder.write("app.yaml", "port: 14\n");
+    let (mut node, _handle, _file) = running(&folder).await;
+    folder.write("app.yaml", "port: 2\n");
     assert_eq!(node.next().await, Happened::Applied { generation: 2 });
-    assert_eq!(node.next().await, Happened::Applied { generation: 3 });
-    assert_eq!(node.next().await, Happened::ProvedGood { generation: 3 });
-    let taken_back = Happened::TakenBack {
-        generation: 2,
-        replaced_by: 3,
-        reason: "listener: nobody can connect".to_owned(),
+    let binding = Binding {
+        who: "token:known-auditor".to_owned(),
+        role: "auditor".to_owned(),
     };
-    assert_eq!(node.next().await, taken_back);
-    assert_eq!(port.load(Ordering::Relaxed), 1);
-    assert_eq!(node.document(), json!({"port": 1}));
-    let outcomes = handle
-        .history()
-        .expect("reads")
-        .into_iter()
-        .map(|it| it.outcome);
-    let (good, back) = (config::Outcome::Good, config::Outcome::TakenBack);
-    assert_eq!(outcomes.collect::<Vec<_>>(), [good, back, good]);
-    // The sources still say 14: that is not tried again, and something else is.
-    folder.write("app.yaml", "port: 15\n");
-    assert_eq!(node.next().await, Happened::Applied { generation: 4 });
+    let policy = Policy {
+        bindings: vec![binding],
+        ..Policy::default()
+    };
+    let served = Served::start(&node, policy).await;
+    let read = "GET /v1/config/dev/app";
+    let seen = ask(served.documents, read, "known-auditor", "").await;
+    assert_eq!(seen, (200, "{\"port\":2}".to_owned()));
+
+    let denied = |rule: &str| (403, format!("denied by rule {rule}\n"));
+    let seen = ask(served.documents, read, "known-stranger", "").await;
+    assert_eq!(seen, denied("no_role"));
+    let order = "POST /v1/documents/dev/app/rollback";
+    let why = json!({"to": 1, "reason": "curious"}).to_string();
+    let done = ask(served.control, order, "known-auditor", &why).await;
+    assert_eq!(done, denied("auditor.write"));
+    let order = "POST /v1/documents/dev/app/unpin";
+    let done = ask(served.control, order, "known-auditor", &why).await;
+    assert_eq!(done, denied("auditor.write"));
+
+    node.nothing_else();
+    node.untouched();
+    let entries = audit::latest(&node.store.read().expect("reads"), 3).expect("reads");
+    let noted = entries.iter().map(|it| {
+        let token = it.actor.split(" of ").next().expect("an actor");
+        [token, &it.action, &it.target, &it.outcome].map(str::to_owned)
+    });
+    let noted: Vec<_> = noted.collect();
+    let of_auditor = [
+        "token known-auditor",
+        "config.write",
+        "dev/app",
+        "denied by rule auditor.write",
+    ];
+    let expected = [
+        [
+            "token known-stranger",
+            "config.read",
+            "dev/app",
+            "denied by rule no_role",
+        ],
+        of_auditor,
+        of_auditor,
+    ];
+    assert_eq!(noted, expected);
 }

@@ -3,6 +3,10 @@
 mod faults;
 mod grpc;
 mod history;
+#[expect(dead_code, reason = "shared with tests that use all of it")]
+#[path = "../secrets/key_service.rs"]
+mod key_service;
 mod keys;
+mod refused;
 mod serve;
 mod support;

@@ -11,7 +11,7 @@ mod keys;
 mod kv;
 mod wire;
 
-#[expect(dead_code, reason = "other tests use the rest")]
+#[expect(dead_code, unused_imports, reason = "other tests use the rest")]
 #[path = "../config/support/mod.rs"]
 mod support;
 

@@ -1,5 +1,13 @@
 //! A watcher on a folder of its own, and its events one by one.
 
+mod refusal;
+mod served;
+mod swaps;
+
+pub(crate) use refusal::{refused, shown};
+pub(crate) use served::{Served, ask};
+pub(crate) use swaps::{Pace, swapped};
+
 use std::{
     fs,
     os::unix::fs::symlink,
@@ -12,8 +20,8 @@ use std::{
 };
 
 use config::{
-    Definition, DocumentId, FileSource, Handle, Happened, Hooks, Path as At, Reveal, Schema,
-    Status, Timing, Watcher,
+    Definition, DocumentId, FileSource, Handle, Happened, Hooks, Path as At, Published, Reveal,
+    Schema, Status, Timing, Watcher,
 };
 use serde_json::{Value as Json, json};
 use state::{Options, Store};
@@ -33,7 +41,7 @@ impl Folder {
 
     pub(crate) fn write(&self, name: &str, text: &str) -> PathBuf {
         let path = self.0.join(name);
-        let beside = self.0.join(format!(".{name}.new"));
+        let beside = path.with_added_extension("new");
         fs::write(&beside, text).expect("written");
         fs::rename(&beside, &path).expect("renamed");
         path
@@ -71,18 +79,25 @@ pub(crate) struct Node {
     pub(crate) store: Arc<Store>,
     pub(crate) watcher: Watcher,
     seen: u64,
+    /// What was in force when the last `Applied` was looked at.
+    applied: Option<Arc<Published>>,
 }
 
 impl Node {
     pub(crate) fn start(folder: &Folder) -> Self {
+        Self::with(folder, Hooks::default())
+    }
+
+    pub(crate) fn with(folder: &Folder, hooks: Hooks) -> Self {
         let path = folder.0.join("state/node.redb");
         let opened = Store::open(&path, &Options::default()).expect("opens");
         let store = Arc::new(opened.store);
-        let watcher = Watcher::new(Arc::clone(&store), Hooks::default());
+        let watcher = Watcher::new(Arc::clone(&store), hooks);
         Self {
             store,
             watcher,
             seen: 0,
+            applied: None,
         }
     }
 
@@ -95,7 +110,17 @@ impl Node {
         let events = self.watcher.events().since(self.seen);
         let event = events.into_iter().next().expect("an event");
         self.seen = event.number;
+        if matches!(event.what, Happened::Applied { .. }) {
+            self.applied = self.watcher.documents().get(&id());
+        }
         event.what
+    }
+
+    /// Asserts that the very generation is in force that was at the last `Applied`: not one like it.
+    pub(crate) fn untouched(&self) {
+        let applied = self.applied.as_ref().expect("was applied");
+        let now = self.watcher.documents().get(&id()).expect("in force");
+        assert!(Arc::ptr_eq(applied, &now), "{applied:#?} became {now:#?}");
     }
 
     /// Asserts that nothing happened that was not looked at.
