@@ -258,6 +258,28 @@ mod tests {
     }
 
     #[test]
+    fn other_limits_hold_for_callers_that_are_known() {
+        let limits = |requests_per_second, burst| Limits {
+            requests_per_second,
+            burst,
+            waits: burst,
+            ..Limits::default()
+        };
+        let limiter = limiter(limits(1, 1));
+        let (web, now) = (caller("web", None), Instant::now());
+        assert_eq!(limiter.request_at(&web, now), Ok(()));
+        assert!(limiter.request_at(&web, now).is_err());
+        let _held = limiter.wait(&web).expect("a place");
+        assert!(limiter.wait(&web).is_err());
+        limiter.set(limits(10, 20));
+        assert_eq!(limiter.request_at(&web, now), Ok(()));
+        assert!(limiter.wait(&web).is_ok());
+        limiter.set(limits(1, 1));
+        assert!(limiter.request_at(&web, now).is_err());
+        assert_eq!(limiter.wait(&web).err(), Some(Limited::Waits { waits: 1 }));
+    }
+
+    #[test]
     fn a_rate_beyond_what_clocks_tell_is_no_limit() {
         let limiter = limiter(Limits {
             requests_per_second: u32::MAX,
