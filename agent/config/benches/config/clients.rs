@@ -26,7 +26,7 @@ const PAUSE: Duration = Duration::from_millis(200);
 pub(crate) async fn measure(folder: &Path) -> Value {
     let mut server = Server::start(folder, "clients");
     let port: u16 = server.answer().parse().unwrap();
-    let (heard, mut answers) = mpsc::unbounded_channel();
+    let (heard, mut answers) = mpsc::channel(CLIENTS);
     server.order("publish 0");
     let clients: Vec<_> = (0..CLIENTS)
         .map(|_| tokio::spawn(poll(port, heard.clone())))
@@ -54,7 +54,7 @@ pub(crate) async fn measure(folder: &Path) -> Value {
 }
 
 /// Polls for ever, and says when it was answered with news.
-async fn poll(port: u16, heard: mpsc::UnboundedSender<Instant>) {
+async fn poll(port: u16, heard: mpsc::Sender<Instant>) {
     let mut stream = TcpStream::connect(("127.0.0.1", port)).await.unwrap();
     stream.set_nodelay(true).unwrap();
     let mut seen = -1;
@@ -72,7 +72,7 @@ async fn poll(port: u16, heard: mpsc::UnboundedSender<Instant>) {
             .get(0)
         {
             seen = news["notificationId"].as_i64().unwrap();
-            heard.send(at).unwrap();
+            heard.send(at).await.unwrap();
         }
     }
 }

@@ -51,10 +51,10 @@ pub(crate) async fn run(folder: &Path) {
             tokio::spawn(tell(documents, id(name)));
         }
     }
-    let (orders, mut inbox) = tokio::sync::mpsc::unbounded_channel();
+    let (orders, mut inbox) = tokio::sync::mpsc::channel(1);
     std::thread::spawn(move || {
         for line in stdin().lock().lines() {
-            orders.send(line.unwrap()).unwrap();
+            orders.blocking_send(line.unwrap()).unwrap();
         }
     });
     while let Some(order) = inbox.recv().await {
