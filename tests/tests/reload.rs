@@ -4,7 +4,8 @@ use std::{collections::BTreeSet, time::Duration};
 
 use serde_json::{Value, json};
 use tests::harness::{
-    Cgroup, Collector, Golens, HttpCountStats, Load, RunDir, Settings, Spawn, Target, wait_until,
+    Cgroup, Collector, Golens, HttpCountStats, Load, RunDir, Settings, Spawn, Target, get, request,
+    wait_for, wait_until,
 };
 
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -250,6 +251,88 @@ fn what_needs_a_restart_is_refused_with_that_reason() {
     assert_eq!(metrics.count("golens_config_generation", &labels[..1]), 1);
     let event = golens.reconfigure(&settings.set("probes.drain", json!("40ms")));
     assert_eq!(event["happened"], "applied", "{event:#}");
+    golens.stop();
+}
+
+/// What the registry, documents and Apollo's clients may, without a restart.
+#[test]
+fn policies_change_without_a_restart() {
+    let (run, nobody) = (RunDir::new(), Cgroup::new());
+    let file = run.path().join("app.yaml");
+    std::fs::write(&file, "port: 1\n").expect("written");
+    let document = json!({"namespace": "shop", "name": "app.yaml", "sources": [{"file": file}]});
+    let settings = Settings::for_cgroup(&nobody)
+        .with_registry(&run)
+        .set("config.http", json!(["127.0.0.1:0"]))
+        .set("config.grpc", json!([]))
+        .set("config.apollo", json!(["127.0.0.1:0"]))
+        .set("config.documents", json!([document]));
+    let golens = settings.clone().start(&run);
+    let pid = golens.pid();
+    let keys = golens.registry_at("http");
+    let served = |protocol: &str| {
+        wait_for("documents to be served", PATIENCE, || {
+            let listeners = golens.config().listeners;
+            let mut at = listeners.into_iter().filter(|it| it.listening);
+            let found = at.find(|it| it.protocol == protocol)?;
+            found.address.strip_prefix("http://").map(str::to_owned)
+        })
+    };
+    let (http, apollo) = (served("http"), served("apollo"));
+    let read = || {
+        get(&http, "/v1/config/shop/app.yaml")
+            .expect("answered")
+            .status
+    };
+    let release = || {
+        get(&apollo, "/configs/shop/default/app.yaml")
+            .expect("answered")
+            .status
+    };
+    let sees = || {
+        let answer = get(&keys, "/v1/health/service/web").expect("answered");
+        (answer.status == 200).then(|| answer.json::<Vec<Value>>().len())
+    };
+    let web = json!({"Name": "web", "Port": 80, "Tags": ["prod"]}).to_string();
+    let registered = request(&keys, "PUT", "/v1/agent/service/register", &[], &web);
+    assert_eq!(registered.expect("answered").status, 200);
+    let burst = || {
+        let answers = (0..40).map(|_| get(&keys, "/v1/catalog/services").expect("answered").status);
+        answers.filter(|status| *status == 429).count()
+    };
+    assert_eq!((sees(), burst(), read(), release()), (Some(1), 0, 200, 200));
+
+    let role = json!([{"name": "nobody", "read": []}]);
+    let strict = settings
+        .clone()
+        .set("registry.limits.requests_per_second", json!(50))
+        .set("registry.limits.burst", json!(20))
+        .set(
+            "registry.tag_rules",
+            json!([{"tag": "prod", "callers": ["nobody"]}]),
+        )
+        .set("config.access.roles", role)
+        .set(
+            "config.apollo_keys",
+            json!([{"app": "shop", "secret": "a key"}]),
+        );
+    let event = golens.reconfigure(&strict);
+    assert_eq!(event["happened"], "applied", "{event:#}");
+    wait_until("the tag to be kept from others", PATIENCE, || {
+        sees() == Some(0)
+    });
+    assert!(burst() > 0, "a burst is taken whole");
+    assert_eq!(read(), 403);
+    wait_until("a signature to be asked for", PATIENCE, || release() == 401);
+
+    let event = golens.reconfigure(&settings);
+    assert_eq!(event["happened"], "applied", "{event:#}");
+    wait_until("the tag to be free again", PATIENCE, || sees() == Some(1));
+    assert_eq!((burst(), read()), (0, 200));
+    wait_until("no signature to be asked for", PATIENCE, || {
+        release() == 200
+    });
+    assert_eq!(golens.pid(), pid);
     golens.stop();
 }
 

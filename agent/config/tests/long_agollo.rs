@@ -39,7 +39,7 @@ static PROGRAM: LazyLock<PathBuf> = LazyLock::new(|| {
     let built = std::process::Command::new("go")
         .args(["build", "-o"])
         .arg(&program)
-        .arg(".")
+        .arg("./follow")
         .current_dir(module)
         .status();
     assert!(built.unwrap().success());

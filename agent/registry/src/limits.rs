@@ -13,6 +13,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use arc_swap::ArcSwap;
 use thiserror::Error;
 
 use crate::{Caller, model::Name};
@@ -97,7 +98,7 @@ struct Budget {
 /// The budgets of all callers. To be shared by all protocols of a registry.
 #[derive(Debug)]
 pub struct Limiter {
-    limits: Limits,
+    limits: ArcSwap<Limits>,
     hasher: RandomState,
     shards: [Mutex<HashMap<Key, Budget>>; SHARDS],
 }
@@ -117,10 +118,15 @@ impl Limiter {
     #[must_use]
     pub fn new(limits: Limits) -> Self {
         Self {
-            limits,
+            limits: ArcSwap::from_pointee(limits),
             hasher: RandomState::new(),
             shards: Default::default(),
         }
+    }
+
+    /// Changes the limits. Who has used up more than is left waits for it; places that are taken stay taken.
+    pub fn set(&self, limits: Limits) {
+        self.limits.store(Arc::new(limits));
     }
 
     /// Takes one request from the caller's budget.
@@ -132,12 +138,13 @@ impl Limiter {
     }
 
     fn request_at(&self, caller: &Caller, now: Instant) -> Result<(), Limited> {
-        let per_second = self.limits.requests_per_second.max(1);
+        let limits = self.limits.load();
+        let per_second = limits.requests_per_second.max(1);
         let price = Duration::from_secs(1) / per_second;
         if price.is_zero() {
             return Ok(());
         }
-        let credit = price.saturating_mul(self.limits.burst.max(1));
+        let credit = price.saturating_mul(limits.burst.max(1));
         self.with(caller, now, |budget| {
             let full_at = budget.full_at.max(now) + price;
             match full_at.checked_duration_since(now + credit) {
@@ -158,7 +165,7 @@ impl Limiter {
     /// # Errors
     /// [`Limited::Waits`] when the caller has too many already.
     pub fn wait(&self, caller: &Caller) -> Result<Wait, Limited> {
-        let most = self.limits.waits;
+        let most = self.limits.load().waits;
         self.with(caller, Instant::now(), |budget| {
             let waits = budget.waits.fetch_add(1, Ordering::AcqRel);
             let place = Wait(Arc::clone(&budget.waits));
@@ -175,7 +182,7 @@ impl Limiter {
             token: caller.token.clone(),
         };
         let mut shard = self.shard(&key);
-        if shard.len() >= self.limits.callers.div_ceil(SHARDS) && !shard.contains_key(&key) {
+        if shard.len() >= self.limits.load().callers.div_ceil(SHARDS) && !shard.contains_key(&key) {
             forget(&mut shard, now);
         }
         use_up(shard.entry(key).or_insert_with(|| Budget {
@@ -248,6 +255,28 @@ mod tests {
         // A long pause gives a burst back, and no more.
         assert_eq!([ask(9_000), ask(9_000), ask(9_000)], [Ok(()); 3]);
         assert_eq!(ask(9_000), refused(100));
+    }
+
+    #[test]
+    fn other_limits_hold_for_callers_that_are_known() {
+        let limits = |requests_per_second, burst| Limits {
+            requests_per_second,
+            burst,
+            waits: burst,
+            ..Limits::default()
+        };
+        let limiter = limiter(limits(1, 1));
+        let (web, now) = (caller("web", None), Instant::now());
+        assert_eq!(limiter.request_at(&web, now), Ok(()));
+        assert!(limiter.request_at(&web, now).is_err());
+        let _held = limiter.wait(&web).expect("a place");
+        assert!(limiter.wait(&web).is_err());
+        limiter.set(limits(10, 20));
+        assert_eq!(limiter.request_at(&web, now), Ok(()));
+        assert!(limiter.wait(&web).is_ok());
+        limiter.set(limits(1, 1));
+        assert!(limiter.request_at(&web, now).is_err());
+        assert_eq!(limiter.wait(&web).err(), Some(Limited::Waits { waits: 1 }));
     }
 
     #[test]

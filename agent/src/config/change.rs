@@ -36,7 +36,9 @@ const SWITCH: Change = Restart("the registry is started with golens or not at al
 const CLUSTER: Change = Restart("the cluster is joined at the start");
 const BOOT: Change = Restart("where settings come from is decided at the start");
 const KEYS: Change = Restart("keys are opened at the start");
-const LATER: Change = Restart("it is read at the start");
+const RIGHTS: Change = Restart("what a connection may do is decided when it is made");
+const FOUND: Change = Restart("what was found is entered by it since the start");
+const DOCUMENTS: Change = Restart("documents are opened at the start");
 
 macro_rules! settings {
     ($($($field:ident).+ => $change:expr,)*) => {
@@ -105,12 +107,12 @@ settings! {
     registry.node => NODE,
     registry.address => NODE,
     registry.datacenter => NODE,
-    registry.default_policy => LATER,
-    registry.certificates => LATER,
-    registry.limits.requests_per_second => LATER,
-    registry.limits.burst => LATER,
-    registry.limits.waits => LATER,
-    registry.tag_rules => LATER,
+    registry.default_policy => RIGHTS,
+    registry.certificates => RIGHTS,
+    registry.limits.requests_per_second => Live,
+    registry.limits.burst => Live,
+    registry.limits.waits => Live,
+    registry.tag_rules => Live,
     registry.snapshots => STATE,
     registry.etcd.endpoints => CLUSTER,
     registry.etcd.prefix => CLUSTER,
@@ -130,9 +132,9 @@ settings! {
     registry.etcd.breaker.probe => CLUSTER,
     registry.etcd.breaker.trials => CLUSTER,
     registry.etcd.keep_lost => CLUSTER,
-    registry.discovery.enabled => LATER,
-    registry.discovery.namespace => LATER,
-    registry.discovery.exclude_services => LATER,
+    registry.discovery.enabled => FOUND,
+    registry.discovery.namespace => FOUND,
+    registry.discovery.exclude_services => FOUND,
     config.http => ADDRESS,
     config.https => ADDRESS,
     config.grpc => ADDRESS,
@@ -143,10 +145,11 @@ settings! {
     config.tls.key => FILES,
     config.tls.client_authority => FILES,
     config.keys => KEYS,
-    config.access.roles => LATER,
-    config.access.bindings => LATER,
+    config.access.roles => Live,
+    config.access.bindings => Live,
+    config.apollo_keys => Live,
     config.sources => BOOT,
-    config.documents => LATER,
+    config.documents => DOCUMENTS,
 }
 
 impl Config {

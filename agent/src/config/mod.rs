@@ -34,8 +34,8 @@ pub use registry::{
 pub use schema::schema;
 pub use units::{Bytes, Interval, Secret};
 pub use watcher::{
-    ApolloNamespace, ConfigWatcher, ConsulKeys, Document, DocumentSource, DocumentVersion,
-    EtcdKeys, SourceKind,
+    ApolloKey, ApolloNamespace, ConfigWatcher, ConsulKeys, Document, DocumentSource,
+    DocumentVersion, EtcdKeys, SourceKind,
 };
 
 use schemars::JsonSchema;

@@ -26,6 +26,9 @@ pub struct ConfigWatcher {
     pub apollo: Vec<String>,
     /// The same with encryption.
     pub apollo_tls: Vec<SocketAddr>,
+    /// Keys that applications of Apollo sign their requests with. One without a key signs nothing; one with
+    /// several may use each of them.
+    pub apollo_keys: Vec<ApolloKey>,
     /// Certificates of the encrypted addresses.
     pub tls: TlsFiles,
     /// Which keys open sealed values (`ENC[...]`); without them, such values stay as they are.
@@ -49,6 +52,7 @@ impl Default for ConfigWatcher {
             grpc_tls: Vec::new(),
             apollo: vec![loopback(8511)],
             apollo_tls: Vec::new(),
+            apollo_keys: Vec::new(),
             tls: TlsFiles::default(),
             keys: None,
             access: AccessSettings::default(),
@@ -70,6 +74,15 @@ impl ConfigWatcher {
                 .flatten(),
         );
         problems.extend(self.names());
+        for (at, key) in self.apollo_keys.iter().enumerate() {
+            if key.app.is_empty() || key.secret.expose().is_empty() {
+                let path = format!("config.apollo_keys[{at}]");
+                problems.push(Problem::new(
+                    path,
+                    "an application and its key have at least a letter",
+                ));
+            }
+        }
         problems
     }
 
@@ -201,6 +214,23 @@ pub struct ApolloNamespace {
     /// Authorities that its certificate is checked by, PEM; those of the system without.
     #[serde(default)]
     pub ca: Option<PathBuf>,
+}
+
+/// An access key of an application in Apollo.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ApolloKey {
+    /// The application, which is the namespace of its documents.
+    pub app: String,
+    /// The key.
+    pub secret: Secret,
+    /// Whether requests without a good signature are refused; else they are only told in the log.
+    #[serde(default = "enforced")]
+    pub enforced: bool,
+}
+
+fn enforced() -> bool {
+    true
 }
 
 fn default_cluster() -> String {

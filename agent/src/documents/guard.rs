@@ -11,10 +11,11 @@ use ::config::{
         VaultTransit,
     },
 };
+use arc_swap::ArcSwap;
 use state::Store;
 use tokio::task::JoinSet;
 
-use crate::config::{ConfigWatcher, KeySettings};
+use crate::config::{AccessSettings, ConfigWatcher, KeySettings};
 
 /// Keys, masks and roles of this node.
 pub(crate) struct Guard {
@@ -22,6 +23,7 @@ pub(crate) struct Guard {
     pub(crate) hooks: Hooks,
     /// Who may see which document.
     pub(crate) access: Arc<dyn Access<Reader>>,
+    roles: Arc<Roles>,
     /// Where refusals and looks at secrets are noted.
     pub(crate) ledger: Ledger,
     /// Clears keys that have served their hour; ended when this is dropped.
@@ -50,17 +52,24 @@ impl Guard {
             hooks.decrypt = Some(Arc::new(opener));
             sweeping.spawn(async move { keys.sweep().await });
         }
+        let roles = Arc::new(Roles(ArcSwap::from_pointee(Policy::from(&settings.access))));
         Ok(Self {
             hooks,
-            access: Arc::new(Roles(Policy::from(&settings.access))),
+            access: Arc::clone(&roles) as _,
+            roles,
             ledger: Ledger::new(Arc::clone(store), masker),
             _sweeping: sweeping,
         })
     }
+
+    /// Puts other roles in force, for whoever asks from now on.
+    pub(crate) fn set_roles(&self, settings: &AccessSettings) {
+        self.roles.0.store(Arc::new(Policy::from(settings)));
+    }
 }
 
 /// The node's roles. golens' own settings, which hold its tokens, are for those who may change them.
-struct Roles(Policy);
+struct Roles(ArcSwap<Policy>);
 
 impl Access<Reader> for Roles {
     fn check(&self, reader: &Reader, right: Right, document: &DocumentId) -> Result<(), Denied> {
@@ -68,7 +77,7 @@ impl Access<Reader> for Roles {
             (Right::Read | Right::Reveal, true) => Right::Write,
             (right, _) => right,
         };
-        self.0.check(reader, right, document)
+        self.0.load().check(reader, right, document)
     }
 }
 
@@ -111,7 +120,7 @@ mod tests {
 
     #[test]
     fn own_settings_are_for_those_who_may_change_them() {
-        let roles = Roles(Policy::of_the_node());
+        let roles = Roles(ArcSwap::from_pointee(Policy::of_the_node()));
         let user = |uid: u32| Reader {
             name: format!("uid {uid}"),
             proofs: vec![Proof::Process(format!("uid:{uid}"))],

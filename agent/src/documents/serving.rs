@@ -8,8 +8,8 @@ use std::{
 };
 
 use ::config::{
-    Archive, DocumentId, Documents, Handle, Hooks, Watcher,
-    apollo::{self, Board},
+    Archive, DocumentId, Documents, Handle, Hooks, Secret, Watcher,
+    apollo::{self, AccessKey, AccessKeys, Board},
     caller::{CallerIdentity, Door, Proof, Reader, Tokens},
     listen::{Address, Shutdown, ending},
     serve::{self, control::Control},
@@ -28,7 +28,7 @@ use super::{
     listener::{Listeners, Protocol, endpoints, keep},
 };
 use crate::{
-    config::ConfigWatcher,
+    config::{ConfigWatcher, Live},
     services::{DocumentKeys, Status},
 };
 
@@ -97,7 +97,7 @@ pub(crate) struct Serving {
 impl Serving {
     /// Begins to watch and to listen; returns at once. Without documents nothing listens.
     pub(crate) fn start(
-        settings: &ConfigWatcher,
+        live: Live,
         shelf: Shelf,
         callers: Arc<dyn CallerIdentity>,
         registry: Arc<Status>,
@@ -107,7 +107,8 @@ impl Serving {
         let listeners = Listeners::default();
         let half = Half {
             listeners: listeners.clone(),
-            settings: settings.clone(),
+            settings: live.now().config.clone(),
+            live,
             shelf,
             callers,
             tokens: Arc::new(RegistryTokens(registry)),
@@ -151,6 +152,7 @@ impl Serving {
 struct Half {
     listeners: Listeners,
     settings: ConfigWatcher,
+    live: Live,
     shelf: Shelf,
     callers: Arc<dyn CallerIdentity>,
     tokens: Arc<dyn Tokens>,
@@ -228,11 +230,12 @@ impl Half {
         let documents = Arc::new(self.documents());
         add(endpoints.http, Protocol::Documents(Arc::clone(&documents)));
         add(endpoints.grpc, Protocol::Grpc(documents));
-        if let Some(board) = board {
-            let releases = Protocol::Apollo(Arc::new(self.apollo(board, stop.clone())));
-            add(endpoints.apollo, releases);
-        }
         let mut tasks = JoinSet::new();
+        if let Some(board) = board {
+            let releases = Arc::new(self.apollo(board, stop.clone()));
+            add(endpoints.apollo, Protocol::Apollo(Arc::clone(&releases)));
+            tasks.spawn(follow_keys(releases, self.live.clone(), stop.clone()));
+        }
         for (number, (address, protocol)) in all.into_iter().enumerate() {
             // The first place is that of the socket for people.
             let number = number + 1;
@@ -266,6 +269,23 @@ impl Half {
             stop,
         )
         .audited_by(self.shelf.guard.ledger.clone())
+    }
+}
+
+/// Keeps the access keys of applications as the settings say, until `stop`.
+async fn follow_keys(server: Arc<apollo::Server>, mut live: Live, mut stop: Shutdown) {
+    loop {
+        let mut keys = AccessKeys::default();
+        for key in &live.now().config.apollo_keys {
+            let secret = Secret::new(key.secret.expose().to_owned());
+            let enforced = key.enforced;
+            keys.add(&key.app, AccessKey { secret, enforced });
+        }
+        server.set_keys(keys);
+        tokio::select! {
+            () = live.changed() => {}
+            () = ending(&mut stop) => return,
+        }
     }
 }
 

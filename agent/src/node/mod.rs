@@ -253,12 +253,13 @@ impl Agent {
                 callers: Arc::clone(&callers),
                 ports,
                 mount: settings.shelf().keys(&config.config),
+                live: settings.live(),
             },
             Arc::clone(&telemetry),
         );
         let registry = services.status();
         let documents = Serving::start(
-            &config.config,
+            settings.live(),
             settings.shelf().clone(),
             callers,
             Arc::clone(&registry),

@@ -54,12 +54,14 @@ impl Settings {
             let path = "config.keys".parse().unwrap_or_default();
             mistake(path, "keys", error_chain(&error))
         })?;
+        let guard = Arc::new(guard);
         let watcher = Watcher::new(Arc::clone(&store), guard.hooks.clone());
         let overrides = overrides(args);
         let live = Arc::default();
         let follower = Follower {
             overrides: overrides.clone(),
             live: Arc::clone(&live),
+            guard: Arc::clone(&guard),
             parts,
         };
         let mut definition = config::definition(sources, overrides);
@@ -70,7 +72,7 @@ impl Settings {
                 live: live.live(),
                 shelf: Shelf {
                     watcher,
-                    guard: Arc::new(guard),
+                    guard,
                     store,
                     folder,
                 },
@@ -231,6 +233,7 @@ struct Follower {
     overrides: Overrides,
     /// None before the first.
     live: Arc<OnceLock<LiveSender>>,
+    guard: Arc<Guard>,
     parts: Parts,
 }
 
@@ -239,6 +242,7 @@ struct Ready {
     next: Arc<Config>,
     exporters: export::Next,
     live: Arc<OnceLock<LiveSender>>,
+    guard: Arc<Guard>,
     parts: Parts,
 }
 
@@ -246,6 +250,7 @@ impl Prepared for Ready {
     fn commit(self: Box<Self>) {
         self.parts.exporters.commit(self.exporters);
         self.parts.recent.limit(&self.next.recent);
+        self.guard.set_roles(&self.next.config.access);
         let classic_names = self.next.metrics.classic_names;
         self.parts.telemetry.show_classic_names(classic_names);
         let first = Arc::clone(&self.next);
@@ -283,6 +288,7 @@ impl Follower {
             next: Arc::new(next),
             exporters,
             live: Arc::clone(&self.live),
+            guard: Arc::clone(&self.guard),
             parts: self.parts.clone(),
         })
     }

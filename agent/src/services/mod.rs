@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! plan        settings -> what the registry's crate wants
+//! policies    limits and rules of tags, followed while the registry runs
 //! listener    one address: bound, served, tried again
 //! sockets     processes -> who listens where, and who reaches that
 //! callers     connections -> the process that calls
@@ -21,6 +22,7 @@ mod discovered;
 mod documents;
 mod listener;
 mod plan;
+mod policies;
 mod ports;
 mod sock_diag;
 mod sockets;
@@ -45,9 +47,15 @@ pub use self::{
     ports::PortUse,
     status::{Event, ListenerReport, Report, State as RegistryState, Status},
 };
-use self::{discovered::Discovered, listener::Served, plan::Endpoint, status::State};
+use self::{
+    discovered::Discovered, listener::Served, plan::Endpoint, policies::Policies, status::State,
+};
 use crate::{
-    config, discovery::ProcessId, doctor::error_chain, identity::Resource, telemetry::Telemetry,
+    config::{self, Live},
+    discovery::ProcessId,
+    doctor::error_chain,
+    identity::Resource,
+    telemetry::Telemetry,
 };
 
 /// Between two tries to open the state.
@@ -86,6 +94,8 @@ pub struct Surroundings {
     pub ports: Arc<PortUse>,
     /// Documents that are shown as keys, if there are any.
     pub mount: Option<Arc<dyn KeyMount>>,
+    /// The settings, whose policies are followed.
+    pub live: Live,
 }
 
 /// The running registry.
@@ -201,9 +211,15 @@ impl Half {
                 () = tokio::time::sleep(RETRY) => {}
             }
         };
-        registry.set_tag_rules(plan::tag_rules(&self.config));
+        let limiter = Arc::new(Limiter::new(plan::limits(&self.config)));
+        let policies = Policies {
+            registry: registry.clone(),
+            limiter: Arc::clone(&limiter),
+        };
+        policies.set(&self.config);
         self.status.serving(registry.clone());
-        let mut tasks = self.listen(endpoints, settings, &registry, &stop);
+        let mut tasks = self.listen(endpoints, settings, &registry, limiter, &stop);
+        tasks.spawn(policies.follow(self.around.live.clone(), stop.clone()));
         let (complete, is_complete) = watch::channel(!self.config.discovery.enabled);
         if let Some(etcd) = self.config.etcd.settings() {
             let status = Arc::clone(&self.status);
@@ -252,6 +268,7 @@ impl Half {
         endpoints: Vec<Endpoint>,
         settings: consul::Settings,
         registry: &Registry,
+        limiter: Arc<Limiter>,
         stop: &watch::Receiver<bool>,
     ) -> JoinSet<()> {
         let served = Served {
@@ -259,7 +276,7 @@ impl Half {
             settings,
             names: plan::names(&self.config),
             identity: Arc::clone(&self.around.callers) as _,
-            limiter: Arc::new(Limiter::new(plan::limits(&self.config))),
+            limiter,
             status: Arc::clone(&self.status),
         };
         let mut tasks = JoinSet::new();

@@ -1,5 +1,6 @@
 //! Runs the benchmarks and files their results with the facts of the machine.
 
+mod config;
 mod goroutines;
 mod machine;
 mod registry;
@@ -32,6 +33,8 @@ enum Subject {
     Runtime,
     /// Time and memory of goroutine profiles, on targets of up to 100,000 goroutines.
     Goroutines,
+    /// How fast changes of configuration are in force and reach clients.
+    Config,
     /// The registry's throughput, latency, memory and start, beside etcd.
     Registry,
 }
@@ -73,6 +76,11 @@ pub(crate) fn run(paths: &Paths, options: &Options) -> Result<()> {
             cases.extend(measure_with(agent, "tests", "node_registry", &[])?);
             let markdown = registry::markdown(&machine, &cases);
             ("registry", report::json(&machine, &cases)?, markdown)
+        }
+        Subject::Config => {
+            let cases: Vec<config::Case> = measure(paths, "golens-config", "config", &[])?;
+            let markdown = config::markdown(&machine, &cases);
+            ("config", report::json(&machine, &cases)?, markdown)
         }
         Subject::Symbols => {
             let runs = options.runs.to_string();

@@ -38,10 +38,20 @@ impl Ledger {
             Right::Write => "config.write",
             Right::Audit => "config.audit",
         };
+        self.enter(actor, action, &document.to_string(), outcome)
+            .await;
+    }
+
+    /// Notes that `actor` asked for something with a token or a signature that is not good.
+    pub async fn note_stranger(&self, actor: &str, asked: &str, outcome: &str) {
+        self.enter(actor, "config.identify", asked, outcome).await;
+    }
+
+    async fn enter(&self, actor: &str, action: &str, target: &str, outcome: &str) {
         let event = audit::Event {
             actor: self.noted(actor),
             action: action.to_owned(),
-            target: self.noted(&document.to_string()),
+            target: self.noted(target),
             outcome: self.noted(outcome),
         };
         let shown = format!(

@@ -128,8 +128,17 @@ impl Control {
         guest: Reader,
         body: Bytes,
     ) -> Result<Bytes, Refused> {
-        let reader = self.door.recognise(guest, asked.headers);
-        let reader = reader.map_err(|error| Refused(StatusCode::FORBIDDEN, error.to_string()))?;
+        let name = guest.name.clone();
+        let reader = match self.door.recognise(guest, asked.headers) {
+            Ok(reader) => reader,
+            Err(error) => {
+                let sentence = error.to_string();
+                self.ledger
+                    .note_stranger(&name, asked.path, &sentence)
+                    .await;
+                return Err(Refused(StatusCode::FORBIDDEN, sentence));
+            }
+        };
         let parts: Vec<&str> = asked.path.trim_matches('/').split('/').collect();
         match (asked.method.as_str(), parts.as_slice()) {
             ("GET", ["v1", "documents"]) => json(&self.standings(&reader)?),

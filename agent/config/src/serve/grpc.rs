@@ -82,9 +82,16 @@ impl Server {
     }
 
     /// Who calls, with the token that the call shows.
-    fn reader(&self, guest: &Reader, headers: &HeaderMap) -> Result<Reader, Status> {
-        let reader = self.door.recognise(guest.clone(), headers);
-        reader.map_err(|error| Status::unauthenticated(error.to_string()))
+    async fn reader(&self, guest: &Reader, headers: &HeaderMap) -> Result<Reader, Status> {
+        match self.door.recognise(guest.clone(), headers) {
+            Ok(reader) => Ok(reader),
+            Err(error) => {
+                let sentence = error.to_string();
+                let ledger = &self.ledger;
+                ledger.note_stranger(&guest.name, "grpc", &sentence).await;
+                Err(Status::unauthenticated(sentence))
+            }
+        }
     }
 
     /// Whether the caller sees the document, and its secrets.
@@ -179,7 +186,7 @@ impl Config for Service {
         let (guest, headers) = shown(&request)?;
         let asked = request.into_inner();
         let id = id(&asked.namespace, &asked.name)?;
-        let reader = self.server.reader(&guest, &headers)?;
+        let reader = self.server.reader(&guest, &headers).await?;
         let reveals = self.server.sees(&reader, &id).await?;
         let Some(document) = self.server.documents.get(&id) else {
             return Err(Status::not_found(format!("there is no document {id}")));
@@ -198,7 +205,7 @@ impl Config for Service {
         let (guest, headers) = shown(&request)?;
         let asked = request.into_inner();
         let id = id(&asked.namespace, &asked.name)?;
-        let reader = self.server.reader(&guest, &headers)?;
+        let reader = self.server.reader(&guest, &headers).await?;
         self.server.sees(&reader, &id).await?;
         let watched = Watched {
             server: Arc::clone(&self.server),
@@ -245,7 +252,7 @@ impl Watched {
                 }
             }
         };
-        let reader = self.server.reader(&self.guest, &self.headers)?;
+        let reader = self.server.reader(&self.guest, &self.headers).await?;
         let reveals = self.server.sees(&reader, &self.id).await?;
         // Before the look at the document: one that comes in between is news for this index.
         let index = documents.index(&self.id);

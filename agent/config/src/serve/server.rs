@@ -63,9 +63,14 @@ impl Server {
                 "documents are read with GET",
             );
         }
+        let name = guest.name.clone();
         let reader = match self.door.recognise(guest, headers) {
             Ok(reader) => reader,
-            Err(error) => return said(StatusCode::FORBIDDEN, &error.to_string()),
+            Err(error) => {
+                let sentence = error.to_string();
+                self.ledger.note_stranger(&name, path, &sentence).await;
+                return said(StatusCode::FORBIDDEN, &sentence);
+            }
         };
         let serving = Serving {
             documents: &self.documents,

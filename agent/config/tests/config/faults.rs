@@ -143,7 +143,7 @@ async fn hundred_swaps_a_second() {
     swapped(pace).await;
 }
 
-/// A generation that was in force before the schema became stricter, or was never there, is not gone back to.
+/// What is gone back to is a new generation; one that was never there changes nothing.
 #[tokio::test]
 async fn rollback() {
     let folder = Folder::new();

@@ -3,6 +3,7 @@
 mod faults;
 mod grpc;
 mod history;
+mod identity;
 #[expect(dead_code, reason = "shared with tests that use all of it")]
 #[path = "../secrets/key_service.rs"]
 mod key_service;

@@ -115,9 +115,18 @@ impl Server {
         let Some(asked) = Asked::parse(&parts.uri) else {
             return Answer::text(StatusCode::NOT_FOUND, "no such path");
         };
+        if asked.app().is_some_and(str::is_empty) {
+            return Answer::text(StatusCode::BAD_REQUEST, "InvalidAppId");
+        }
         let reader = match self.reader(&asked, &parts.headers, &guest.reader) {
             Ok(reader) => reader,
-            Err(refusal) => return refusal,
+            Err(sentence) => {
+                if let Some(ledger) = &self.ledger {
+                    let (name, path) = (&guest.reader.name, parts.uri.path());
+                    ledger.note_stranger(name, path, sentence).await;
+                }
+                return Answer::text(StatusCode::UNAUTHORIZED, sentence);
+            }
         };
         match asked {
             Asked::Services => answer::services(&self.settings.node, &parts.headers, &guest.peer),
@@ -129,17 +138,19 @@ impl Server {
         }
     }
 
-    /// Who asks; an error is the answer.
-    fn reader(&self, asked: &Asked, headers: &HeaderMap, guest: &Reader) -> Result<Reader, Answer> {
+    /// Who asks; an error is what is said to somebody whose signature is not good.
+    fn reader(
+        &self,
+        asked: &Asked,
+        headers: &HeaderMap,
+        guest: &Reader,
+    ) -> Result<Reader, &'static str> {
         let mut reader = guest.clone();
         let (app, signed) = match asked {
             Asked::Services => return Ok(reader),
             Asked::Config(asked) => (&asked.app, &asked.signed),
             Asked::Notifications(asked) => (&asked.app, &asked.signed),
         };
-        if app.is_empty() {
-            return Err(Answer::text(StatusCode::BAD_REQUEST, "InvalidAppId"));
-        }
         let header = |name: &str| {
             let value = headers.get(name).and_then(|value| value.to_str().ok());
             value.unwrap_or_default()
@@ -156,13 +167,8 @@ impl Server {
                 Ok(reader)
             }
             Ok(false) => Ok(reader),
-            Err(Refused::Skewed) => Err(Answer::text(
-                StatusCode::UNAUTHORIZED,
-                "RequestTimeTooSkewed",
-            )),
-            Err(Refused::Unauthorized) => {
-                Err(Answer::text(StatusCode::UNAUTHORIZED, "Unauthorized"))
-            }
+            Err(Refused::Skewed) => Err("RequestTimeTooSkewed"),
+            Err(Refused::Unauthorized) => Err("Unauthorized"),
         }
     }
 

@@ -57,6 +57,15 @@ pub(super) struct Notifications {
 }
 
 impl Asked {
+    /// The application that asks, where one is named.
+    pub(super) fn app(&self) -> Option<&str> {
+        match self {
+            Self::Services => None,
+            Self::Config(asked) => Some(&asked.app),
+            Self::Notifications(asked) => Some(&asked.app),
+        }
+    }
+
     /// Reads path and query; `None` when the path is none of ours.
     pub(super) fn parse(uri: &Uri) -> Option<Self> {
         let path = percent_decode_str(uri.path()).decode_utf8().ok()?;

@@ -5,7 +5,7 @@ mod served;
 mod swaps;
 
 pub(crate) use refusal::{refused, shown};
-pub(crate) use served::{Served, ask};
+pub(crate) use served::{Served, ask, ask_over};
 pub(crate) use swaps::{Pace, swapped};
 
 use std::{

@@ -26,7 +26,8 @@ pub(crate) struct Served {
     pub(crate) documents: SocketAddr,
     /// Where orders are given.
     pub(crate) control: SocketAddr,
-    _end: watch::Sender<bool>,
+    server: Arc<Server>,
+    end: watch::Sender<bool>,
 }
 
 /// Status and body.
@@ -62,15 +63,23 @@ impl Served {
             ledger,
         };
         let (end, ends) = watch::channel(false);
-        let (listener, documents) = bound().await;
-        tokio::spawn(Arc::new(server).serve_http(listener, ends.clone()));
         let (listener, address) = bound().await;
         tokio::spawn(Arc::new(control).serve(listener, ends));
-        Self {
+        let (listener, documents) = bound().await;
+        let served = Self {
             documents,
             control: address,
-            _end: end,
-        }
+            server: Arc::new(server),
+            end,
+        };
+        served.also_at(listener);
+        served
+    }
+
+    /// Serves documents at another address, too.
+    pub(crate) fn also_at(&self, listener: Listener) {
+        let server = Arc::clone(&self.server);
+        tokio::spawn(server.serve_http(listener, self.end.subscribe()));
     }
 }
 
