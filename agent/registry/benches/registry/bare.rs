@@ -55,22 +55,31 @@ pub(crate) fn serve() {
             at(grpc.local_addr()),
             at(dns.local_addr())
         );
-        tokio::join!(answer_http(http), answer_grpc(grpc), echo(dns));
+        let (wake, _) = watch::channel(());
+        tokio::join!(
+            answer_http(http, wake.clone()),
+            answer_grpc(grpc, wake),
+            echo(dns)
+        );
     });
 }
 
-async fn answer_http(listener: TcpListener) {
+async fn answer_http(listener: TcpListener, wake: watch::Sender<()>) {
     let body = Bytes::from(vec![b'x'; BODY]);
     while let Ok((stream, _)) = listener.accept().await {
         drop(stream.set_nodelay(true));
-        let body = body.clone();
+        let (body, wake) = (body.clone(), wake.clone());
         let answer = service_fn(move |request: Request<Incoming>| {
             let body = body.clone();
+            let woken = is_poll(&request).then(|| wake.subscribe());
             async move {
                 let is_get = request.method() == http::Method::GET;
                 drop(request.into_body().collect().await);
+                if let Some(mut woken) = woken {
+                    drop(woken.changed().await);
+                }
                 let body = if is_get { body } else { Bytes::new() };
-                Ok::<_, Infallible>(Response::new(Full::new(body)))
+                Ok::<_, Infallible>(with_head(Response::new(Full::new(body))))
             }
         });
         let served = http1::Builder::new().serve_connection(TokioIo::new(stream), answer);
@@ -78,8 +87,34 @@ async fn answer_http(listener: TcpListener) {
     }
 }
 
-async fn answer_grpc(listener: TcpListener) {
-    let (wake, _) = watch::channel(());
+/// Whether a request is to be held: a long poll that has seen something.
+fn is_poll(request: &Request<Incoming>) -> bool {
+    let query = request.uri().query().unwrap_or_default();
+    query
+        .split('&')
+        .filter_map(|pair| pair.strip_prefix("index="))
+        .any(|index| index.bytes().any(|digit| digit != b'0'))
+}
+
+/// The answer with as long a head as Consul's clients want.
+fn with_head(mut answer: Response<Full<Bytes>>) -> Response<Full<Bytes>> {
+    for (name, value) in [
+        ("content-type", "application/json"),
+        ("x-consul-index", "10002"),
+        ("x-consul-knownleader", "true"),
+        ("x-consul-lastcontact", "0"),
+        ("x-consul-effective-consistency", "leader"),
+        ("x-consul-query-backend", "blocking-query"),
+        ("x-consul-default-acl-policy", "allow"),
+    ] {
+        let name = http::HeaderName::from_static(name);
+        let value = HeaderValue::from_static(value);
+        answer.headers_mut().insert(name, value);
+    }
+    answer
+}
+
+async fn answer_grpc(listener: TcpListener, wake: watch::Sender<()>) {
     while let Ok((stream, _)) = listener.accept().await {
         drop(stream.set_nodelay(true));
         let wake = wake.clone();

@@ -3,7 +3,7 @@
 use std::{io, path::Path, time::Duration};
 
 use super::{
-    TIME, Target, put_registration,
+    TIME, Target, put_registration, shape,
     watch::{Changes, Follow, MANY, THOUSAND},
 };
 use crate::{
@@ -34,6 +34,7 @@ pub(super) fn run(folder: &Path) -> io::Result<Vec<Case>> {
     let get = Http1::get("/", 1);
     let case = format!("GET answered with {} bytes, closed loop", bare::BODY);
     cases.push(http.measure(&case, load, |_| Http1::new(get.clone()))?.0);
+    cases.extend(shape::measure(http, &get, |case, _| case)?);
     let put = put_registration("load", 1_000);
     let many = Load {
         connections: 512,
@@ -101,5 +102,11 @@ fn fan_out(server: &Server, empty: &Template) -> io::Result<Vec<Case>> {
         let wire = |_| Grpc::new(FOLLOW, Call::ServerStream, empty);
         cases.push(follow.streams(&case, watchers, &mut changes, wire)?.0);
     }
+    let polls = Follow {
+        address: server.http,
+        ..follow
+    };
+    let case = "change to 1,000 long polls, HTTP";
+    cases.push(polls.polls(case, THOUSAND, &mut changes)?.0);
     Ok(cases)
 }

@@ -5,7 +5,7 @@ use std::{io, path::Path, time::Duration};
 use super::{SERVICES, Target, populate};
 use crate::{
     case::Case,
-    load::{GROUP, Http1, Load, Pace, Transport},
+    load::{GROUP, Http1, Load, Outcome, Pace, Template, Transport},
     process::Server,
 };
 
@@ -27,6 +27,19 @@ pub(super) fn run(folder: &Path) -> io::Result<Vec<Case>> {
     };
     let path = format!("/v1/health/service/web-{GROUP}?passing=1");
     let request = Http1::get(&path, SERVICES);
+    measure(target, &request, |case, outcome| {
+        let (mean_ms, share) = GOAL;
+        let met = outcome.mean_ms() <= mean_ms && outcome.share() >= share;
+        case.with_goal(format!("mean <= {mean_ms} ms, good >= {share}"), met)
+    })
+}
+
+/// The shape as load on any server.
+pub(super) fn measure(
+    target: Target<'_>,
+    request: &Template,
+    judge: impl Fn(Case, &Outcome) -> Case,
+) -> io::Result<Vec<Case>> {
     let mut cases = Vec::new();
     for connections in [2_500, FULL] {
         let load = Load {
@@ -38,15 +51,9 @@ pub(super) fn run(folder: &Path) -> io::Result<Vec<Case>> {
             first: 0,
             most: u64::MAX,
         };
-        let (case, outcome) = target.measure(
-            &format!("{connections} connections, {RATE} requests/s each"),
-            load,
-            |_| Http1::new(request.clone()),
-        )?;
-        let (mean_ms, share) = GOAL;
-        let met = outcome.mean_ms() <= mean_ms && outcome.share() >= share;
-        let goal = format!("mean <= {mean_ms} ms, good >= {share}");
-        cases.push(case.with_goal(goal, met));
+        let case = format!("{connections} connections, {RATE} requests/s each");
+        let (case, outcome) = target.measure(&case, load, |_| Http1::new(request.clone()))?;
+        cases.push(judge(case, &outcome));
     }
     Ok(cases)
 }

@@ -215,7 +215,7 @@ impl Follow<'_> {
     }
 
     /// Long polls: whoever is answered asks again, from the index of the answer.
-    fn polls(
+    pub(super) fn polls(
         self,
         case: &str,
         watchers: Watchers,
