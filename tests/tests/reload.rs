@@ -305,7 +305,7 @@ fn policies_change_without_a_restart() {
     let role = json!([{"name": "nobody", "read": []}]);
     let strict = settings
         .clone()
-        .set("registry.limits.requests_per_second", json!(50))
+        .set("registry.limits.requests_per_second", json!(5))
         .set("registry.limits.burst", json!(20))
         .set(
             "registry.tag_rules",

@@ -37,7 +37,7 @@ const CLUSTER: Change = Restart("the cluster is joined at the start");
 const BOOT: Change = Restart("where settings come from is decided at the start");
 const KEYS: Change = Restart("keys are opened at the start");
 const RIGHTS: Change = Restart("what a connection may do is decided when it is made");
-const FOUND: Change = Restart("what was found is entered by it since the start");
+const FOUND: Change = Restart("instances that were found are registered by it since the start");
 const DOCUMENTS: Change = Restart("documents are opened at the start");
 
 macro_rules! settings {

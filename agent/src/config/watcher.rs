@@ -26,8 +26,8 @@ pub struct ConfigWatcher {
     pub apollo: Vec<String>,
     /// The same with encryption.
     pub apollo_tls: Vec<SocketAddr>,
-    /// Keys that applications of Apollo sign their requests with. One without a key signs nothing; one with
-    /// several may use each of them.
+    /// Keys that applications of Apollo sign their requests with. One without a key need not sign; one
+    /// with several may use any of them.
     pub apollo_keys: Vec<ApolloKey>,
     /// Certificates of the encrypted addresses.
     pub tls: TlsFiles,
@@ -79,7 +79,7 @@ impl ConfigWatcher {
                 let path = format!("config.apollo_keys[{at}]");
                 problems.push(Problem::new(
                     path,
-                    "an application and its key have at least a letter",
+                    "needs an application and its key, neither of them empty",
                 ));
             }
         }

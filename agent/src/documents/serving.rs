@@ -233,6 +233,8 @@ impl Half {
         let mut tasks = JoinSet::new();
         if let Some(board) = board {
             let releases = Arc::new(self.apollo(board, stop.clone()));
+            // Nobody is answered before signatures are asked for.
+            releases.set_keys(access_keys(&self.live));
             add(endpoints.apollo, Protocol::Apollo(Arc::clone(&releases)));
             tasks.spawn(follow_keys(releases, self.live.clone(), stop.clone()));
         }
@@ -272,16 +274,22 @@ impl Half {
     }
 }
 
+/// The access keys of applications that the settings have now.
+fn access_keys(live: &Live) -> AccessKeys {
+    let mut keys = AccessKeys::default();
+    for key in &live.now().config.apollo_keys {
+        let secret = Secret::new(key.secret.expose().to_owned());
+        let enforced = key.enforced;
+        keys.add(&key.app, AccessKey { secret, enforced });
+    }
+    keys
+}
+
 /// Keeps the access keys of applications as the settings say, until `stop`.
 async fn follow_keys(server: Arc<apollo::Server>, mut live: Live, mut stop: Shutdown) {
     loop {
-        let mut keys = AccessKeys::default();
-        for key in &live.now().config.apollo_keys {
-            let secret = Secret::new(key.secret.expose().to_owned());
-            let enforced = key.enforced;
-            keys.add(&key.app, AccessKey { secret, enforced });
-        }
-        server.set_keys(keys);
+        // What changed before this began to wait is in them already.
+        server.set_keys(access_keys(&live));
         tokio::select! {
             () = live.changed() => {}
             () = ending(&mut stop) => return,

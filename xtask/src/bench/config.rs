@@ -22,22 +22,14 @@ pub(super) struct Case {
 pub(super) fn markdown(machine: &Machine, cases: &[Case]) -> String {
     let mut text = format!(
         "# How fast changes of configuration arrive\n\n\
-         Written by `cargo xtask bench config` on {}, commit {}.\n\
-         Machine: {} ({} processors), {} GiB, Linux {}; {}. Load before: {}.\n\n\
+         {}\
          golens' side and the other side are a process each and share the processors; both write to a real disk.\n\
          A change of a file has the 100 ms in it that sources must be quiet for, a schema, and the commit to disk.\n\
          A release counts from the order to publish, with its commit to disk, until a client has its answer; \
          each of 1,000 clients is a connection that polls again once it was answered.\n\n\
          | case | samples | p50 ms | p99 ms | max ms | goal for p99 | |\n\
          |---|---|---|---|---|---|---|\n",
-        machine.date,
-        machine.commit,
-        machine.processor,
-        machine.processors,
-        machine.memory_gib,
-        machine.kernel,
-        machine.rustc,
-        machine.load,
+        machine.heading("config"),
     );
     for case in cases {
         let verdict = if case.met { "met" } else { "MISSED" };

@@ -38,8 +38,7 @@ pub(super) fn markdown(machine: &Machine, sizes: &[Size]) -> String {
     let runs = sizes.first().map_or(0, |size| size.runs);
     let mut text = format!(
         "# What a goroutine profile costs\n\n\
-         Written by `cargo xtask bench goroutines` on {}, commit {}.\n\
-         Machine: {} ({} processors), {} GiB, Linux {}; {}, {}. Load before: {}.\n\n\
+         {}\
          The target is a stripped program whose goroutines wait in some twenty ways; it is not stopped.\n\
          A profile reads all of them, unwinds a stack of each group where it changed, and names functions and \
          lines; the first one reads all stacks. {runs} later profiles per size.\n\
@@ -48,15 +47,7 @@ pub(super) fn markdown(machine: &Machine, sizes: &[Size]) -> String {
          Goal: {} goroutines in less than {} ms of processor time.\n\n\
          | goroutines | groups | first CPU ms | median CPU ms | p95 CPU ms | median ms | memory KiB | goal |\n\
          |---|---|---|---|---|---|---|---|\n",
-        machine.date,
-        machine.commit,
-        machine.processor,
-        machine.processors,
-        machine.memory_gib,
-        machine.kernel,
-        machine.rustc,
-        machine.go,
-        machine.load,
+        machine.heading("goroutines"),
         GOAL.0,
         GOAL.1,
     );

@@ -25,6 +25,23 @@ pub(super) struct Machine {
 }
 
 impl Machine {
+    /// The lines below a page's title: which benchmark wrote it, when, from what and on what.
+    pub(super) fn heading(&self, bench: &str) -> String {
+        format!(
+            "Written by `cargo xtask bench {bench}` on {}, commit {}.\n\
+             Machine: {} ({} processors), {} GiB, Linux {}; {}, {}. Load before: {}.\n\n",
+            self.date,
+            self.commit,
+            self.processor,
+            self.processors,
+            self.memory_gib,
+            self.kernel,
+            self.rustc,
+            self.go,
+            self.load,
+        )
+    }
+
     pub(super) fn read(paths: &Paths) -> Result<Self> {
         let first = |text: &str, name: &str| {
             let line = text.lines().find(|line| line.starts_with(name));

@@ -55,8 +55,7 @@ impl Case {
 pub(super) fn markdown(machine: &Machine, cases: &[Case]) -> String {
     let mut text = format!(
         "# What the registry does\n\n\
-         Written by `cargo xtask bench registry` on {}, commit {}.\n\
-         Machine: {} ({} processors), {} GiB, Linux {}; {}. Load before: {}.\n\n\
+         {}\
          Server and generator are a process each and share the processors; the generator is one thread.\n\
          Open loop: a request is due at its time whatever became of those before, and its time of answer \
          counts from then. Closed loop: each connection asks again when it was answered.\n\
@@ -68,14 +67,7 @@ pub(super) fn markdown(machine: &Machine, cases: &[Case]) -> String {
          us is the server's processor time for each answer.\n\n\
          | case | server | connections | offered/s | good/s | good | mean ms | p50 ms | p99 ms | max ms | us | goal | |\n\
          |---|---|---|---|---|---|---|---|---|---|---|---|---|\n",
-        machine.date,
-        machine.commit,
-        machine.processor,
-        machine.processors,
-        machine.memory_gib,
-        machine.kernel,
-        machine.rustc,
-        machine.load,
+        machine.heading("registry"),
     );
     for case in cases {
         let Some(load) = &case.load else { continue };

@@ -82,8 +82,7 @@ pub(super) fn json<C: Serialize>(machine: &Machine, cases: &[C]) -> Result<Strin
 pub(super) fn markdown(machine: &Machine, cases: &[Case]) -> String {
     let mut text = format!(
         "# What resolving one binary costs\n\n\
-         Written by `cargo xtask bench symbols` on {}, commit {}.\n\
-         Machine: {} ({} processors), {} GiB, Linux {}; {}, {}. Load before: {}.\n\n\
+         {}\
          Each run is a process of its own, and the cases take turns.\n\
          Time is from the mapped file to the last answer, with everything the agent asks.\n\
          RssAnon is the most anonymous memory seen in a run of its own; VmHWM also counts pages of the mapped \
@@ -91,15 +90,7 @@ pub(super) fn markdown(machine: &Machine, cases: &[Case]) -> String {
          Goals: {} < {} ms; {} < {} ms; RssAnon < {} MiB for both.\n\n\
          | binary | MB | read by | median ms | p95 ms | RssAnon MiB | VmHWM MiB | expanded MB | answers | goal |\n\
          |---|---|---|---|---|---|---|---|---|---|\n",
-        machine.date,
-        machine.commit,
-        machine.processor,
-        machine.processors,
-        machine.memory_gib,
-        machine.kernel,
-        machine.rustc,
-        machine.go,
-        machine.load,
+        machine.heading("symbols"),
         SMALL.binary,
         SMALL.median_ms,
         LARGE.binary,

@@ -28,8 +28,7 @@ pub(super) struct Case {
 pub(super) fn markdown(machine: &Machine, cases: &[Case]) -> String {
     let mut text = format!(
         "# What reading Go runtimes costs\n\n\
-         Written by `cargo xtask bench runtime` on {}, commit {}.\n\
-         Machine: {} ({} processors), {} GiB, Linux {}; {}, {}. Load before: {}.\n\n\
+         {}\
          Throughput is a ratio within pairs of stretches of 200 ms that take turns, the program on one processor \
          and the reader on another; low and high bound its median with a probability of 95 %, and the goal is met \
          when low is.\n\
@@ -38,15 +37,7 @@ pub(super) fn markdown(machine: &Machine, cases: &[Case]) -> String {
          for a second; the whole agent also wakes up, queues and counts.\n\n\
          | case | runs | median | low | high | goal | |\n\
          |---|---|---|---|---|---|---|\n",
-        machine.date,
-        machine.commit,
-        machine.processor,
-        machine.processors,
-        machine.memory_gib,
-        machine.kernel,
-        machine.rustc,
-        machine.go,
-        machine.load,
+        machine.heading("runtime"),
     );
     let shown =
         |number: Option<f64>| number.map_or("-".to_owned(), |number| format!("{number:.4}"));

@@ -23,6 +23,7 @@ use listen::{
 };
 use serde::{Deserialize, Serialize};
 
+use super::recognised;
 use crate::{
     Access, Archive, ArchiveError, CommandError, DocumentId, Position, Right, Watcher,
     caller::{Door, Reader},
@@ -128,17 +129,9 @@ impl Control {
         guest: Reader,
         body: Bytes,
     ) -> Result<Bytes, Refused> {
-        let name = guest.name.clone();
-        let reader = match self.door.recognise(guest, asked.headers) {
-            Ok(reader) => reader,
-            Err(error) => {
-                let sentence = error.to_string();
-                self.ledger
-                    .note_stranger(&name, asked.path, &sentence)
-                    .await;
-                return Err(Refused(StatusCode::FORBIDDEN, sentence));
-            }
-        };
+        let notes = (&self.door, &self.ledger);
+        let reader = recognised(notes, guest, asked.headers, asked.path).await;
+        let reader = reader.map_err(|error| Refused(StatusCode::FORBIDDEN, error.to_string()))?;
         let parts: Vec<&str> = asked.path.trim_matches('/').split('/').collect();
         match (asked.method.as_str(), parts.as_slice()) {
             ("GET", ["v1", "documents"]) => json(&self.standings(&reader)?),

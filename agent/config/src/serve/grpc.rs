@@ -18,7 +18,7 @@ use tower_service::Service as _;
 use tracing::debug;
 
 use self::v1::config_server::{Config, ConfigServer};
-use super::Server;
+use super::{Server, recognised};
 use crate::{DocumentId, Published, Reveal, Right, caller::Reader};
 
 /// The messages and services of `proto/golens/config/v1`.
@@ -83,15 +83,9 @@ impl Server {
 
     /// Who calls, with the token that the call shows.
     async fn reader(&self, guest: &Reader, headers: &HeaderMap) -> Result<Reader, Status> {
-        match self.door.recognise(guest.clone(), headers) {
-            Ok(reader) => Ok(reader),
-            Err(error) => {
-                let sentence = error.to_string();
-                let ledger = &self.ledger;
-                ledger.note_stranger(&guest.name, "grpc", &sentence).await;
-                Err(Status::unauthenticated(sentence))
-            }
-        }
+        let notes = (&self.door, &self.ledger);
+        let reader = recognised(notes, guest.clone(), headers, "golens.config.v1").await;
+        reader.map_err(|error| Status::unauthenticated(error.to_string()))
     }
 
     /// Whether the caller sees the document, and its secrets.

@@ -12,7 +12,10 @@ use listen::{
     http1::{self, Handler},
 };
 
-use super::http::{Serving, Witness};
+use super::{
+    http::{Serving, Witness},
+    recognised,
+};
 use crate::{
     Access, Denied, DocumentId, Documents, Mask, Right,
     caller::{Door, Reader},
@@ -63,14 +66,10 @@ impl Server {
                 "documents are read with GET",
             );
         }
-        let name = guest.name.clone();
-        let reader = match self.door.recognise(guest, headers) {
+        let notes = (&self.door, &self.ledger);
+        let reader = match recognised(notes, guest, headers, path).await {
             Ok(reader) => reader,
-            Err(error) => {
-                let sentence = error.to_string();
-                self.ledger.note_stranger(&name, path, &sentence).await;
-                return said(StatusCode::FORBIDDEN, &sentence);
-            }
+            Err(error) => return said(StatusCode::FORBIDDEN, &error.to_string()),
         };
         let serving = Serving {
             documents: &self.documents,

@@ -115,7 +115,7 @@ impl Server {
         let Some(asked) = Asked::parse(&parts.uri) else {
             return Answer::text(StatusCode::NOT_FOUND, "no such path");
         };
-        if asked.app().is_some_and(str::is_empty) {
+        if asked.signed().is_some_and(|(app, _)| app.is_empty()) {
             return Answer::text(StatusCode::BAD_REQUEST, "InvalidAppId");
         }
         let reader = match self.reader(&asked, &parts.headers, &guest.reader) {
@@ -146,10 +146,8 @@ impl Server {
         guest: &Reader,
     ) -> Result<Reader, &'static str> {
         let mut reader = guest.clone();
-        let (app, signed) = match asked {
-            Asked::Services => return Ok(reader),
-            Asked::Config(asked) => (&asked.app, &asked.signed),
-            Asked::Notifications(asked) => (&asked.app, &asked.signed),
+        let Some((app, signed)) = asked.signed() else {
+            return Ok(reader);
         };
         let header = |name: &str| {
             let value = headers.get(name).and_then(|value| value.to_str().ok());
@@ -163,7 +161,7 @@ impl Server {
         );
         match checked {
             Ok(true) => {
-                reader.proofs.push(Proof::Application(app.clone()));
+                reader.proofs.push(Proof::Application(app.to_owned()));
                 Ok(reader)
             }
             Ok(false) => Ok(reader),

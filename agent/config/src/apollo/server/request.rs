@@ -57,12 +57,12 @@ pub(super) struct Notifications {
 }
 
 impl Asked {
-    /// The application that asks, where one is named.
-    pub(super) fn app(&self) -> Option<&str> {
+    /// The application that asks and what it signs, where it must name itself.
+    pub(super) fn signed(&self) -> Option<(&str, &[String])> {
         match self {
             Self::Services => None,
-            Self::Config(asked) => Some(&asked.app),
-            Self::Notifications(asked) => Some(&asked.app),
+            Self::Config(asked) => Some((&asked.app, &asked.signed)),
+            Self::Notifications(asked) => Some((&asked.app, &asked.signed)),
         }
     }
 
